@@ -1,0 +1,108 @@
+// block_device: what is plugged in now, from its arrival until it goes.
+//
+// A block_device is one *plug* of a medium: the same stick pulled and plugged again is a new
+// block_device with a new attach epoch. So whatever belongs to an epoch – a queued request, a good
+// status, a flush – belongs to one of these objects, and cannot be taken for another's. Names
+// (/dev/sda) are genhd.h's.
+//
+// A driver derives from it, implements request_fn and, in a task of its own or at once:
+//     while (request* r = next_request()) end_request(*r, do_it(*r));
+// When the device goes away: die(). Every queued request then ends with enodev, and so does every
+// later submit; the driver ends the one that it has in hand. wait_unreferenced() tells when it may
+// be reused.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "drivers/block/buffer_head.h"
+#include "lib/ids.h"
+
+// How a medium describes itself. It only filters: descriptors lie, and serial numbers are missing
+// or shared.
+struct media_identity {
+  u16 vendor_id = 0;               // USB idVendor
+  u16 product_id = 0;              // USB idProduct
+  std::array<char, 9> vendor{};    // INQUIRY, trimmed, NUL-terminated
+  std::array<char, 17> product{};  // INQUIRY, trimmed, NUL-terminated
+  std::array<char, 64>
+      serial{};     // USB iSerialNumber, printable ASCII, NUL-terminated; empty if none
+  u32 sectors = 0;  // capacity in SECTOR_SIZE
+  bool operator==(const media_identity&) const = default;
+};
+
+using attach_epoch = strong_id<struct attach_epoch_tag, u32>;
+
+enum class block_command : u8 { read, write, flush };
+
+// A list of buffers that are contiguous on the device, in the order of their sectors; or a flush.
+struct request {
+  block_command cmd = block_command::read;
+  lba sector;
+  u32 nr_sectors = 0;
+  intrusive_list<buffer_head, &buffer_head::b_request> buffers;
+  list_link<request> link;
+  // A flush has no buffers; its caller waits here.
+  bool done = false;
+  result<void> outcome{};
+  wait_queue waiting;
+};
+
+class block_device {
+ public:
+  virtual ~block_device() = default;
+  block_device(const block_device&) = delete;
+  block_device& operator=(const block_device&) = delete;
+
+  // Facts, filled in by the driver before it announces the device, constant from then on.
+  media_identity identity;
+  u32 max_sectors = 128;  // of one request
+  bool write_protected = false;
+  bool removable = false;  // can go at any moment: its dirty blocks need shadows
+  attach_epoch epoch;      // given by the block layer, never twice
+
+  // Queues one block for I/O, merged with its neighbours where it can be. The buffer is unlocked
+  // when this is called and locked when it returns. May sleep for a free request. A device that is
+  // gone, a write to a protected one (erofs) or a block past the end (eio) ends the I/O at once
+  // through end_io.
+  void submit(block_command cmd, lba first, buffer_head& bh);
+
+  // Makes durable every write that completed before this call: SYNCHRONIZE CACHE. Sleeps. Success
+  // means durable; enodev when the device went meanwhile, which is never success.
+  result<void> flush();
+
+  bool gone() const { return gone_; }
+
+  // References of those who keep a pointer over a sleep. Never sleep.
+  void hold() { ++references_; }
+  void drop();
+
+  // --- for the driver ---
+  // Takes the next request off the queue, null when there is none. It is the driver's until
+  // end_request.
+  request* next_request();
+  // Ends a request: unlocks its buffers, tells b_end_io, wakes the waiters, frees the slot.
+  void end_request(request& r, result<void> outcome);
+  // The device is gone: fails what is queued. Never sleeps. Idempotent.
+  void die();
+  // Sleeps until nobody holds a reference.
+  void wait_unreferenced();
+
+ protected:
+  block_device();
+  // The book's request_fn: the queue is no longer empty. Starts the driver; may not sleep.
+  virtual void request_fn() = 0;
+
+ private:
+  bool merge(block_command cmd, lba first, buffer_head& bh);
+  void add_request(request& r);
+
+  intrusive_list<request, &request::link> queue_;
+  bool gone_ = false;
+  u32 references_ = 0;
+  wait_queue unreferenced_;
+};
+
+// Reads whole blocks from `first` on straight from the device, past every cache. `to` is memory
+// that allocate_pages gave out. Sleeps. Errors: eio, enodev.
+result<void> read_blocks(block_device& device, lba first, std::span<byte> to);

@@ -1,0 +1,23 @@
+// Character devices: who answers reads and writes of a special file, by device number.
+#pragma once
+
+#include <span>
+
+#include "lib/ids.h"
+#include "lib/result.h"
+
+struct char_device {
+  // All may sleep, interruptibly (eintr). `position` is the file's offset, for those who have one.
+  // Null members answer enosys-like defaults: read 0 bytes, accept all writes, enotty.
+  result<u32> (*read)(u8 minor, std::span<byte> to, u32 position) = nullptr;
+  result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position) = nullptr;
+  // `argument` is the user's memory behind the pointer, already checked; its size is the command's.
+  result<u32> (*ioctl)(u8 minor, u32 command, std::span<byte> argument) = nullptr;
+  // How many bytes `command` moves through its argument; 0 for a command that has none.
+  u32 (*ioctl_size)(u32 command) = nullptr;
+};
+
+// Registers the devices of one major number. The object must live for ever.
+void register_char_device(u8 major, const char_device& device);
+// Errors: enxio.
+result<const char_device*> find_char_device(dev_id dev);

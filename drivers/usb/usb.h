@@ -1,0 +1,83 @@
+// usb.h: the one place where host controllers and class drivers meet. A class driver (storage/)
+// sees this and never xhci/; a host controller implements it.
+//
+// Names are the USB 3.2 specification's, chapter 9. Every wait has a deadline and ends at once,
+// with enodev, when the device is unplugged: no controller completes a transfer in flight at a
+// pull.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "hal/dma.h"
+#include "hal/wait.h"
+#include "lib/endian.h"
+#include "lib/ids.h"
+#include "lib/result.h"
+#include "lib/time.h"
+
+namespace usb {
+
+enum class speed : u8 { none = 0, full = 1, low = 2, high = 3, super = 4, super_plus = 5 };
+
+// The eight bytes of a SETUP packet (9.3).
+struct setup_packet {
+  u8 request_type = 0;
+  u8 request = 0;
+  le16 value;
+  le16 index;
+  le16 length;
+};
+static_assert(sizeof(setup_packet) == 8);
+
+// An endpoint of the configured interface.
+struct endpoint {
+  u8 address = 0;  // bEndpointAddress: number, bit 7 set for IN
+  u8 attributes = 0;
+  u16 max_packet_size = 0;
+  u8 max_burst = 0;  // SuperSpeed companion; 0 otherwise
+  bool is_in() const { return (address & 0x80) != 0; }
+  bool is_bulk() const { return (attributes & 3) == 2; }
+};
+
+// One bulk transfer: memory to move, and how it went. The submitter owns it until it is done.
+struct transfer {
+  u8 endpoint_address = 0;
+  std::span<const dma_segment> segments;  // valid until done; any lengths, split inside at 64 KiB
+  bool done = false;
+  // Success also for a short IN transfer: `actual` tells. epipe: STALL, the endpoint is halted.
+  // eio: transaction error or babble, halted too. enodev: unplugged. etimedout: taken back by
+  // cancel().
+  result<void> outcome{};
+  u32 actual = 0;  // bytes moved
+  wait_queue waiting;
+};
+
+// A device that is addressed and configured; made by the core, dies with the unplug.
+class device {
+ public:
+  virtual ~device() = default;
+
+  // EP0. Sleeps until done or `deadline`. Returns the bytes moved. Errors: epipe (STALL; EP0 is
+  // usable again), eio, etimedout, enodev.
+  virtual result<u32> control(const setup_packet& setup, std::span<byte> data,
+                              duration timeout = 5_s) = 0;
+
+  // Queues a bulk transfer on its endpoint behind those already there. Never sleeps. Errors:
+  // enodev, enomem when the ring has no room for so many segments.
+  virtual result<void> submit(transfer& t) = 0;
+  // Sleeps until the transfer is done. At the deadline it is cancelled: etimedout.
+  virtual result<void> wait(transfer& t, instant deadline) = 0;
+  // Takes back every queued transfer of an endpoint (Stop Endpoint, Set TR Dequeue); each is done
+  // with etimedout or, if it had completed, its own outcome. Sleeps.
+  virtual void cancel(u8 endpoint_address) = 0;
+  // After a STALL or a transaction error: Reset Endpoint, Set TR Dequeue past the failed transfer,
+  // and CLEAR_FEATURE(ENDPOINT_HALT). Transfers queued behind the failed one go on. Sleeps.
+  virtual result<void> clear_halt(u8 endpoint_address) = 0;
+  // Resets the port and configures the device anew; all transfers are taken back before. Sleeps.
+  virtual result<void> reset() = 0;
+
+  virtual bool gone() const = 0;
+};
+
+}  // namespace usb

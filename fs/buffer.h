@@ -1,0 +1,132 @@
+// The buffer cache: getblk, bread, brelse and the two ways of synchronising (the book, 3.3.1.2
+// and 5.6).
+//
+// - One head per (device, block): whoever wants a block shares it (b_count).
+// - getblk finds the block or gives a clean, free head a new block; when none is clean it flushes a
+// device
+//   first: the forced, second way. It takes no inode lock, so it cannot wait for its own caller.
+// - Cost follows the request and the dirty set, not the size of the cache: a hash, one LRU list of
+// the
+//   clean and free, one dirty list per device.
+// - buffer_ref is one use of a buffer; its destructor is brelse. No raw mutable pointer leaves it:
+// modify
+//   changes bytes, marks the buffer dirty and takes the shadow in one scope without a sleep in
+//   between.
+#pragma once
+
+#include <span>
+#include <utility>
+
+#include "drivers/block/buffer_head.h"
+#include "fs/operation.h"
+#include "lib/ids.h"
+#include "lib/result.h"
+
+// Gives up one use. Null is fine. Never sleeps, never writes.
+void brelse(buffer_head* bh);
+
+class [[nodiscard]] buffer_ref {
+ public:
+  buffer_ref() = default;
+  explicit buffer_ref(buffer_head* bh) : bh_(bh) {}  // takes over one count
+  buffer_ref(buffer_ref&& other) noexcept : bh_(std::exchange(other.bh_, nullptr)) {}
+  buffer_ref& operator=(buffer_ref&& other) noexcept {
+    if (this != &other) {
+      brelse(bh_);
+      bh_ = std::exchange(other.bh_, nullptr);
+    }
+    return *this;
+  }
+  ~buffer_ref() { brelse(bh_); }
+
+  explicit operator bool() const { return bh_ != nullptr; }
+  buffer_head* head() const { return bh_; }
+  block_nr number() const { return bh_->b_blocknr; }
+  std::span<const byte, BLOCK_SIZE> data() const {
+    return std::span<const byte, BLOCK_SIZE>(bh_->b_data, BLOCK_SIZE);
+  }
+  // The block's bytes from `offset` as a T, which must have alignment 1 or stand aligned.
+  template <class T>
+  const T& as(u32 offset = 0) const {
+    return *reinterpret_cast<const T*>(bh_->b_data + offset);
+  }
+
+  // Changes bytes [offset, offset + length) of a block that is uptodate: edit(std::span<byte>) may
+  // not sleep. Then the buffer is dirty and its shadow taken. Sleeps *before* the edit while I/O on
+  // the block is under way. Errors: eio when the volume has been given up (nothing was changed
+  // then).
+  template <class Edit>
+  result<void> modify(operation& op, u32 offset, u32 length, Edit&& edit) {
+    TRY(begin_modify(op));
+    std::forward<Edit>(edit)(std::span<byte>(bh_->b_data + offset, length));
+    end_modify(op, offset, length);
+    return {};
+  }
+
+  // The same for a whole block whose earlier content does not matter (it was never read): edit must
+  // set every byte. Afterwards the block is uptodate.
+  template <class Edit>
+  result<void> overwrite(operation& op, Edit&& edit) {
+    TRY(begin_overwrite(op));
+    std::forward<Edit>(edit)(std::span<byte>(bh_->b_data, BLOCK_SIZE));
+    end_modify(op, 0, BLOCK_SIZE);
+    return {};
+  }
+
+ private:
+  result<void> begin_modify(operation& op);
+  result<void> begin_overwrite(operation& op);
+  void end_modify(operation& op, u32 offset, u32 length);
+
+  buffer_head* bh_ = nullptr;
+};
+
+// `buffers` heads with their blocks; 0 sizes the cache by memory. Called once at boot.
+void buffer_init(u32 buffers);
+
+// The buffer of a block, which may hold old bytes: look at b_uptodate, or overwrite it. Sleeps,
+// bounded. Errors: eio when no buffer could be freed (every one in use or unwritable), eintr while
+// waiting.
+result<buffer_ref> getblk(dev_id dev, block_nr block);
+
+// The buffer with the block's content. Sleeps. An absent stick: what the cache or the region holds
+// is served; else it waits for the stick at most io_wait (inside an operation: until it is given
+// up). Errors: eio, eintr, enxio for a device or a block that does not exist.
+result<buffer_ref> bread(dev_id dev, block_nr block);
+
+// bread of `block`, with reads of `ahead` started but not waited for. Blocks that no buffer is free
+// for, or past the end, are skipped.
+result<buffer_ref> breada(dev_id dev, block_nr block, std::span<const block_nr> ahead);
+
+// The buffer if it is in the cache; null otherwise. Waits while it is locked.
+buffer_ref get_hash_table(dev_id dev, block_nr block);
+
+// A block was freed: its content does not matter any more. Takes the dirty mark and the shadow
+// away.
+void forget_block(dev_id dev, block_nr block);
+
+// Way 1. sys_sync: every volume that is plugged in; absent ones are skipped with a line on the
+// console. Returns when everything that was dirty at the call is durable (SYNCHRONIZE CACHE
+// included), with the first write error, which is then forgotten.
+result<void> sys_sync();
+// The same for one device (with its whole disk's cache flush). Errors: eio; enodev when it is
+// absent.
+result<void> sync_dev(dev_id dev);
+// Writes, waits and flushes without touching inodes: way 2, and what a full region asks for.
+result<void> flush_buffers(dev_id dev);
+
+// Drops every buffer of the device that nobody uses; dirty ones too. Used ones become stale.
+void invalidate_buffers(dev_id dev);
+
+// The error that writes of this device have met since the last call, once.
+result<void> take_write_error(dev_id dev);
+
+// Checks what must be true between sleeps: one head per block, each head on exactly one list,
+// chains complete, dirty means uptodate, counts sane. kasserts on a violation. For tests and for
+// gdb.
+void check_buffer_invariants();
+
+struct buffer_counts {
+  u32 total, clean, dirty, in_use, locked;
+};
+buffer_counts count_buffers();

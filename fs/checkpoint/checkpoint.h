@@ -1,0 +1,50 @@
+// The checkpoint region: a secure copy of every block that is dirty on a removable medium, so that
+// the medium may be pulled at any moment. docs/checkpoint.md tells it at length; the rules it cites
+// are numbered there and in DESIGN §5.
+//
+// This file is what the buffer cache and the file system see. It speaks of (device, block, bytes),
+// not of buffers: it can be tested alone.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "lib/ids.h"
+#include "lib/result.h"
+#include "lib/time.h"
+
+namespace checkpoint {
+
+// Times that can be set at boot (hold=, io_wait=, in seconds) and at run time (ckpt).
+struct settings {
+  duration hold = 300_s;    // how long an absent stick's blocks are kept; 0: no shadows at all
+  duration io_wait = 30_s;  // how long a caller waits for an absent stick before it gets eio
+};
+settings& current_settings();
+
+// `slots` blocks of region; 0 sizes it by memory. Called once at boot, before the first device.
+void init(u32 slots);
+
+// Waits until the volume of `dev` is live again. Inside an operation: uninterruptibly, until it is
+// given up; otherwise interruptibly, at most io_wait. At once true for a device that is not
+// removable. Errors: eio (too long, or given up), eintr.
+result<void> wait_live(dev_id dev);
+// Whether the stick of this volume is away (or not verified yet) now. Never sleeps.
+bool absent(dev_id dev);
+// Whether the volume was given up: everything on it answers eio until it is unmounted.
+bool dead(dev_id dev);
+
+// umount asks: gives up what is held (force), or waits for the stick, interruptibly, until nothing
+// is. Errors: eintr, eio when it was given up meanwhile.
+result<void> settle(dev_id dev, bool force);
+// The volume is unmounted: it is forgotten if nothing is held, its name is free if its stick is
+// away.
+void unmounted(dev_id dev);
+// A file system was mounted on it: it is a volume from now on, also while nothing is dirty.
+void mounted(dev_id dev);
+
+// How many blocks of this medium were given up before it came back: its file system may have
+// suffered.
+u32 blocks_lost(dev_id dev);
+
+}  // namespace checkpoint

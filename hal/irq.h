@@ -1,0 +1,25 @@
+// Interrupts: masking them for a few instructions, and receiving them.
+#pragma once
+
+#include "lib/result.h"
+
+// Masks interrupts on this CPU while it lives. Nests: each guard restores what it found. sleep_on
+// may be called under one; the mask belongs to the task and is back when it runs again.
+class [[nodiscard]] irq_guard {
+ public:
+  irq_guard();
+  ~irq_guard();
+  irq_guard(const irq_guard&) = delete;
+  irq_guard& operator=(const irq_guard&) = delete;
+
+ private:
+  bool were_enabled_;
+};
+
+// Called with interrupts masked; it marks and wakes, never sleeps. Returns whether its device had
+// raised the line: PCI lines are shared.
+using irq_handler = bool (*)(void* argument);
+
+// Adds a handler to line 0..15 of the 8259s and unmasks it. `level` marks a level-triggered (PCI)
+// line. Errors: einval for a line that does not exist, enfile when the table is full.
+result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument);

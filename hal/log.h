@@ -1,0 +1,5 @@
+// printk: the kernel's voice. Text goes to every console and into the ring that `dmesg` reads.
+#pragma once
+
+// Never sleeps; callable from interrupt handlers. For the conversions see lib/format.h.
+void printk(const char* format, ...) __attribute__((format(printf, 1, 2)));

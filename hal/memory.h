@@ -1,0 +1,17 @@
+// Whole pages of kernel memory, for caches, regions and stacks.
+#pragma once
+
+#include <span>
+
+#include "lib/types.h"
+
+constexpr u32 PAGE_SIZE = 4096;
+
+// `count` contiguous, zeroed pages, or an empty span when memory is short. Never sleeps.
+std::span<byte> allocate_pages(u32 count);
+// Gives back what one allocate_pages call returned.
+void free_pages(std::span<byte> pages);
+
+// Pages not in use now, and all there are.
+u32 free_page_count();
+u32 total_page_count();

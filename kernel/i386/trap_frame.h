@@ -1,0 +1,14 @@
+// What an exception, an interrupt or a system call leaves on the kernel stack (traps.asm pushes
+// it).
+#pragma once
+
+#include "lib/types.h"
+
+struct trap_frame {
+  u32 gs, fs, es, ds;
+  u32 edi, esi, ebp, esp_unused, ebx, edx, ecx, eax;  // pusha
+  u32 vector, error_code;
+  u32 eip, cs, eflags;
+  u32 esp, ss;  // only when it came from user mode
+  bool from_user() const { return (cs & 3) == 3; }
+};

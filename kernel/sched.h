@@ -1,0 +1,75 @@
+// Tasks and the scheduler (the book's sched.c): who runs, who sleeps, for how long.
+//
+// One CPU; the kernel is never preempted: a task runs in the kernel until it sleeps or returns to
+// user mode, where do_timer takes the processor away when its counter is used up.
+#pragma once
+
+#include <array>
+
+#include "fs/fs.h"
+#include "hal/task.h"
+#include "hal/wait.h"
+#include "lib/abi.h"
+#include "lib/time.h"
+
+class address_space;
+struct trap_frame;  // kernel/i386/trap_frame.h
+
+constexpr u32 HZ = 100;
+constexpr u32 NR_TASKS = 64;
+constexpr u32 NR_OPEN = 32;
+constexpr u32 KERNEL_STACK_SIZE = 16384;
+
+enum class task_state : u8 { unused, running, interruptible, uninterruptible, zombie, stopped };
+
+struct task_struct {
+  task_state state = task_state::unused;
+  i32 counter = 0;  // ticks left
+  i32 priority = 15;
+  int pid = 0, pgrp = 0, session = 0;
+  task_struct* father = nullptr;
+  bool leader = false;
+  u32 exit_code = 0;
+  std::array<char, 16> comm{};  // the program's name
+
+  // sleeping
+  const wait_queue* sleeping_on = nullptr;
+  instant wake_at = never;
+  wake_reason woken_by = wake_reason::woken;
+
+  // signals: bit n-1 is signal n
+  u32 signal = 0, blocked = 0;
+  std::array<abi::sigaction, abi::nsig> sigaction{};
+  instant alarm = never;
+
+  // files
+  fs_context fs;
+  std::array<file*, NR_OPEN> filp{};
+  u32 close_on_exec = 0;
+  u32 tty = 0;  // device number of the controlling terminal; 0 none
+
+  // memory and processor
+  address_space* space = nullptr;  // null for a kernel task
+  inode_ref executable;
+  byte* kernel_stack = nullptr;
+  void* stack_pointer = nullptr;  // saved by the switch
+  trap_frame* user_registers = nullptr;
+  u32 user_ticks = 0, system_ticks = 0;
+  wait_queue child_exited;
+};
+
+extern std::array<task_struct*, NR_TASKS> task;  // the book's array; [0] is idle
+extern task_struct* current;
+extern volatile u32 jiffies;
+
+void sched_init();
+// Chooses the next task and runs it. Interrupts may be masked; the mask belongs to the task.
+void schedule();
+// The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.
+void do_timer(bool user_mode);
+
+// Marks a signal for a task and wakes it when it sleeps interruptibly. Never sleeps.
+void send_signal(task_struct& to, u32 signal);
+// Delivers what is pending, on the way back to user mode; may not return (default action: exit).
+void do_signal(trap_frame& registers);
+[[noreturn]] void do_exit(u32 code);

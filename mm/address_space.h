@@ -1,0 +1,58 @@
+// An address space: what a process sees below KERNEL_BASE. Areas say what belongs where; pages come
+// when they are touched (do_no_page), shared pages are copied when they are written (do_wp_page).
+//
+// Memory map: 0 … KERNEL_BASE is the process's, KERNEL_BASE … is the kernel's, the same in every
+// space: all low physical memory in a row, then the windows of device registers.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "lib/ids.h"
+#include "lib/result.h"
+#include "lib/types.h"
+
+constexpr u32 KERNEL_BASE = 0x8000'0000;  // linker.ld and boot/head know it too
+constexpr u32 USER_TEXT = 0x0040'0000;    // where programs are linked
+constexpr u32 USER_STACK_TOP = 0x7FFF'F000;
+constexpr u32 USER_STACK_MAX = 0x0080'0000;  // the stack grows down to at most this size
+
+// One run of pages with the same story.
+struct vm_area {
+  u32 start = 0, end = 0;  // page-aligned; end == start: unused
+  bool writable = false;
+  bool grows_down = false;  // the stack: a fault below `start` extends it
+  // Where the pages' content comes from; null: zeros. Fills `page` with what stands at `address`.
+  // Sleeps.
+  result<void> (*fill)(const vm_area& area, u32 address, std::span<byte> page) = nullptr;
+  void* backing = nullptr;  // fill's: the program's inode
+  u32 file_start = 0;       // address that file_offset stands at
+  u32 file_offset = 0;
+  u32 file_size = 0;  // bytes from the file; zeros behind them
+};
+
+class address_space {
+ public:
+  static result<address_space*> create();  // enomem
+  // fork: the same areas, every present page shared read-only until one side writes. enomem.
+  result<address_space*> copy_page_tables();
+  // Frees all pages and tables and the object. It must not be the active one.
+  static void destroy(address_space* space);
+
+  void activate();  // loads cr3
+
+  result<void> add_area(const vm_area& area);  // einval for overlaps or kernel addresses, enomem
+  result<void> set_break(u32 address);         // brk: moves the end of the heap area; enomem
+  u32 program_break() const;
+
+  // A page fault at `address` while this space is active. May sleep. Errors: efault (not the
+  // process's), enomem, eio (the program could not be read).
+  result<void> handle_fault(u32 address, bool write);
+
+  // The book's verify_area: [address, address + length) is the user's, present, and with `write`
+  // really writable (copy-on-write is broken now), so that the kernel may touch it without
+  // faulting. efault.
+  result<void> verify_area(u32 address, u32 length, bool write);
+
+  u32 resident_pages() const;
+};
