@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "fs/fs.h"
 #include "hal/task.h"
@@ -63,6 +64,15 @@ extern task_struct* current;
 extern volatile u32 jiffies;
 
 void sched_init();
+
+// A new task with its kernel stack, in the task array, with a pid and nothing else: the caller
+// fills it in and starts it, or releases it. Errors: eagain when the table is full, enomem.
+result<task_struct*> create_task(std::string_view name);
+void start_task(task_struct& t);
+// Frees the task's slot and stack (the book's release); it must not be the current one, and its
+// address space must be gone.
+void release(task_struct& t);
+
 // Chooses the next task and runs it. Interrupts may be masked; the mask belongs to the task.
 void schedule();
 // The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.

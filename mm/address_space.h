@@ -40,9 +40,13 @@ class address_space {
   static void destroy(address_space* space);
 
   void activate();  // loads cr3
+  // Leaves no process's space active: for kernel tasks, and before a space is destroyed.
+  static void activate_kernel();
 
   result<void> add_area(const vm_area& area);  // einval for overlaps or kernel addresses, enomem
-  result<void> set_break(u32 address);         // brk: moves the end of the heap area; enomem
+  // brk: moves the end of the heap. The first call founds it (exec: behind the program's data).
+  // enomem.
+  result<void> set_break(u32 address);
   u32 program_break() const;
 
   // A page fault at `address` while this space is active. May sleep. Errors: efault (not the

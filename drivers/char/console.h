@@ -1,0 +1,15 @@
+// The console: what a person sits at. Two terminals show the same and both take input: the VGA text
+// screen with the PS/2 keyboard, and the serial line COM1. The line discipline (tty) stands above.
+#pragma once
+
+#include <span>
+
+// Makes both terminals usable for output. The first thing that boot does.
+void console_init();
+// Shows text on both terminals; understands CR, LF, BS, HT, BEL and a subset of the VT102's escape
+// sequences. Never sleeps; callable from interrupt handlers.
+void console_write(std::span<const char> text);
+
+// Turns keyboard and serial input on: every character typed is handed to `receive`, from the
+// interrupt handler. Arrow keys and their like arrive as the VT102's escape sequences.
+void set_console_input(void (*receive)(char));
