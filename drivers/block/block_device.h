@@ -42,6 +42,7 @@ struct request {
   u32 nr_sectors = 0;
   intrusive_list<buffer_head, &buffer_head::b_request> buffers;
   list_link<request> link;
+  bool in_use = false;
   // A flush has no buffers; its caller waits here.
   bool done = false;
   result<void> outcome{};
@@ -72,6 +73,9 @@ class block_device {
   result<void> flush();
 
   bool gone() const { return gone_; }
+  // How often its write cache may have been lost so far. A write is durable by a flush only if this
+  // did not change from before the write completed until after the flush.
+  u32 caches_lost() const { return caches_lost_; }
 
   // References of those who keep a pointer over a sleep. Never sleep.
   void hold() { ++references_; }
@@ -83,6 +87,9 @@ class block_device {
   request* next_request();
   // Ends a request: unlocks its buffers, tells b_end_io, wakes the waiters, frees the slot.
   void end_request(request& r, result<void> outcome);
+  // The device was reset by itself (unit attention 29h): whatever a write cache held may be lost,
+  // though the writes had completed. The next flush can no longer vouch for them.
+  void cache_lost() { ++caches_lost_; }
   // The device is gone: fails what is queued. Never sleeps. Idempotent.
   void die();
   // Sleeps until nobody holds a reference.
@@ -94,11 +101,15 @@ class block_device {
   virtual void request_fn() = 0;
 
  private:
+  result<void> admit(block_command cmd, lba first) const;
   bool merge(block_command cmd, lba first, buffer_head& bh);
+  bool before(const request& a, const request& b) const;
   void add_request(request& r);
 
   intrusive_list<request, &request::link> queue_;
+  lba position_;  // where the last request taken off the queue ended
   bool gone_ = false;
+  u32 caches_lost_ = 0;
   u32 references_ = 0;
   wait_queue unreferenced_;
 };

@@ -1,0 +1,177 @@
+#include "drivers/block/block_device.h"
+
+#include "drivers/block/ll_rw_block.h"
+
+#include "hal/panic.h"
+
+namespace {
+
+// The book's request array: one for all devices, so that memory for I/O is bounded.
+constexpr u32 NR_REQUEST = 64;
+constinit std::array<request, NR_REQUEST> requests{};
+constinit wait_queue wait_for_request{};
+constinit attach_epoch last_epoch{};
+
+request* find_free_request() {
+  for (request& r : requests)
+    if (!r.in_use) {
+      r.in_use = true;
+      return &r;
+    }
+  return nullptr;
+}
+
+request& get_request() {
+  request* r;
+  while (!(r = find_free_request())) sleep_on(wait_for_request);
+  return *r;
+}
+
+void free_request(request& r) {
+  r.in_use = false;
+  r.done = false;
+  wake_up(wait_for_request);
+}
+
+// The end of one buffer's I/O, successful or not.
+void end_buffer(block_command cmd, buffer_head& bh, result<void> outcome) {
+  bh.b_lock = false;
+  if (cmd == block_command::read) {
+    bh.b_uptodate = outcome.has_value();
+  } else if (outcome) {
+    bh.b_dirt = false;
+    bh.b_error.reset();
+  } else if (outcome.error() != error::enodev) {
+    bh.b_error = outcome.error();
+  }
+  if (bh.b_end_io) bh.b_end_io(bh, cmd == block_command::write, outcome);
+  wake_up(bh.b_wait);
+}
+
+}  // namespace
+
+block_device::block_device() : epoch(++last_epoch) {}
+
+// What can be told without asking the device.
+result<void> block_device::admit(block_command cmd, lba first) const {
+  if (gone_) return fail(error::enodev);
+  if (cmd == block_command::write && write_protected) return fail(error::erofs);
+  if (identity.sectors < SECTORS_PER_BLOCK || first.value() > identity.sectors - SECTORS_PER_BLOCK)
+    return fail(error::eio);
+  return {};
+}
+
+void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
+  kassert(!bh.b_lock && !bh.b_request.linked());
+  bh.b_lock = true;
+  const result<void> admitted = admit(cmd, first);
+  if (!admitted) return end_buffer(cmd, bh, admitted);
+  if (merge(cmd, first, bh)) return;
+  request& r = get_request();
+  if (gone_) {  // it went while we waited for a request
+    free_request(r);
+    return end_buffer(cmd, bh, fail(error::enodev));
+  }
+  r.cmd = cmd;
+  r.sector = first;
+  r.nr_sectors = SECTORS_PER_BLOCK;
+  r.buffers.push_back(bh);
+  add_request(r);
+}
+
+// Joins a queued request that ends where this block begins, or begins where it ends. The newest
+// requests are tried first: that is where a sequential writer's last block went.
+bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
+  for (request* r = queue_.back(); r; r = queue_.prev(*r)) {
+    if (r->cmd != cmd || r->nr_sectors + SECTORS_PER_BLOCK > max_sectors) continue;
+    if (r->sector + r->nr_sectors == first) {
+      r->buffers.push_back(bh);
+    } else if (first + SECTORS_PER_BLOCK == r->sector) {
+      r->buffers.push_front(bh);
+      r->sector = first;
+    } else {
+      continue;
+    }
+    r->nr_sectors += SECTORS_PER_BLOCK;
+    return true;
+  }
+  return false;
+}
+
+// The one-way elevator: upward from where the device is working, then from the lowest sector again.
+// Reads and writes share it, so neither starves; nothing passes a flush.
+bool block_device::before(const request& a, const request& b) const {
+  const bool a_wraps = a.sector < position_;
+  const bool b_wraps = b.sector < position_;
+  return a_wraps != b_wraps ? b_wraps : a.sector < b.sector;
+}
+
+void block_device::add_request(request& r) {
+  request* position = nullptr;
+  if (r.cmd != block_command::flush)
+    for (request* q = queue_.back(); q; q = queue_.prev(*q)) {
+      if (q->cmd == block_command::flush || !before(r, *q)) break;
+      position = q;
+    }
+  queue_.insert_before(position, r);
+  request_fn();
+}
+
+request* block_device::next_request() {
+  request* r = queue_.pop_front();
+  if (r && r->cmd != block_command::flush) position_ = r->sector + r->nr_sectors;
+  return r;
+}
+
+void block_device::end_request(request& r, result<void> outcome) {
+  if (r.cmd == block_command::flush) {
+    r.outcome = outcome;
+    r.done = true;
+    wake_up(r.waiting);
+    return;  // its caller frees it
+  }
+  const block_command cmd = r.cmd;
+  while (buffer_head* bh = r.buffers.pop_front()) end_buffer(cmd, *bh, outcome);
+  free_request(r);
+}
+
+result<void> block_device::flush() {
+  request& r = get_request();
+  r.cmd = block_command::flush;
+  r.sector = lba{};
+  r.nr_sectors = 0;
+  if (gone_) {
+    free_request(r);
+    return fail(error::enodev);
+  }
+  add_request(r);
+  while (!r.done) sleep_on(r.waiting);
+  const result<void> outcome = gone_ ? fail(error::enodev) : r.outcome;
+  free_request(r);
+  return outcome;
+}
+
+void block_device::die() {
+  gone_ = true;
+  while (request* r = queue_.pop_front()) end_request(*r, fail(error::enodev));
+}
+
+void block_device::drop() {
+  kassert(references_ > 0);
+  if (--references_ == 0) wake_up(unreferenced_);
+}
+
+void block_device::wait_unreferenced() {
+  while (references_ > 0) sleep_on(unreferenced_);
+}
+
+result<void> read_blocks(block_device& device, lba first, std::span<byte> to) {
+  for (size_t done = 0; done + BLOCK_SIZE <= to.size(); done += BLOCK_SIZE) {
+    buffer_head bh;
+    bh.b_data = to.data() + done;
+    device.submit(block_command::read, first + static_cast<u32>(done / SECTOR_SIZE), bh);
+    wait_on_buffer(bh);
+    if (!bh.b_uptodate) return fail(device.gone() ? error::enodev : error::eio);
+  }
+  return {};
+}

@@ -1,0 +1,27 @@
+#include "drivers/block/ll_rw_block.h"
+
+#include "drivers/block/genhd.h"
+#include "hal/panic.h"
+
+namespace {
+
+// A name that nothing stands behind: the I/O is over before it began.
+void end_at_once(block_command cmd, buffer_head& bh, error e) {
+  if (cmd == block_command::read) bh.b_uptodate = false;
+  if (bh.b_end_io) bh.b_end_io(bh, cmd == block_command::write, fail(e));
+}
+
+}  // namespace
+
+void ll_rw_block(block_command cmd, buffer_head& bh) {
+  kassert(bh.b_count > 0 && !bh.b_lock);
+  const result<block_target> target = resolve(bh.b_dev);
+  if (!target) return end_at_once(cmd, bh, target.error());
+  const u32 blocks = target->sectors / SECTORS_PER_BLOCK;
+  if (bh.b_blocknr.value() >= blocks) return end_at_once(cmd, bh, error::enxio);
+  target->device->submit(cmd, target->first + bh.b_blocknr.value() * SECTORS_PER_BLOCK, bh);
+}
+
+void wait_on_buffer(buffer_head& bh) {
+  while (bh.b_lock) sleep_on(bh.b_wait);
+}
