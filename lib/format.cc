@@ -100,10 +100,9 @@ void put_number(output& out, conversion c, bool negative, u64 value, unsigned ba
   const char* digits = c.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
   char buffer[24];
   char* first = buffer + sizeof buffer;
-  do {
+  // As in C, a precision of 0 shows nothing of a 0.
+  for (bool begun = c.precision == 0; value != 0 || !begun; value /= base, begun = true)
     *--first = digits[value % base];
-    value /= base;
-  } while (value != 0);
   const std::string_view body(first, static_cast<size_t>(buffer + sizeof buffer - first));
   if (c.precision >= 0) c.zero = false;
   put_padded(out, c,

@@ -1,1 +1,40 @@
-# see Makefile
+# The host tests: the product's portable sources and tests/ in one native program, with sanitizers.
+#
+# `make host-test` builds and runs it. tests/sim/ holds the host's bodies of hal/*.h; kernel_state.ld
+# gathers the product's variables so that every test can begin with a freshly booted kernel.
+
+HOST_CXX ?= g++
+HOST := $(BUILD)/host
+HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+  -fno-omit-frame-pointer -I. -MMD -MP
+# As in the kernel, but with the type information that the tests' derived classes refer to.
+HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-statics -fno-strict-aliasing
+
+HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE))
+HOST_TESTS := $(wildcard tests/sim/*.cc tests/*/*_test.cc tests/*/*/*_test.cc tests/*/*_fixture.cc)
+HOST_TEST_OBJECTS := $(patsubst %.cc,$(HOST)/%.o,$(sort $(HOST_TESTS)))
+HOST_TEST_PROGRAM := $(HOST)/replug_tests
+
+$(HOST)/product/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  HOST  $<"
+	@$(HOST_CXX) $(HOST_PRODUCT_CXXFLAGS) -c $< -o $@
+
+$(HOST)/tests/%.o: tests/%.cc
+	@mkdir -p $(@D)
+	@echo "  HOST  $<"
+	@$(HOST_CXX) $(HOST_CXXFLAGS) -c $< -o $@
+
+$(HOST_TEST_PROGRAM): $(HOST_PRODUCT_OBJECTS) $(HOST_TEST_OBJECTS) tests/sim/kernel_state.ld
+	@echo "  LINK  $@"
+	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
+	  -Wl,--warn-unresolved-symbols -lgtest_main -lgtest -lpthread
+
+.PHONY: host-tests host-test
+host-tests: $(HOST_TEST_PROGRAM)
+
+# Two halves side by side; each test stands in one of them.
+host-test: $(HOST_TEST_PROGRAM)
+	@tests/run_host_tests $(HOST_TEST_PROGRAM) $(FILTER)
+
+-include $(HOST_PRODUCT_OBJECTS:.o=.d) $(HOST_TEST_OBJECTS:.o=.d)

@@ -1,0 +1,56 @@
+// task_struct as the host knows it: a stack of its own and a place to switch to. For tests/sim
+// only; tests use scheduler.h.
+#pragma once
+
+#include <ucontext.h>
+
+#include <functional>
+#include <string>
+
+#include "hal/wait.h"
+#include "lib/types.h"
+
+namespace sim {
+
+// A piece of address space with a guard page below it. Stacks are used again, since making one
+// costs more than most fibers' lives.
+class stack {
+ public:
+  stack();
+  ~stack();
+  stack(const stack&) = delete;
+  stack& operator=(const stack&) = delete;
+  byte* base() const { return base_; }
+  static constexpr size_t size = 256 * 1024;
+
+ private:
+  byte* base_;
+};
+
+enum class fiber_state : u8 { ready, running, asleep, ended };
+
+}  // namespace sim
+
+struct task_struct {
+  std::string name;
+  int pid = 0;
+  bool is_test = false;  // run() waits for its end
+  std::function<void()> body;
+  sim::fiber_state state = sim::fiber_state::ready;
+
+  // sleeping
+  wait_queue* queue = nullptr;
+  waiter* standing = nullptr;
+  instant deadline = never;
+  bool interruptible = false;
+  wake_reason reason = wake_reason::woken;
+  wait_queue end;
+
+  bool signal = false;
+  bool interrupts_enabled = true;
+  u32 must_not_sleep = 0;
+
+  sim::stack* memory = nullptr;
+  ucontext_t context{};
+  void* sanitizer_stack = nullptr;
+};

@@ -1,0 +1,34 @@
+#include "tests/sim/kernel_state.h"
+
+#include <vector>
+
+#include "lib/types.h"
+
+extern "C" byte kernel_state_start[], kernel_state_end[];
+
+namespace sim {
+namespace {
+
+// Byte by byte and unchecked: the red zones between the variables are copied too.
+__attribute__((no_sanitize("address", "undefined"))) void copy_unchecked(const byte* from, byte* to,
+                                                                         size_t length) {
+  for (size_t i = 0; i < length; ++i) static_cast<volatile byte*>(to)[i] = from[i];
+}
+
+size_t state_size() { return static_cast<size_t>(kernel_state_end - kernel_state_start); }
+
+// Static constructors of the product do no work (DESIGN §6), so it does not matter whether this one
+// runs before or after them.
+struct boot_copy {
+  std::vector<byte> bytes = std::vector<byte>(state_size());
+  boot_copy() { copy_unchecked(kernel_state_start, bytes.data(), bytes.size()); }
+};
+const boot_copy at_start;
+
+}  // namespace
+
+void restore_kernel_state() {
+  copy_unchecked(at_start.bytes.data(), kernel_state_start, at_start.bytes.size());
+}
+
+}  // namespace sim

@@ -1,0 +1,12 @@
+// The kernel's own variables, which a reboot must bring back to what they were.
+//
+// The linker script kernel_state.ld puts the data and bss of every product object into one piece of
+// the test program. It is copied before main and copied back by each new world, so that the product
+// needs no code to reset itself.
+#pragma once
+
+namespace sim {
+
+void restore_kernel_state();
+
+}  // namespace sim

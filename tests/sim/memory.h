@@ -1,0 +1,45 @@
+// The simulated machine's memory: pages, and what a device sees at a bus address.
+//
+// Free memory is poisoned: whoever touches it, or runs over the end of what he was given, is told
+// by AddressSanitizer.
+#pragma once
+
+#include <map>
+#include <span>
+
+#include "lib/ids.h"
+#include "lib/types.h"
+
+namespace sim {
+
+class physical_memory {
+ public:
+  explicit physical_memory(u32 pages);
+  ~physical_memory();
+  physical_memory(const physical_memory&) = delete;
+  physical_memory& operator=(const physical_memory&) = delete;
+
+  // `size` zeroed bytes on pages of their own, an unused page behind them; empty when short.
+  std::span<byte> allocate(size_t size, size_t alignment);
+  void free(std::span<byte> piece);
+
+  phys_addr address_of(const void* at) const;
+  // Null when [address, address + length) is not inside one allocated piece.
+  byte* at(phys_addr address, u32 length) const;
+
+  u32 pages_free() const { return pages_ - used_; }
+  u32 pages() const { return pages_; }
+
+  // From now on there are only so many free pages; more do not come back.
+  void leave_only(u32 free_pages) { pages_ = used_ + free_pages; }
+
+ private:
+  std::map<size_t, size_t> pieces_;  // offset → size of what is given out
+  u32 pages_;
+  u32 used_ = 0;
+};
+
+// Memory of the world that runs now.
+physical_memory& memory();
+
+}  // namespace sim

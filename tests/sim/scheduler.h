@@ -1,0 +1,114 @@
+// The simulated machine's processor: fibers instead of tasks, a seeded scheduler, a clock that
+// moves only when everybody sleeps.
+//
+//   sim::world world({.seed = 7});
+//   world.run([] {                               // the fiber "test"
+//     auto writer = sim::spawn("writer", [] { … sleep_on(…) … });
+//     sleep_for(1_s);
+//     writer.join();
+//   });
+//
+// - One world at a time. A new world is a freshly booted kernel: the product's variables hold what
+//   they held when the program started (kernel_state.h), all memory is free, the time is 0.
+// - The kernel is never preempted: a fiber runs until it sleeps, yields or ends. Which one runs
+// next
+//   is drawn with the seed; the same seed gives the same run. Seed 0 takes them in turn.
+// - run() returns when every fiber that the test spawned has ended and nobody can go on without the
+//   clock. Kernel tasks may sleep on. If nobody can ever run again before that, the test fails with
+//   a list of who sleeps where; so it does when simulated time or the number of turns runs away.
+// - A panic fails the test; the world stands still from then on.
+// - When a world in which something failed ends, it prints its console and how to run it again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "hal/task.h"
+#include "hal/wait.h"
+#include "lib/time.h"
+#include "lib/types.h"
+
+namespace sim {
+
+struct settings {
+  u64 seed = 1;
+  duration tick{};                    // deadlines are met at multiples of this; 0: exactly
+  u32 pages = 16384;                  // of memory
+  duration time_limit = 1'000'000_s;  // the test fails when it is not over by then
+  bool expect_panic = false;          // a panic is what the test is about
+};
+
+// A fiber that the test has spawned. Copies are the same fiber; valid as long as its world.
+class fiber {
+ public:
+  explicit fiber(task_struct& task) : task_(&task) {}
+  void join() const;  // sleeps until it has ended; from inside the world
+  bool ended() const;
+  bool asleep() const;
+  void signal() const;  // signal_pending() for it until it calls forget_signal
+  task_struct& task() const { return *task_; }
+
+ private:
+  task_struct* task_;
+};
+
+class world {
+ public:
+  explicit world(const settings& settings);
+  ~world();
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  void run(std::function<void()> body);
+  // Goes on for a while after run: kernel tasks do what they do by themselves.
+  void run_for(duration time);
+
+  bool panicked() const;
+  const std::string& panic_message() const;
+  // What printk has said so far, and what it says from now on without the rest.
+  const std::string& console() const;
+  void clear_console();
+  u64 seed() const;
+  // Kernel tasks that have not ended, by name.
+  std::vector<std::string> kernel_tasks() const;
+
+  struct state;
+  state& inside() const { return *state_; }
+
+ private:
+  std::unique_ptr<state> state_;
+};
+
+// --- for code that runs inside a world ---
+
+world& here();
+fiber spawn(const char* name, std::function<void()> body);
+// Like spawn, but nobody waits for it: simulated hardware and its driver.
+fiber daemon(const char* name, std::function<void()> body);
+void forget_signal();
+std::mt19937_64& random();
+u64 random_below(u64 limit);  // 0 … limit - 1
+bool random_chance(u32 one_in);
+// Fails the test, as a panic does, when the current fiber sleeps during its lifetime.
+class [[nodiscard]] must_not_sleep {
+ public:
+  must_not_sleep();
+  ~must_not_sleep();
+  must_not_sleep(const must_not_sleep&) = delete;
+  must_not_sleep& operator=(const must_not_sleep&) = delete;
+};
+
+// --- for tests ---
+
+// A world for each of `count` seeds from `first` on (or for REPLUG_SEED alone when that is set),
+// until one fails.
+void for_each_seed(u64 count, const std::function<void(u64 seed)>& test, u64 first = 1);
+// A new world with this seed, one run in it.
+void run(u64 seed, std::function<void()> body);
+// The seed that REPLUG_SEED gives, or `otherwise`.
+u64 seed_or(u64 otherwise);
+
+}  // namespace sim

@@ -1,0 +1,134 @@
+// The host's hal/wait.h, hal/task.h, hal/clock.h and hal/irq.h.
+#include "hal/wait.h"
+
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/panic.h"
+#include "hal/task.h"
+#include "tests/sim/irq.h"
+#include "tests/sim/world_state.h"
+
+using sim::state_here;
+
+namespace {
+
+// 2026-01-01 00:00:00 UTC, when every simulated machine boots.
+constexpr u32 boot_time = 1'767'225'600;
+
+instant rounded_up(instant deadline) {
+  const i64 tick = state_here().chosen.tick.ns;
+  if (tick == 0 || deadline == never) return deadline;
+  return {(deadline.ns + tick - 1) / tick * tick};
+}
+
+wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible) {
+  sim::world::state& s = state_here();
+  if (s.in_interrupt) panic("sleep in an interrupt handler");
+  if (!s.current) panic("sleep outside of a task");
+  task_struct& self = *s.current;
+  if (self.must_not_sleep) panic("%s sleeps where it must not", self.name.c_str());
+  if (interruptible && self.signal) return wake_reason::signalled;
+  if (deadline <= s.time && queue) return wake_reason::timed_out;
+
+  waiter standing{&self, {}};
+  if (queue) queue->waiters.push_back(standing);
+  self.queue = queue;
+  self.standing = &standing;
+  self.deadline = rounded_up(deadline);
+  self.interruptible = interruptible;
+  self.state = sim::fiber_state::asleep;
+  s.switch_away();
+  return self.reason;
+}
+
+}  // namespace
+
+wake_reason sleep_on(wait_queue& queue, instant deadline) {
+  return sleep_until(&queue, deadline, false);
+}
+
+wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
+  return sleep_until(&queue, deadline, true);
+}
+
+void wake_up(wait_queue& queue) {
+  while (waiter* latest = queue.waiters.back())
+    state_here().wake(*latest->task, wake_reason::woken);
+}
+
+void sleep_for(duration time) { (void)sleep_until(nullptr, now() + time, false); }
+
+// --- hal/task.h ---
+
+result<void> kernel_task(const char* name, void (*body)(void*), void* argument) {
+  sim::daemon(name, [=] { body(argument); });
+  return {};
+}
+
+task_struct* current_task() { return state_here().current; }
+
+int current_pid() {
+  const task_struct* self = current_task();
+  return self ? self->pid : 0;
+}
+
+bool signal_pending() {
+  const task_struct* self = current_task();
+  return self && self->signal;
+}
+
+void yield() {
+  sim::world::state& s = state_here();
+  if (s.current->must_not_sleep) panic("%s yields where it must not", s.current->name.c_str());
+  s.make_ready(*s.current);
+  s.switch_away();
+}
+
+// --- hal/clock.h ---
+
+instant now() { return state_here().time; }
+u32 current_time() { return boot_time + static_cast<u32>(now().ns / 1'000'000'000); }
+
+// --- hal/irq.h ---
+
+irq_guard::irq_guard() {
+  task_struct* self = current_task();
+  were_enabled_ = self && self->interrupts_enabled;
+  if (self) self->interrupts_enabled = false;
+}
+
+irq_guard::~irq_guard() {
+  task_struct* self = current_task();
+  if (!self) return;
+  self->interrupts_enabled = were_enabled_;
+  if (were_enabled_) state_here().deliver_interrupts();
+}
+
+result<void> request_irq(u8 line, bool, irq_handler handler, void* argument) {
+  if (line > 15) return fail(error::einval);
+  state_here().irq_handlers.emplace(line, sim::irq_line{handler, argument});
+  return {};
+}
+
+namespace sim {
+
+void raise_irq(u8 line) {
+  world::state& s = state_here();
+  s.irq_raised |= 1u << line;
+  if (!s.in_interrupt && (!s.current || s.current->interrupts_enabled)) s.deliver_interrupts();
+}
+
+// Interrupts that come while the current fiber masks them wait until it unmasks them or sleeps.
+void world::state::deliver_interrupts() {
+  if (in_interrupt) return;
+  in_interrupt = true;
+  for (u8 line = 0; irq_raised != 0; line = static_cast<u8>((line + 1) % 16)) {
+    if (!(irq_raised >> line & 1)) continue;
+    irq_raised &= ~(1u << line);
+    const auto [first, last] = irq_handlers.equal_range(line);
+    for (auto at = first; at != last; ++at) at->second.handler(at->second.argument);
+  }
+  in_interrupt = false;
+}
+
+}  // namespace sim

@@ -1,0 +1,67 @@
+// What a world consists of. For tests/sim only; tests use scheduler.h.
+#pragma once
+
+#include <map>
+
+#include "hal/irq.h"
+#include "tests/sim/fiber.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/scheduler.h"
+
+namespace sim {
+
+struct irq_line {
+  irq_handler handler;
+  void* argument;
+};
+
+struct world::state {
+  explicit state(const settings& s) : chosen(s), random(s.seed), time{0}, memory(s.pages) {}
+
+  settings chosen;
+  std::mt19937_64 random;
+  instant time;
+  physical_memory memory;
+
+  std::vector<std::unique_ptr<task_struct>> fibers;
+  std::vector<task_struct*> ready;
+  task_struct* current = nullptr;  // null: the scheduler itself
+  int next_pid = 1;
+  u64 turns_at_this_time = 0;
+  bool stopped = false;  // a panic or a deadlock: nothing runs any more
+
+  // the host's own stack, where run() stands
+  ucontext_t scheduler_context{};
+  void* sanitizer_stack = nullptr;
+  const void* scheduler_stack = nullptr;
+  size_t scheduler_stack_size = 0;
+
+  std::multimap<u8, irq_line> irq_handlers;
+  u32 irq_raised = 0;  // lines whose handlers have yet to run
+  bool in_interrupt = false;
+
+  std::string console;
+  bool panicked = false;
+  std::string panic_message;
+  int failures_before = 0;  // of the gtest test, when the world began
+
+  task_struct& add_fiber(const char* name, bool is_test, std::function<void()> body);
+  void make_ready(task_struct& task);
+  void wake(task_struct& task, wake_reason reason);
+  void switch_to(task_struct& task);
+  // Back to the scheduler; returns when the fiber is chosen again. `forever`: it never is.
+  void switch_away(bool forever = false);
+  task_struct* choose();
+  bool advance_clock(instant limit);
+  void run_ready();
+  bool tests_running() const;
+  void deliver_interrupts();
+  void fail(const std::string& what);
+  std::string describe_fibers() const;
+};
+
+// The state of the world that is running; ends the program when there is none.
+world::state& state_here();
+bool inside_world();
+
+}  // namespace sim
