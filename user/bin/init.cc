@@ -1,0 +1,71 @@
+// init: process 1, the book's init() (chapter 4). Runs /etc/rc, then a shell, and another one
+// whenever that ends; every process whose father is gone becomes its child and is waited for here.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+char* const ENVIRONMENT[] = {const_cast<char*>("PATH=/bin:/sbin:/etc:/book:/test"),
+                             const_cast<char*>("HOME=/root"), const_cast<char*>("TERM=vt100"),
+                             nullptr};
+
+// The console as descriptors 0, 1 and 2.
+void open_console() {
+  const int fd = open("/dev/console", O_RDWR);
+  if (fd < 0) _exit(1);
+  for (int n = 0; n < 3; ++n)
+    if (n != fd) dup2(fd, n);
+  if (fd > 2) close(fd);
+}
+
+void become_shell(char* const arguments[]) {
+  execve("/bin/sh", arguments, ENVIRONMENT);
+  perror("init: /bin/sh");
+  _exit(1);
+}
+
+// Waits for one child, burying the adopted ones that end before it.
+void wait_for(pid_t child) {
+  for (;;) {
+    const pid_t ended = wait(nullptr);
+    if (ended == child || (ended < 0 && errno == ECHILD)) return;
+  }
+}
+
+void run_rc() {
+  char* const arguments[] = {const_cast<char*>("sh"), const_cast<char*>("/etc/rc"), nullptr};
+  const pid_t child = fork();
+  if (child == 0) become_shell(arguments);
+  wait_for(child);
+}
+
+// A shell in a session of its own, with the console as its terminal.
+void run_shell() {
+  char* const arguments[] = {const_cast<char*>("-sh"), nullptr};
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int fd = 0; fd < 3; ++fd) close(fd);
+    setsid();
+    open_console();
+    chdir("/root");
+    become_shell(arguments);
+  }
+  if (child < 0) sleep(1);
+  wait_for(child);
+}
+
+}  // namespace
+
+int main() {
+  open_console();
+  run_rc();
+  for (;;) {
+    run_shell();
+    printf("\ninit: the shell has ended; here is another one\n");
+    sync();
+  }
+}
