@@ -1,0 +1,105 @@
+"""The other end of the kernel's serial line: says what is typed, waits for what is printed."""
+
+import re
+import sys
+import threading
+import time
+
+PROMPT = "# "
+# Colours and cursor movements of the line editor, and carriage returns: layout, not text.
+_LAYOUT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
+
+
+class ConsoleError(Exception):
+    """What was expected did not come; the message shows what came instead."""
+
+
+class Console:
+    def __init__(self, connection, echo=None):
+        """Reads the socket `connection` all the time, so that the kernel never waits for us.
+
+        echo: a text stream that shows everything as it arrives.
+        """
+        self._socket = connection
+        self._echo = echo
+        self._raw = bytearray()
+        self._position = 0  # how much of the text has been matched
+        self._closed = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                received = self._socket.recv(65536)
+            except OSError:
+                received = b""
+            with self._changed:
+                self._raw += received
+                self._closed = not received
+                self._changed.notify_all()
+            if not received:
+                return
+            if self._echo:
+                self._echo.write(received.decode("latin-1"))
+                self._echo.flush()
+
+    @property
+    def text(self):
+        """Everything that was printed since the start, without layout."""
+        with self._changed:
+            return _LAYOUT.sub("", self._raw.decode("latin-1"))
+
+    def send(self, text):
+        self._socket.sendall(text.encode("latin-1"))
+
+    def expect(self, pattern, timeout=60):
+        """Waits until the regular expression matches after the last match. ^ is a line's start."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                text = _LAYOUT.sub("", self._raw.decode("latin-1"))
+                match = compiled.search(text, self._position)
+                if match:
+                    self._position = match.end()
+                    return match
+                left = deadline - time.monotonic()
+                if self._closed or left <= 0:
+                    reason = "the machine has ended" if self._closed else f"waited {timeout:g} s"
+                    raise ConsoleError(f"{reason}, expecting {pattern!r}; the console's end:\n"
+                                       + _indented(text[-3000:]))
+                self._changed.wait(min(left, 1))
+
+    def seen(self, pattern):
+        """Whether it was printed at any time."""
+        return re.search(pattern, self.text, re.MULTILINE) is not None
+
+    def mark(self):
+        """From here on: expect() looks only at what comes later."""
+        with self._changed:
+            self._position = len(_LAYOUT.sub("", self._raw.decode("latin-1")))
+
+    def wait_prompt(self, timeout=60):
+        return self.expect("^" + PROMPT, timeout)
+
+    def run(self, command, timeout=60):
+        """Types a command at the prompt, waits for the next prompt, returns what was printed."""
+        self.start(command)
+        before = self._position
+        end = self.wait_prompt(timeout)
+        return self.text[before:end.start()]
+
+    def start(self, command):
+        """Types a command and waits only until it has been read."""
+        self.send(command + "\n")
+        self.expect(re.escape(command) + r"[^\n]*\n")
+
+
+def _indented(text):
+    return "\n".join("  | " + line for line in text.splitlines())
+
+
+def show(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
