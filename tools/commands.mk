@@ -1,8 +1,53 @@
 # What one does with Replug from the host: see `make help`. Included by the Makefile.
+#
+# A comment "## …" behind a target is its line in `make help`.
 
 ROOT_TOOLS := tools/mkroot.py tools/minix.py tools/devices.table
+RUN := BUILD=$(BUILD) $(PYTHON) tools/run.py
+DOCTOR := CROSS_COMPILE=$(CROSS_COMPILE) sh tools/doctor.sh
+
+# Options of run and debug: make run APPEND="buffers=64" MACHINE=q35 MEMORY=32M …
+RUN_OPTIONS = $(if $(STICK),--stick "$(STICK)") $(if $(APPEND),--append "$(APPEND)") \
+  $(if $(MACHINE),--machine $(MACHINE)) $(if $(MEMORY),--memory $(MEMORY)) \
+  $(if $(CONTROLLER),--controller $(CONTROLLER)) $(if $(QEMU_OPTIONS),--qemu "$(QEMU_OPTIONS)")
 
 # The root disk. Its staging tree is made by user/user.mk; mkroot leaves an unchanged image alone.
 $(BUILD)/root.img: root-tree $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
+
+.PHONY: run pull plug debug console demo test lint doctor help
+run: all  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
+	@$(RUN) run $(RUN_OPTIONS)
+
+pull:  ## pulls the stick of the `make run` in another terminal
+	@$(RUN) pull
+
+plug:  ## plugs it in again (PORT=1 to 8; 5 to 8 are high speed)
+	@$(RUN) plug $(if $(PORT),--port $(PORT))
+
+debug: all  ## QEMU stopped at its first instruction, gdb attached
+	@$(RUN) debug $(RUN_OPTIONS)
+
+console:  ## the console of the `make debug` in another terminal
+	@$(RUN) console
+
+# What these two need is installed before make looks for compilers: hence the second make.
+demo:  ## the main job, unattended: write, pull, plug, nothing lost
+	@$(DOCTOR) --install build demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) $(PYTHON) tools/demo.py
+
+test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
+	@$(DOCTOR) --install build test
+	@BUILD=$(BUILD) MAKE="$(MAKE)" $(PYTHON) tools/test.py
+
+lint:  ## layers, headers, formatting
+	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py
+
+doctor:  ## says what is missing on this machine or too old, and how to get it
+	@$(DOCTOR) build demo test debug
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | \
+	  while IFS="$$(printf '\t')" read -r target text; do printf '  make %-9s %s\n' "$$target" "$$text"; done

@@ -48,8 +48,11 @@ class VmError(Exception):
 
 class Machine:
     def __init__(self, sticks=(), machine="pc", memory="128M", controller="qemu-xhci", append="",
-                 kernel=None, extra=(), echo=None, reboots=False, control=None):
-        """control: path of a socket at which other programs may speak QMP with this machine."""
+                 kernel=None, extra=(), echo=None, reboots=False, control=None, serial=None):
+        """control: path of a socket at which other programs may speak QMP with this machine.
+
+        serial: QEMU's options of a chardev for the serial line, instead of `console`.
+        """
         self.sticks = {stick.name: stick for stick in sticks}
         self.console = None
         self._kernel = Path(kernel or BUILD / "replug.elf")
@@ -63,6 +66,7 @@ class Machine:
             self._arguments += ["-qmp", f"unix:{control},server=on,wait=off"]
         for stick in sticks:
             self._arguments += _stick_arguments(stick)
+        self._serial_options = serial
         self._echo = echo
         self._process = None
         self._qmp = None
@@ -87,11 +91,12 @@ class Machine:
         self._directory = tempfile.TemporaryDirectory(prefix="replug-")
         self._serial, serial = socket.socketpair()
         control, monitor = socket.socketpair()
+        options = self._serial_options or f"socket,fd={serial.fileno()}"
         with open(self._path("stderr"), "wb") as stderr, serial, monitor:
             # pylint: disable-next=consider-using-with,subprocess-popen-preexec-fn
             self._process = subprocess.Popen(
                 [QEMU, *self._arguments,
-                 "-chardev", f"socket,id=com1,fd={serial.fileno()}", "-serial", "chardev:com1",
+                 "-chardev", f"{options},id=com1", "-serial", "chardev:com1",
                  "-chardev", f"socket,id=monitor,fd={monitor.fileno()}",
                  "-mon", "chardev=monitor,mode=control"],
                 stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, start_new_session=True,

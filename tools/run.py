@@ -1,0 +1,300 @@
+#!/usr/bin/python3
+"""Runs the kernel in this terminal: `make run`, `make pull`, `make plug`, `make debug`.
+
+    run.py run [--stick IMAGE] …   the serial console here; Ctrl-] and a letter is for QEMU
+    run.py pull | plug             from a second terminal
+    run.py debug                   QEMU stopped at its first instruction, gdb attached
+    run.py console                 the console of the machine that is debugged
+"""
+
+import argparse
+import fcntl
+import os
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import tty
+from contextlib import contextmanager
+from pathlib import Path
+
+import minix
+import sticks
+import vm
+from qmp import Qmp, QmpError
+
+ESCAPE = b"\x1d"  # Ctrl-]
+HELP = ("Ctrl-] p  pulls the stick, or plugs it into the next port\r\n"
+        "Ctrl-] x  switches the machine off, like the mains plug (`poweroff` is the clean way)\r\n"
+        "Ctrl-] h  shows this        Ctrl-] Ctrl-]  types a Ctrl-]\r\n")
+CONTROL = vm.BUILD / "run.qmp"
+LOCK = vm.BUILD / "run.lock"
+GDB = vm.BUILD / "run.gdb"
+CONSOLE = vm.BUILD / "run.console"
+CONSOLE_LOG = vm.BUILD / "console.log"
+
+
+class SwitchedOff(Exception):
+    """Ctrl-] x."""
+
+
+def say(text):
+    """A line of ours between those of the kernel; the terminal may be raw."""
+    sys.stdout.write(f"\r\n[{text}]\r\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def the_only_run():
+    """One run per build directory. The lock is the kernel's: a killed run leaves nothing stale."""
+    vm.BUILD.mkdir(parents=True, exist_ok=True)
+    with open(LOCK, "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit("A machine is already running from this build directory. End it with "
+                     "`poweroff` or Ctrl-] x in its terminal.")
+        CONTROL.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            CONTROL.unlink(missing_ok=True)
+
+
+@contextmanager
+def raw_terminal():
+    """Every key goes to the kernel, ^C too; the terminal is as before afterwards."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin, termios.TCSADRAIN)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def the_stick(image=None):
+    """The stick of `make run`; `make pull` and `make plug` in another terminal mean the same."""
+    return vm.Stick(image or sticks_image())
+
+
+def sticks_image():
+    return vm.BUILD / "stick.img"
+
+
+def prepare_stick(image):
+    if image:
+        if not image.exists():
+            sys.exit(f"{image} does not exist. Without STICK= a stick is made: {sticks_image()}")
+        return image
+    image = sticks_image()
+    if not image.exists():
+        vm.BUILD.mkdir(parents=True, exist_ok=True)
+        print(f"Making a stick of {sticks.STICK_KIB // 1024} MiB: {image}")
+        fresh = image.with_suffix(".new")
+        sticks.make_book_stick(fresh)
+        fresh.replace(image)
+    return image
+
+
+def next_port(stick):
+    stick.port = stick.port % len(vm.SUPER_SPEED_PORTS) + 1
+    return stick.port
+
+
+def toggle(machine):
+    if machine.is_plugged():
+        machine.pull()
+        say("the stick is pulled; Ctrl-] p plugs it in again")
+    else:
+        machine.plug(port=next_port(machine.sticks["stick"]))
+        say(f"the stick is in port {machine.sticks['stick'].port}")
+
+
+class Keyboard:
+    """Takes our keys out of what is typed and hands on the rest."""
+
+    def __init__(self, serial, machine=None):
+        self._serial = serial
+        self._machine = machine
+        self._escaped = False
+
+    def typed(self, data):
+        for key in (data[index:index + 1] for index in range(len(data))):
+            if self._escaped:
+                self._escaped = False
+                self._ours(key)
+            elif key == ESCAPE:
+                self._escaped = True
+            else:
+                self._serial.sendall(key)
+
+    def _ours(self, key):
+        if key == b"p" and self._machine:
+            try:
+                toggle(self._machine)
+            except QmpError as error:
+                say(str(error))
+        elif key == b"x":
+            raise SwitchedOff
+        elif key == ESCAPE:
+            self._serial.sendall(key)
+        else:
+            sys.stdout.write("\r\n" + HELP)
+            sys.stdout.flush()
+
+
+def proxy(serial, keyboard):
+    """Passes bytes between this terminal and a serial line until the machine ends."""
+    sources = [serial, sys.stdin]
+    while True:
+        for source in select.select(sources, [], [])[0]:
+            data = os.read(source.fileno(), 65536)
+            if source is serial:
+                if not data:
+                    return
+                os.write(sys.stdout.fileno(), data)
+            elif data:
+                keyboard.typed(data)
+            else:
+                sources.remove(source)  # end of a script on standard input: the machine goes on
+
+
+def make_machine(arguments, extra=(), **more):
+    stick = the_stick(prepare_stick(arguments.stick))
+    return vm.Machine(sticks=[stick], machine=arguments.machine, memory=arguments.memory,
+                      controller=arguments.controller, append=arguments.append,
+                      extra=[*shlex.split(arguments.qemu), *extra], control=CONTROL, reboots=True,
+                      **more)
+
+
+def run(arguments):
+    with the_only_run():
+        machine = make_machine(arguments)
+        try:
+            machine.start(console=False)
+            print(f"The stick is {machine.sticks['stick'].image}.  Ctrl-] p pulls and plugs it, "
+                  "Ctrl-] x switches off, Ctrl-] h helps.", flush=True)
+            with raw_terminal():
+                proxy(machine.serial, Keyboard(machine.serial, machine))
+            status = machine.wait_end(10)
+            sys.stderr.write(machine.stderr())
+            return status
+        except SwitchedOff:
+            return 0
+        finally:
+            machine.end()
+
+
+def running_machine():
+    try:
+        return Qmp.connect(CONTROL)
+    except (OSError, QmpError):
+        sys.exit("No machine is running here. Start one with `make run` in another terminal.")
+
+
+def pull(_):
+    qmp = running_machine()
+    if not vm.is_plugged(qmp, "stick"):
+        sys.exit("The stick is already out; `make plug` plugs it in.")
+    vm.pull(qmp, "stick")
+    print("The stick is out.")
+
+
+def plug(arguments):
+    qmp = running_machine()
+    if vm.is_plugged(qmp, "stick"):
+        sys.exit("The stick is already in; `make pull` pulls it.")
+    stick = the_stick()
+    stick.port = arguments.port
+    vm.plug(qmp, stick)
+    print(f"The stick is in port {stick.port}.")
+
+
+GDB_SETTINGS = ["set confirm off", "set pagination off", "set history save off",
+                "set debuginfod enabled off", "set print pretty on",
+                "set architecture i386", "set disassembly-flavor intel"]
+
+
+def debug(arguments):
+    """gdb gets everything on its command line: no file of the user's is read or written."""
+    if not shutil.which("gdb"):
+        sys.exit("gdb is missing; `make doctor` says how to get it")
+    with the_only_run():
+        for path in (GDB, CONSOLE):
+            path.unlink(missing_ok=True)
+        machine = make_machine(
+            arguments, serial=f"socket,path={CONSOLE},server=on,wait=off,logfile={CONSOLE_LOG}",
+            extra=["-S", "-chardev", f"socket,id=gdb,path={GDB},server=on,wait=off",
+                   "-gdb", "chardev:gdb"])
+        signal.signal(signal.SIGINT, lambda *_: None)  # ^C is gdb's: it stops the kernel
+        try:
+            machine.start()
+            print(f"The console is written to {CONSOLE_LOG}; `make console` in a second terminal "
+                  "types into it.\nQEMU stands before its first instruction. "
+                  "Try: hbreak sys_sync, continue", flush=True)
+            return subprocess.call(gdb_command(arguments.gdb))
+        finally:
+            machine.end()
+            for path in (GDB, CONSOLE):
+                path.unlink(missing_ok=True)
+
+
+def gdb_command(commands):
+    command = ["gdb", "-nx", "-q"]
+    for line in GDB_SETTINGS + [f"target remote {GDB}"] + commands:
+        command += ["-ex", line]
+    return command + [str(vm.BUILD / "replug.elf")]
+
+
+def console(_):
+    """The console of a machine that `make debug` runs in another terminal."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(CONSOLE))
+    except OSError:
+        sys.exit("No machine is being debugged here. Start one with `make debug`.")
+    print("Ctrl-] x leaves.", flush=True)
+    with raw_terminal():
+        try:
+            proxy(connection, Keyboard(connection))
+        except SwitchedOff:
+            pass
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, function in (("run", run), ("debug", debug)):
+        command = commands.add_parser(name)
+        command.set_defaults(function=function)
+        command.add_argument("--stick", type=Path, help="image of the stick; else one is made")
+        command.add_argument("--append", default="", help="kernel options: buffers=64 …")
+        command.add_argument("--machine", default="pc", help="pc or q35")
+        command.add_argument("--memory", default="128M")
+        command.add_argument("--controller", default="qemu-xhci", help="or nec-usb-xhci")
+        command.add_argument("--qemu", default="", help="more options for QEMU")
+        command.add_argument("--gdb", action="append", default=[], help="a command for gdb")
+    commands.add_parser("pull").set_defaults(function=pull)
+    commands.add_parser("console").set_defaults(function=console)
+    command = commands.add_parser("plug")
+    command.set_defaults(function=plug)
+    command.add_argument("--port", type=int, choices=range(1, 9), default=2,
+                         help="1-4 SuperSpeed, 5-8 high speed")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(arguments.function(arguments))
+    except (vm.VmError, QmpError, minix.MinixError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
