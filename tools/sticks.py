@@ -18,3 +18,26 @@ def make_book_stick(path, kib=STICK_KIB):
         content = (line * (20000 // len(line) + 1))[:19999] + b"\n"
         volume.write(f"{BOOK_DIRECTORY}/hello{number}.txt", content)
     return volume
+
+
+def blocks_of(data):
+    """A file's content as the blocks that hold it."""
+    return [data[start:start + minix.BLOCK].ljust(minix.BLOCK, b"\0")
+            for start in range(0, len(data), minix.BLOCK)]
+
+
+def blocks_present(image, data):
+    """How many blocks of `data` stand anywhere in an image: what of it has reached the medium,
+    also when no directory names it yet. `data` should be random, so that no two are equal."""
+    there = set(blocks_of(image))
+    return sum(block in there for block in blocks_of(data))
+
+
+def bytes_lost(image, path, expected):
+    """How many bytes of a file are not in an image as they should be."""
+    try:
+        found = minix.Volume(image).read(path)
+    except minix.MinixError:
+        return len(expected)
+    same = sum(ours == theirs for ours, theirs in zip(expected, found))
+    return len(expected) - same + max(len(found) - len(expected), 0)
