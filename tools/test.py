@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""`make test`: every test there is, in one run; the last line is the sum.
+
+The lint, the host tests (GoogleTest), the tests of the tools, and the tests of the real kernel in
+QEMU, among them the programs under /test that run inside it. Exit status 0 only if nothing failed.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+import lint
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("BUILD", "build"))
+JOBS = os.cpu_count() or 1
+
+
+def make(*goals, **more):
+    """A fresh make: the one that started us must not share its job slots with a grandchild."""
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    command = ["make", "--no-print-directory", f"-j{JOBS}", f"BUILD={BUILD}", *goals]
+    if "CROSS_COMPILE" in os.environ:
+        command.append(f"CROSS_COMPILE={os.environ['CROSS_COMPILE']}")
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, **more)
+
+
+def host_tests():
+    """(passed, failed, skipped) of the GoogleTests."""
+    if make("host-tests").returncode:
+        print("The host tests do not build.")
+        return 0, 1, 0
+    result = make("host-test", stdout=subprocess.PIPE, text=True)
+    print(result.stdout, end="")
+    summary = re.findall(r"^(\d+) passed, (\d+) failed$", result.stdout, re.MULTILINE)
+    if not summary or (result.returncode and summary[-1][1] == "0"):
+        return 0, 1, 0
+    return int(summary[-1][0]), int(summary[-1][1]), 0
+
+
+def python_tests():
+    """(passed, failed, skipped) of tests/tools and tests/qemu."""
+    report = BUILD / "pytest.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+               f"--junitxml={report}", "tests/tools", "tests/qemu"]
+    if importlib.util.find_spec("xdist"):
+        command += ["-n", str(min(JOBS, 4))]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    try:
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        total, failures, errors, skipped = (
+            int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped"))
+    except (OSError, AttributeError, xml.etree.ElementTree.ParseError):
+        return 0, 1, 0
+    failed = failures + errors
+    return total - failed - skipped, max(failed, int(status != 0)), skipped
+
+
+def build():
+    """The kernel itself counts as one test, so that a tree that does not build fails."""
+    status = make("all").returncode
+    return (0, 1, 0) if status else (1, 0, 0)
+
+
+def main():
+    began = time.monotonic()
+    sums = [0, 0, 0]
+    for part in (build, lint.run, host_tests, python_tests):
+        sys.stdout.flush()
+        sums = [before + more for before, more in zip(sums, part())]
+    passed, failed, skipped = sums
+    print(f"({time.monotonic() - began:.0f} s)")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
