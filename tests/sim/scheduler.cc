@@ -259,6 +259,13 @@ fiber daemon(const char* name, std::function<void()> body) {
   return fiber(state_here().add_fiber(name, false, std::move(body)));
 }
 
+void in_parallel(u32 count, const std::function<void(u32)>& body) {
+  std::vector<fiber> fibers;
+  for (u32 index = 0; index < count; ++index)
+    fibers.push_back(spawn("parallel", [&body, index] { body(index); }));
+  for (const fiber& each : fibers) each.join();
+}
+
 void fiber::join() const {
   while (!ended()) sleep_on(task_->end);
 }

@@ -88,6 +88,8 @@ world& here();
 fiber spawn(const char* name, std::function<void()> body);
 // Like spawn, but nobody waits for it: simulated hardware and its driver.
 fiber daemon(const char* name, std::function<void()> body);
+// Runs `count` fibers side by side and returns when all have ended.
+void in_parallel(u32 count, const std::function<void(u32 index)>& body);
 void forget_signal();
 std::mt19937_64& random();
 u64 random_below(u64 limit);  // 0 … limit - 1

@@ -1,0 +1,363 @@
+// The block layer: queue, merging, order, ends, removal (drivers/block/block_device.h).
+#include "drivers/block/block_device.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <set>
+
+#include "drivers/block/genhd.h"
+#include "drivers/block/media_event.h"
+#include "drivers/block/ramdisk.h"
+#include "hal/clock.h"
+#include "hal/memory.h"
+#include "tests/sim/blocks.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/sim_disk.h"
+
+namespace {
+
+using sim::test_block;
+
+// A device whose driver does nothing by itself: the test takes the requests off its queue.
+class manual_disk final : public block_device {
+ public:
+  manual_disk() { identity.sectors = 2048; }
+  void request_fn() override { ++calls; }
+  // First sector, number of sectors, of each request in the order that the driver gets them.
+  std::vector<std::pair<u32, u32>> take_all() {
+    std::vector<std::pair<u32, u32>> taken;
+    while (request* r = next_request()) {
+      taken.emplace_back(r->sector.value(), r->nr_sectors);
+      end_request(*r, {});
+    }
+    return taken;
+  }
+  int calls = 0;
+};
+
+using extents = std::vector<std::pair<u32, u32>>;
+
+std::deque<test_block> start_all(block_device& device, block_command cmd,
+                                 std::initializer_list<u32> numbers) {
+  std::deque<test_block> blocks;
+  for (u32 number : numbers) blocks.emplace_back(u8{1}).start(device, cmd, number);
+  return blocks;
+}
+
+TEST(block_device, merges_what_is_contiguous_at_either_end) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto blocks = start_all(disk, block_command::write, {10, 11, 9, 12, 8});
+    EXPECT_EQ(disk.take_all(), (extents{{16, 10}}));
+  });
+}
+
+TEST(block_device, keeps_apart_what_is_not_contiguous) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto blocks = start_all(disk, block_command::write, {10, 12, 14});
+    EXPECT_EQ(disk.take_all(), (extents{{20, 2}, {24, 2}, {28, 2}}));
+  });
+}
+
+TEST(block_device, keeps_the_buffers_in_the_order_of_their_sectors) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto blocks = start_all(disk, block_command::write, {5, 4, 6, 3});
+    request* r = disk.next_request();
+    ASSERT_TRUE(r);
+    std::vector<const buffer_head*> order;
+    for (const buffer_head& bh : r->buffers) order.push_back(&bh);
+    EXPECT_EQ(order, (std::vector<const buffer_head*>{&blocks[3].head, &blocks[1].head,
+                                                      &blocks[0].head, &blocks[2].head}));
+    disk.end_request(*r, {});
+  });
+}
+
+TEST(block_device, never_exceeds_max_sectors) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.max_sectors = 8;
+    const auto blocks = start_all(disk, block_command::write, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+    EXPECT_EQ(disk.take_all(), (extents{{0, 8}, {8, 8}, {16, 4}}));
+  });
+}
+
+TEST(block_device, does_not_merge_reads_with_writes) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto writes = start_all(disk, block_command::write, {4});
+    const auto reads = start_all(disk, block_command::read, {5});
+    EXPECT_EQ(disk.take_all(), (extents{{8, 2}, {10, 2}}));
+  });
+}
+
+TEST(block_device, serves_upward_and_then_from_the_lowest) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto first = start_all(disk, block_command::read, {50});
+    EXPECT_EQ(disk.take_all(), (extents{{100, 2}}));
+    const auto rest = start_all(disk, block_command::read, {10, 80, 30, 60});
+    EXPECT_EQ(disk.take_all(), (extents{{120, 2}, {160, 2}, {20, 2}, {60, 2}}));
+  });
+}
+
+TEST(block_device, nothing_queued_later_passes_a_flush) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto before = start_all(disk, block_command::write, {50});
+    auto flusher = sim::spawn("flusher", [&] { EXPECT_TRUE(disk.flush()); });
+    sleep_for(1_ms);
+    const auto after = start_all(disk, block_command::write, {10});
+    EXPECT_EQ(disk.take_all(), (extents{{100, 2}, {0, 0}, {20, 2}}));
+    flusher.join();
+  });
+}
+
+TEST(block_device, an_end_unlocks_cleans_and_tells_once) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.start(disk, block_command::write, 4);
+    EXPECT_TRUE(block.head.b_lock);
+    EXPECT_TRUE(block.head.b_dirt) << "clean only when the write has completed";
+    disk.take_all();
+    EXPECT_FALSE(block.head.b_lock);
+    EXPECT_FALSE(block.head.b_dirt);
+    EXPECT_EQ(block.endings, 1);
+  });
+}
+
+TEST(block_device, a_failed_write_stays_dirty_and_remembers_why) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.start(disk, block_command::write, 4);
+    disk.end_request(*disk.next_request(), fail(error::eio));
+    EXPECT_TRUE(block.head.b_dirt);
+    EXPECT_EQ(block.head.b_error, error::eio);
+    EXPECT_EQ(block.outcome.error(), error::eio);
+  });
+}
+
+TEST(block_device, a_failed_read_leaves_nothing_valid) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.start(disk, block_command::read, 4);
+    disk.end_request(*disk.next_request(), fail(error::eio));
+    EXPECT_FALSE(block.head.b_uptodate);
+    EXPECT_FALSE(block.head.b_error) << "only writes leave an error behind";
+  });
+}
+
+TEST(block_device, a_failed_flush_is_told_to_its_caller) {
+  sim::medium stick(64);
+  stick.fault = [](block_command cmd, lba, u32) {
+    return cmd == block_command::flush ? std::optional(error::eio) : std::nullopt;
+  };
+  sim::run(1, [&] {
+    stick.plug();
+    EXPECT_EQ(stick.device().flush().error(), error::eio);
+  });
+}
+
+TEST(block_device, refuses_what_can_never_work_at_once) {
+  sim::run(1, [] {
+    manual_disk disk;
+    EXPECT_EQ(test_block(1).read_from(disk, 1024).error(), error::eio) << "past the end";
+    EXPECT_EQ(test_block(1).read_from(disk, 0x7FFFFFFF).error(), error::eio);
+    disk.write_protected = true;
+    EXPECT_EQ(test_block(1).write_to(disk, 1).error(), error::erofs);
+    EXPECT_EQ(disk.calls, 0);
+  });
+}
+
+TEST(block_device, a_device_with_an_odd_sector_too_many_has_no_half_block) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.identity.sectors = 9;
+    EXPECT_EQ(test_block(1).read_from(disk, 4).error(), error::eio);
+    disk.identity.sectors = 1;
+    EXPECT_EQ(test_block(1).read_from(disk, 0).error(), error::eio);
+    disk.identity.sectors = 0;
+    EXPECT_EQ(test_block(1).read_from(disk, 0).error(), error::eio);
+  });
+}
+
+TEST(block_device, death_ends_everything_that_is_queued) {
+  sim::run(1, [] {
+    manual_disk disk;
+    auto blocks = start_all(disk, block_command::write, {1, 2, 9, 20});
+    auto flusher = sim::spawn("flusher", [&] { EXPECT_EQ(disk.flush().error(), error::enodev); });
+    sleep_for(1_ms);
+    {
+      sim::must_not_sleep here;
+      disk.die();
+      disk.die();
+    }
+    for (test_block& block : blocks) {
+      EXPECT_EQ(block.wait().error(), error::enodev);
+      EXPECT_TRUE(block.head.b_dirt) << "it has not been written";
+      EXPECT_FALSE(block.head.b_error) << "a pull is no write error";
+      EXPECT_EQ(block.endings, 1);
+    }
+    flusher.join();
+    EXPECT_EQ(test_block(1).write_to(disk, 1).error(), error::enodev);
+    EXPECT_EQ(disk.flush().error(), error::enodev);
+  });
+}
+
+// "the driver ends the one that it has in hand"
+TEST(block_device, death_leaves_the_request_in_hand_to_the_driver) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.start(disk, block_command::write, 4);
+    request* in_hand = disk.next_request();
+    disk.die();
+    EXPECT_TRUE(block.head.b_lock);
+    disk.end_request(*in_hand, fail(error::enodev));
+    EXPECT_FALSE(block.head.b_lock);
+  });
+}
+
+TEST(block_device, a_flush_that_the_pull_overtakes_is_never_a_success) {
+  sim::run(1, [] {
+    manual_disk disk;
+    auto flusher = sim::spawn("flusher", [&] { EXPECT_EQ(disk.flush().error(), error::enodev); });
+    sleep_for(1_ms);
+    request* in_hand = disk.next_request();
+    ASSERT_TRUE(in_hand);
+    disk.end_request(*in_hand, {});
+    disk.die();
+    flusher.join();
+  });
+}
+
+// Far more writers than requests: everybody gets one in the end.
+TEST(block_device, waits_for_a_free_request) {
+  sim::for_each_seed(5, [](u64 seed) {
+    sim::medium stick(2048);
+    sim::run(seed, [&] {
+      stick.plug();
+      block_device& disk = stick.device();
+      sim::in_parallel(
+          300, [&](u32 i) { EXPECT_TRUE(test_block(static_cast<u8>(i)).write_to(disk, i * 3)); });
+    });
+  });
+}
+
+TEST(block_device, a_pull_frees_those_who_wait_for_a_request) {
+  sim::for_each_seed(5, [](u64 seed) {
+    sim::medium stick(2048);
+    sim::world world({.seed = seed});
+    world.run([&] {
+      stick.plug();
+      block_device& disk = stick.device();
+      disk.hold();
+      u32 unwritten = 0;
+      sim::in_parallel(301, [&](u32 i) {
+        if (i < 300) {
+          unwritten += test_block(static_cast<u8>(i)).write_to(disk, i * 3) == fail(error::enodev);
+          return;
+        }
+        sleep_for(2_ms);
+        stick.pull();
+      });
+      EXPECT_GT(unwritten, 200u);
+      disk.drop();
+      sleep_for(1_s);
+    });
+    EXPECT_TRUE(world.kernel_tasks().empty());
+  });
+}
+
+TEST(block_device, is_reusable_when_the_last_reference_is_dropped) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.hold();
+    disk.hold();
+    auto owner = sim::spawn("owner", [&] { disk.wait_unreferenced(); });
+    sleep_for(1_ms);
+    disk.drop();
+    sleep_for(1_ms);
+    EXPECT_FALSE(owner.ended());
+    disk.drop();
+    owner.join();
+  });
+}
+
+TEST(block_device, epochs_are_never_given_twice) {
+  sim::run(1, [] {
+    std::set<u32> seen;
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(seen.insert(manual_disk().epoch.value()).second);
+  });
+}
+
+TEST(read_blocks, reads_past_every_cache) {
+  sim::medium stick(64);
+  for (size_t i = 0; i < stick.bytes().size(); ++i)
+    stick.bytes()[i] = static_cast<byte>(i / BLOCK_SIZE);
+  sim::run(1, [&] {
+    stick.plug();
+    const auto to = allocate_pages(1);
+    ASSERT_TRUE(read_blocks(stick.device(), lba{6}, to));
+    EXPECT_EQ(to[0], byte{3});
+    EXPECT_EQ(to[PAGE_SIZE - 1], byte{6});
+    EXPECT_EQ(read_blocks(stick.device(), lba{62}, to).error(), error::eio);
+    free_pages(to);
+  });
+}
+
+// Random traffic of several fibers against a plain array.
+TEST(block_device, random_traffic_ends_up_where_it_belongs) {
+  sim::for_each_seed(10, [](u64 seed) {
+    constexpr u32 blocks = 64;
+    sim::medium stick(blocks * SECTORS_PER_BLOCK);
+    stick.max_sectors = 8;
+    std::array<u8, blocks> model{};
+    sim::run(seed, [&] {
+      stick.plug();
+      block_device& disk = stick.device();
+      sim::in_parallel(4, [&](u32 part) {  // each has blocks of its own, between the others'
+        for (int i = 0; i < 50; ++i) {
+          const u32 number = static_cast<u32>(sim::random_below(blocks / 4)) * 4 + part;
+          if (sim::random_chance(3)) {
+            test_block block(0xEE);
+            EXPECT_TRUE(block.read_from(disk, number));
+            EXPECT_TRUE(block.holds(model[number])) << "block " << number;
+            continue;
+          }
+          model[number] = static_cast<u8>(sim::random_below(256));
+          EXPECT_TRUE(test_block(model[number]).write_to(disk, number));
+          EXPECT_TRUE(!sim::random_chance(10) || disk.flush());
+        }
+      });
+    });
+    for (u32 i = 0; i < blocks; ++i)
+      EXPECT_EQ(stick.content()[i * BLOCK_SIZE], byte{model[i]}) << "block " << i;
+  });
+}
+
+TEST(ramdisk, is_a_device_like_any_other) {
+  sim::run(1, [] {
+    const auto memory = allocate_pages(4);
+    rd_init(memory);
+    const auto ram = resolve(dev_id(MAJOR_RAM, 0));
+    ASSERT_TRUE(ram);
+    EXPECT_EQ(ram->sectors, 32u);
+    EXPECT_FALSE(ram->device->removable);
+    ASSERT_TRUE(test_block(9).write_to(*ram->device, 5));
+    EXPECT_EQ(memory[5 * BLOCK_SIZE], byte{9});
+    test_block back(0);
+    ASSERT_TRUE(back.read_from(*ram->device, 5));
+    EXPECT_TRUE(back.holds(9));
+    EXPECT_TRUE(ram->device->flush());
+    EXPECT_EQ(back.read_from(*ram->device, 16).error(), error::eio);
+  });
+}
+
+}  // namespace

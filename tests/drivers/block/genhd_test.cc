@@ -1,0 +1,233 @@
+// Names of disks and partitions, and partition tables that somebody else wrote (genhd.h).
+#include "drivers/block/genhd.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "drivers/block/ll_rw_block.h"
+#include "hal/memory.h"
+#include "lib/endian.h"
+#include "tests/sim/blocks.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/sim_disk.h"
+
+namespace {
+
+constexpr u32 sectors = 4096;
+constexpr u8 minix = 0x81;
+constexpr u8 extended = 0x05;
+
+struct entry {
+  u8 type;
+  u32 first;
+  u32 count;
+  u8 status = 0;
+};
+
+// Writes a boot record's table, with its signature, into sector `at` of the medium.
+void plant_table(sim::medium& stick, u32 at, const std::vector<entry>& entries) {
+  byte* sector = stick.bytes().data() + size_t{at} * SECTOR_SIZE;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    byte* to = sector + 446 + 16 * i;
+    const le32 first(entries[i].first);
+    const le32 count(entries[i].count);
+    to[0] = byte{entries[i].status};
+    to[4] = byte{entries[i].type};
+    std::memcpy(to + 8, &first, 4);
+    std::memcpy(to + 12, &count, 4);
+  }
+  sector[510] = byte{0x55};
+  sector[511] = byte{0xAA};
+}
+
+partition_table read_table(sim::medium& stick) {
+  partition_table table{};
+  sim::run(1, [&] {
+    stick.plug();
+    auto read = read_partitions(stick.device());
+    ASSERT_TRUE(read);
+    table = *read;
+    EXPECT_EQ(free_page_count(), total_page_count()) << "a page leaked";
+  });
+  EXPECT_EQ(table[0], (partition{lba{0}, sectors, 0})) << "the whole disk is always there";
+  return table;
+}
+
+u32 count_partitions(const partition_table& table) {
+  u32 count = 0;
+  for (size_t i = 1; i < table.size(); ++i) count += table[i].sectors != 0;
+  return count;
+}
+
+TEST(partitions, primary_ones) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0,
+              {{minix, 64, 1000}, {0x0C, 1064, 500, 0x80}, {0, 0, 0}, {minix, 3000, 1096}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(table[1], (partition{lba{64}, 1000, minix}));
+  EXPECT_EQ(table[2], (partition{lba{1064}, 500, 0x0C}));
+  EXPECT_EQ(table[3].sectors, 0u);
+  EXPECT_EQ(table[4], (partition{lba{3000}, 1096, minix}));
+}
+
+TEST(partitions, logical_ones) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{minix, 64, 100}, {extended, 1000, 3000}});
+  plant_table(stick, 1000, {{minix, 16, 200}, {extended, 500, 600}});
+  plant_table(stick, 1500, {{minix, 16, 300}, {extended, 1000, 600}});
+  plant_table(stick, 2000, {{minix, 16, 400}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(table[5], (partition{lba{1016}, 200, minix}));
+  EXPECT_EQ(table[6], (partition{lba{1516}, 300, minix}));
+  EXPECT_EQ(table[7], (partition{lba{2016}, 400, minix}));
+  EXPECT_EQ(table[8].sectors, 0u);
+}
+
+TEST(partitions, none_without_a_signature) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{minix, 64, 1000}});
+  stick.bytes()[510] = byte{0};
+  EXPECT_EQ(count_partitions(read_table(stick)), 0u);
+}
+
+// A FAT boot sector ends with the same signature and has text where the table would be.
+TEST(partitions, none_in_a_boot_sector_that_is_no_table) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{minix, 64, 1000, 'N'}});
+  EXPECT_EQ(count_partitions(read_table(stick)), 0u);
+}
+
+TEST(partitions, not_past_the_end) {
+  sim::medium stick(sectors);
+  plant_table(
+      stick, 0,
+      {{minix, 64, sectors}, {minix, sectors, 1}, {minix, 0xFFFFFFFF, 2}, {minix, 4000, 96}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(count_partitions(table), 1u);
+  EXPECT_EQ(table[4], (partition{lba{4000}, 96, minix}));
+}
+
+TEST(partitions, a_loop_of_extended_records_ends) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  plant_table(stick, 1000, {{minix, 16, 100}, {extended, 500, 600}});
+  plant_table(stick, 1500, {{minix, 16, 100}, {extended, 500, 600}});
+  EXPECT_LE(count_partitions(read_table(stick)), MINORS_PER_DISK - 1u);
+}
+
+TEST(partitions, an_extended_record_that_points_away_is_left_out) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  plant_table(stick, 1000, {{minix, 0xFFFFFF00, 100}, {extended, 0xFFFFFC18, 600}});
+  EXPECT_EQ(count_partitions(read_table(stick)), 1u);
+}
+
+TEST(partitions, random_tables_do_no_harm) {
+  for (u64 seed = 1; seed <= 200; ++seed) {
+    std::mt19937_64 random(seed);
+    sim::medium stick(sectors);
+    for (u32 at = 0; at < sectors; at += static_cast<u32>(1 + random() % 64)) {
+      std::vector<entry> entries;
+      for (int i = 0; i < 4; ++i)
+        entries.push_back({random() % 2 ? extended : minix,
+                           static_cast<u32>(random() % (sectors + 64)),
+                           static_cast<u32>(random() % (sectors + 64))});
+      plant_table(stick, at, entries);
+    }
+    const partition_table table = read_table(stick);
+    for (const partition& p : table)
+      ASSERT_LE(u64{p.first.value()} + p.sectors, sectors) << "seed " << seed;
+  }
+}
+
+TEST(partitions, tiny_media_have_the_whole_disk_only) {
+  for (u32 size : {0u, 1u, 2u, 3u}) {
+    sim::medium stick(size);
+    sim::run(1, [&] {
+      stick.plug();
+      const auto table = read_partitions(stick.device());
+      ASSERT_TRUE(table);
+      EXPECT_EQ((*table)[0].sectors, size);
+    });
+  }
+}
+
+TEST(partitions, a_read_error_is_told) {
+  sim::medium stick(sectors);
+  stick.fault = [](block_command, lba, u32) { return std::optional(error::eio); };
+  sim::run(1, [&] {
+    stick.plug();
+    EXPECT_EQ(read_partitions(stick.device()).error(), error::eio);
+    EXPECT_EQ(free_page_count(), total_page_count());
+  });
+}
+
+TEST(disk_names, are_linux_s) {
+  EXPECT_STREQ(disk_name(dev_id(8, 0)).data(), "sda");
+  EXPECT_STREQ(disk_name(dev_id(8, 1)).data(), "sda1");
+  EXPECT_STREQ(disk_name(dev_id(8, 31)).data(), "sdb15");
+  EXPECT_STREQ(disk_name(dev_id(1, 0)).data(), "ram0");
+  EXPECT_EQ(whole_disk(dev_id(8, 19)), dev_id(8, 16));
+  EXPECT_EQ(whole_disk(dev_id(1, 0)), dev_id(1, 0));
+}
+
+TEST(disk_names, follow_the_stick_through_its_absence) {
+  sim::medium stick(sectors);
+  sim::run(1, [&] {
+    stick.plug();
+    partition_table table{};
+    table[0] = {lba{0}, sectors, 0};
+    table[1] = {lba{64}, 100, minix};
+    const auto disk = add_disk(stick.device(), table);
+    ASSERT_TRUE(disk);
+    EXPECT_EQ(*disk, dev_id(8, 0));
+    EXPECT_EQ(resolve(dev_id(8, 1))->first, lba{64});
+    EXPECT_EQ(resolve(dev_id(8, 2)).error(), error::enxio);
+    EXPECT_EQ(resolve(dev_id(8, 16)).error(), error::enxio);
+    EXPECT_EQ(resolve(dev_id(3, 0)).error(), error::enxio);
+    detach_disk(*disk);
+    EXPECT_EQ(resolve(dev_id(8, 1)).error(), error::enodev);
+    reattach_disk(*disk, stick.device());
+    EXPECT_EQ(resolve(dev_id(8, 1))->device, &stick.device());
+    release_disk(*disk);
+    EXPECT_EQ(resolve(dev_id(8, 0)).error(), error::enxio);
+  });
+}
+
+TEST(disk_names, run_out) {
+  sim::medium stick(sectors);
+  sim::run(1, [&] {
+    stick.plug();
+    for (u8 i = 0; i < NR_DISKS; ++i)
+      EXPECT_EQ(*add_disk(stick.device(), {}), dev_id(8, static_cast<u8>(16 * i)));
+    EXPECT_EQ(add_disk(stick.device(), {}).error(), error::enfile);
+    release_disk(dev_id(8, 48));
+    EXPECT_EQ(*add_disk(stick.device(), {}), dev_id(8, 48));
+  });
+}
+
+TEST(ll_rw_block, writes_into_the_partition_and_not_past_it) {
+  sim::medium stick(sectors);
+  sim::run(1, [&] {
+    stick.plug();
+    partition_table table{};
+    table[0] = {lba{0}, sectors, 0};
+    table[1] = {lba{64}, 10, minix};
+    ASSERT_TRUE(add_disk(stick.device(), table));
+    sim::test_block block(5);
+    block.head.b_dev = dev_id(8, 1);
+    block.head.b_blocknr = block_nr{4};
+    block.head.b_dirt = block.head.b_uptodate = true;
+    ll_rw_block(block_command::write, block.head);
+    EXPECT_TRUE(block.wait());
+    EXPECT_EQ(stick.content()[72 * SECTOR_SIZE], byte{5});
+    block.head.b_blocknr = block_nr{5};
+    ll_rw_block(block_command::read, block.head);
+    EXPECT_EQ(block.wait().error(), error::enxio);
+    EXPECT_FALSE(block.head.b_uptodate);
+    EXPECT_EQ(block.endings, 2);
+  });
+}
+
+}  // namespace
