@@ -118,6 +118,7 @@ class Demo:
         self.step("Another stick is plugged in, into the same port, with the same serial number")
         before = self._wrong.image.read_bytes()
         self._vm.insert(self._wrong)
+        self.kernel_says(r".*is not the missing.*")
         self.wait_for(lambda: "sdc" in self.shell("lsblk"), "the kernel finds the other stick")
         show("ckpt", self.shell("ckpt"))
         self._vm.pull("other")
@@ -199,7 +200,7 @@ class Demo:
 
     def come_back(self, port, arrived):
         self._vm.plug("stick", port=port)
-        self.kernel_says(r"Replug .*written.*")
+        self.kernel_says(r".*is back as sd\w+: .*")
         self.wait_for(lambda: arrived(self._vm.snapshot()), "the blocks arrive")
 
     def holds(self):

@@ -1,5 +1,7 @@
 """What is on the sticks that `make run` and `make demo` plug in: the book's directories and files."""
 
+import struct
+
 import minix
 
 STICK_KIB = 64 * 1024
@@ -41,3 +43,29 @@ def bytes_lost(image, path, expected):
         return len(expected)
     same = sum(ours == theirs for ours, theirs in zip(expected, found))
     return len(expected) - same + max(len(found) - len(expected), 0)
+
+
+SECTOR = 512
+MBR_ENTRY = struct.Struct("<B3sB3sII")
+MINIX_TYPE = 0x81
+FIRST_SECTOR = 2048
+
+
+def make_partitioned_stick(path, sizes_kib):
+    """A stick with a master boot record and a MINIX file system in each primary partition.
+
+    Returns the (offset, length) of every partition, in bytes.
+    """
+    table, ranges, contents = b"", [], b""
+    for kib in sizes_kib:
+        minix.Volume.make(path, kib)
+        start = FIRST_SECTOR + len(contents) // SECTOR
+        with open(path, "rb") as file:
+            contents += file.read()
+        table += MBR_ENTRY.pack(0, b"\xfe\xff\xff", MINIX_TYPE, b"\xfe\xff\xff", start,
+                                kib * 1024 // SECTOR)
+        ranges.append((start * SECTOR, kib * 1024))
+    with open(path, "wb") as file:
+        file.write(bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa")
+        file.write(bytes(FIRST_SECTOR * SECTOR - SECTOR) + contents)
+    return ranges

@@ -1,0 +1,100 @@
+"""A running kernel, as the tests see it: a shell to type into and sticks whose images they read."""
+
+import re
+import time
+
+import minix
+import sticks
+from vm import Machine
+
+# What the kernel says; the tests wait for these lines.
+AWAITED = r"Replug .*waiting for it.*"  # two seconds after a pull; a quick return is not told
+RETURNED = r"is back as sd\w+: (\d+) blocks? written.*"
+REFUSED = r"is not the missing"
+CONFLICT = r"was changed elsewhere while it was away"
+
+
+class Guest(Machine):
+    def sh(self, command, timeout=60):
+        """Types a command, returns what was printed until the next prompt."""
+        return self.console.run(command, timeout)
+
+    def status(self, command, timeout=60):
+        """The exit status of a command."""
+        self.sh(command, timeout)
+        return int(re.findall(r"^(\d+)$", self.sh("echo $?"), re.MULTILINE)[-1])
+
+    def ok(self, command, timeout=60):
+        """A command that must succeed; returns what it printed."""
+        output = self.sh(command, timeout)
+        status = re.findall(r"^(\d+)$", self.sh("echo $?"), re.MULTILINE)
+        assert status and status[-1] == "0", f"{command}: status {status}\n{output}"
+        return output
+
+    def wait_mounted(self, disk="sda", directory="/mnt"):
+        self.console.expect(f"/dev/{disk} mounted on {directory}")
+
+    def wait_for(self, condition, what, timeout=30):
+        """Polls a condition of the outside world; the patience is no measure of speed."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, (
+                f"waited in vain: {what}\n{self.console.text[-3000:]}")
+            time.sleep(0.02)
+
+    def cksum(self, path):
+        """(checksum, size) of a file, by the guest's own cksum."""
+        found = re.search(r"^(\d+) (\d+)", self.sh(f"cksum {path}"), re.MULTILINE)
+        assert found, f"no cksum of {path}\n{self.console.text[-1000:]}"
+        return int(found.group(1)), int(found.group(2))
+
+    # --- pulls -------------------------------------------------------------------------------
+
+    def volume_line(self, disk="sda"):
+        """What `ckpt` says about a volume."""
+        found = re.search(rf"^{disk} .*$", self.sh("ckpt"), re.MULTILINE)
+        return found.group() if found else ""
+
+    def wait_state(self, state, disk="sda"):
+        self.wait_for(lambda: f" {state} " in self.volume_line(disk), f"{disk} is {state}")
+
+    def come_back(self, name="stick", port=None):
+        self.plug(name, port)
+        return self.console.expect(RETURNED).group()
+
+    def pull_in_transfer(self, data, name="stick", after=64, speed=256 << 10):
+        """Starts `sync`, and pulls once at least `after` blocks of `data`, but not all, are there.
+
+        The prompt is awaited. Returns how many blocks had arrived.
+        """
+        self.throttle(name, speed)
+        self.console.start("sync")
+        self.wait_for(lambda: self.blocks_present(data, name) >= after, "blocks arrive")
+        self.pull(name)
+        self.throttle(name, 0)
+        arrived = self.blocks_present(data, name)
+        assert arrived < len(sticks.blocks_of(data)), "the pull came too late to test anything"
+        return arrived
+
+    # --- images ------------------------------------------------------------------------------
+
+    def volume(self, name="stick"):
+        return minix.Volume(self.snapshot(name))
+
+    def blocks_present(self, data, name="stick"):
+        return sticks.blocks_present(self.snapshot(name), data)
+
+    def holds(self, path, data, name="stick"):
+        return sticks.bytes_lost(self.snapshot(name), path, data) == 0
+
+    def poweroff(self):
+        self.console.start("poweroff")
+        assert self.wait_end() == 0
+
+    def judge(self, files, name="stick"):
+        """Switches off; then the image must be clean and hold these files: {path: bytes}."""
+        self.poweroff()
+        assert minix.fsck(self.sticks[name].image) == ""
+        volume = self.volume(name)
+        for path, data in files.items():
+            assert volume.read(path) == data, f"{path} differs"

@@ -1,0 +1,36 @@
+"""Both ways of synchronising: `update`, and the forced one when the cache is full (the book, ch. 5)."""
+
+
+def test_update_writes_after_a_while(boot, make_stick):
+    guest = boot(make_stick())
+    guest.sh("update 2 &")
+    guest.ok("echo later > /mnt/later")
+    assert not guest.holds("/later", b"later\n")
+    guest.wait_for(lambda: guest.holds("/later", b"later\n"), "update syncs")
+
+
+def test_a_full_cache_forces_writing(boot, make_stick, data):
+    """Two MiB through 64 buffers: without way 2 it could not end."""
+    guest = boot(make_stick(kib=16384), append="buffers=64")
+    guest.ok("dd if=/dev/zero of=/mnt/zeros bs=1024 count=2048")
+    assert len(guest.volume().tree()) > 0
+    guest.judge({"/zeros": bytes(2 << 20)})
+
+
+def test_the_books_million_hellos(boot, make_stick):
+    """The book's example for way 2 writes 12 000 000 bytes, 12 at a time."""
+    guest = boot(make_stick(kib=32768), append="buffers=256")
+    guest.ok("/book/way2", timeout=240)
+    guest.judge({"/user/user1/user2/hello.txt": b"Hello, world" * 1000000})
+
+
+def test_a_pull_with_a_full_cache(boot, make_stick):
+    guest = boot(make_stick(kib=16384), append="buffers=64")
+    guest.throttle("stick", 1 << 20)
+    guest.console.start("dd if=/dev/zero of=/mnt/zeros bs=1024 count=2048")
+    guest.wait_for(lambda: guest.volume().exists("/zeros"), "way 2 writes")
+    guest.pull("stick")
+    guest.throttle("stick", 0)
+    guest.plug("stick", 3)
+    guest.console.wait_prompt()
+    guest.judge({"/zeros": bytes(2 << 20)})
