@@ -112,11 +112,23 @@ result<void> sys_sync();
 // The same for one device (with its whole disk's cache flush). Errors: eio; enodev when it is
 // absent.
 result<void> sync_dev(dev_id dev);
-// Writes, waits and flushes without touching inodes: way 2, and what a full region asks for.
+// Writes every dirty buffer of the disk and waits, without touching inodes: what way 2 does.
+result<void> write_buffers(dev_id disk);
+// The same and SYNCHRONIZE CACHE, after which the shadows are given back: what a full region asks
+// for. Errors: eio, enodev (the stick is away: nothing is lost).
 result<void> flush_buffers(dev_id dev);
 
-// Drops every buffer of the device that nobody uses; dirty ones too. Used ones become stale.
-void invalidate_buffers(dev_id dev);
+// Drops every buffer of the disk; dirty ones too. Those in use become stale (not uptodate).
+void invalidate_buffers(dev_id disk);
+// Drops the clean buffers of the disk that nobody uses.
+void invalidate_unused_buffers(dev_id disk);
+// The stick was pulled: its dirty buffers become clean, for their content stands in the region.
+// Tells how many there were.
+u32 let_go_of_buffers(dev_id disk);
+
+// Every head by number, for those who must look at all of them: the verification, tests, gdb.
+u32 buffer_total();
+buffer_head& buffer_at(u32 index);
 
 // The error that writes of this device have met since the last call, once.
 result<void> take_write_error(dev_id dev);

@@ -27,6 +27,10 @@
 // names (two directories, inodes, indirect blocks and all sixteen bitmap blocks).
 constexpr u32 OPERATION_BLOCKS = 32;
 
+namespace checkpoint {
+struct volume;
+}
+
 class [[nodiscard]] operation {
  public:
   // Sleeps while the region is full (the volume is flushed then) or the stick is absent (at most
@@ -59,6 +63,7 @@ class [[nodiscard]] operation {
   dev_id dev_;
   ino_nr owner_;
   task_struct* task_;
-  operation* outer_;  // the operation this one is a part of
+  operation* outer_;                      // the operation this one is a part of
+  checkpoint::volume* volume_ = nullptr;  // only an outermost one, on a device that can be pulled
   u32 reserved_ = 0;
 };

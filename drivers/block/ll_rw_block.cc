@@ -14,7 +14,7 @@ void end_at_once(block_command cmd, buffer_head& bh, error e) {
 }  // namespace
 
 void ll_rw_block(block_command cmd, buffer_head& bh) {
-  kassert(bh.b_count > 0 && !bh.b_lock);
+  kassert(!bh.b_lock);
   const result<block_target> target = resolve(bh.b_dev);
   if (!target) return end_at_once(cmd, bh, target.error());
   const u32 blocks = target->sectors / SECTORS_PER_BLOCK;

@@ -17,12 +17,14 @@ namespace checkpoint {
 
 // Times that can be set at boot (hold=, io_wait=, in seconds) and at run time (ckpt).
 struct settings {
-  duration hold = 300_s;    // how long an absent stick's blocks are kept; 0: no shadows at all
+  duration hold =
+      300_s;  // how long an absent stick's blocks are kept; 0 at boot: no shadows at all
   duration io_wait = 30_s;  // how long a caller waits for an absent stick before it gets eio
 };
 settings& current_settings();
 
-// `slots` blocks of region; 0 sizes it by memory. Called once at boot, before the first device.
+// `slots` blocks of region; 0 sizes it by memory. Called once at boot, before the first device and
+// after the settings were made.
 void init(u32 slots);
 
 // Waits until the volume of `dev` is live again. Inside an operation: uninterruptibly, until it is
@@ -33,6 +35,9 @@ result<void> wait_live(dev_id dev);
 bool absent(dev_id dev);
 // Whether the volume was given up: everything on it answers eio until it is unmounted.
 bool dead(dev_id dev);
+
+// sync was asked for: says which volumes it had to leave out. Never sleeps.
+void report_skipped();
 
 // umount asks: gives up what is held (force), or waits for the stick, interruptibly, until nothing
 // is. Errors: eintr, eio when it was given up meanwhile.

@@ -1,0 +1,258 @@
+#include "fs/buffer.h"
+
+#include "drivers/block/genhd.h"
+#include "drivers/block/ll_rw_block.h"
+#include "fs/buffer_table.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/shadow.h"
+#include "fs/incore.h"
+#include "hal/clock.h"
+#include "hal/panic.h"
+
+namespace {
+
+constexpr duration BUFFER_PATIENCE = 30_s;  // for a buffer to be freed when all are in use
+constinit wait_queue buffer_wait{};         // the book's: sleepers for any buffer
+
+// The driver is done with a buffer.
+void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
+  if (write) {
+    checkpoint::written(bh.b_dev, bh.b_blocknr, outcome);
+    // Pulled in the middle: the content stands in the region, the buffer need not be written.
+    const bool safe = !outcome && checkpoint::absent(bh.b_dev);
+    if (safe) bh.b_dirt = false;
+    if (!outcome && !safe) note_write_error(bh.b_dev, outcome.error());
+  }
+  file_buffer(bh);
+  if (bh.b_count == 0) wake_up(buffer_wait);
+}
+
+void start_write(buffer_head& bh) {
+  checkpoint::issued(bh.b_dev, bh.b_blocknr);
+  ll_rw_block(block_command::write, bh);
+}
+
+// A head for a block that is not in the cache: the one that was free and clean the longest.
+buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
+  buffer_head* bh = oldest_free_buffer();
+  if (!bh) return nullptr;
+  name_buffer(*bh, dev, block);
+  bh->b_count = 1;
+  bh->b_end_io = end_buffer_io;
+  file_buffer(*bh);
+  return bh;
+}
+
+// Way 2: no buffer is clean and free, so the fullest device is written now. It takes no inode lock.
+result<void> make_room(instant deadline) {
+  const dev_id dirtiest = dirtiest_disk();
+  if (dirtiest) {
+    const result<void> outcome = write_buffers(dirtiest);
+    if (oldest_free_buffer()) return {};
+    if (!outcome) return outcome;
+  }
+  switch (interruptible_sleep_on(buffer_wait, deadline)) {
+    case wake_reason::signalled: return fail(error::eintr);
+    case wake_reason::timed_out: return fail(error::eio);
+    case wake_reason::woken: return {};
+  }
+  return {};
+}
+
+// Reads a buffer that is not uptodate: from the region if its block has a shadow, from the device
+// otherwise. False: the device went away meanwhile.
+result<bool> fill_buffer(buffer_head& bh) {
+  wait_on_buffer(bh);
+  if (bh.b_uptodate) return true;
+  if (checkpoint::restore(bh.b_dev, bh.b_blocknr,
+                          std::span<byte, BLOCK_SIZE>(bh.b_data, BLOCK_SIZE))) {
+    bh.b_uptodate = true;
+    return true;
+  }
+  ll_rw_block(block_command::read, bh);
+  wait_on_buffer(bh);
+  if (bh.b_uptodate) return true;
+  const result<block_target> target = resolve(bh.b_dev);
+  if (!target && target.error() != error::enodev) return fail(target.error());
+  if (target && !target->device->gone()) return fail(error::eio);
+  return false;
+}
+
+bool past_the_end(dev_id dev, block_nr block) {
+  const result<block_target> target = resolve(dev);
+  return target && block.value() >= target->sectors / SECTORS_PER_BLOCK;
+}
+
+void start_read_ahead(dev_id dev, block_nr block) {
+  if (find_buffer(dev, block) || past_the_end(dev, block) || checkpoint::absent(dev)) return;
+  buffer_head* bh = claim_free_buffer(dev, block);
+  if (!bh) return;
+  if (!checkpoint::shadowed(dev, block)) ll_rw_block(block_command::read, *bh);
+  brelse(bh);
+}
+
+}  // namespace
+
+void brelse(buffer_head* bh) {
+  if (!bh) return;
+  kassert(bh->b_count > 0);
+  if (--bh->b_count > 0) return;
+  file_buffer(*bh);
+  wake_up(buffer_wait);
+}
+
+buffer_ref get_hash_table(dev_id dev, block_nr block) {
+  while (buffer_head* bh = find_buffer(dev, block)) {
+    ++bh->b_count;  // pinned before the wait
+    file_buffer(*bh);
+    wait_on_buffer(*bh);
+    if (bh->b_dev == dev && bh->b_blocknr == block) return buffer_ref(bh);
+    brelse(bh);
+  }
+  return {};
+}
+
+result<buffer_ref> getblk(dev_id dev, block_nr block) {
+  const instant deadline = now() + BUFFER_PATIENCE;
+  for (;;) {
+    if (buffer_ref found = get_hash_table(dev, block)) return found;
+    // Nothing sleeps from the look into the hash to the claim, so no block gets two heads.
+    if (buffer_head* bh = claim_free_buffer(dev, block)) return buffer_ref(bh);
+    TRY(make_room(deadline));
+  }
+}
+
+result<buffer_ref> bread(dev_id dev, block_nr block) {
+  if (past_the_end(dev, block)) return fail(error::enxio);
+  buffer_ref buffer = TRY(getblk(dev, block));
+  while (!buffer.head()->b_uptodate) {
+    if (checkpoint::dead(dev)) return fail(error::eio);
+    if (TRY(fill_buffer(*buffer.head()))) break;
+    TRY(checkpoint::wait_live(dev));
+  }
+  return buffer;
+}
+
+result<buffer_ref> breada(dev_id dev, block_nr block, std::span<const block_nr> ahead) {
+  // The block itself first, so that it leads the request that the others join.
+  if (!find_buffer(dev, block)) start_read_ahead(dev, block);
+  for (block_nr b : ahead) start_read_ahead(dev, b);
+  return bread(dev, block);
+}
+
+void forget_block(dev_id dev, block_nr block) {
+  if (buffer_ref buffer = get_hash_table(dev, block)) {
+    buffer_head& bh = *buffer.head();
+    bh.b_dirt = false;
+    bh.b_uptodate = false;
+    bh.b_error.reset();
+    file_buffer(bh);
+  }
+  checkpoint::forget(dev, block);
+}
+
+result<void> buffer_ref::begin_modify(operation& op) {
+  do {
+    wait_on_buffer(*bh_);
+    kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
+    const bool known = !bh_->b_dirt;
+    TRY(checkpoint::before_change(op, bh_->b_blocknr, data(), known));
+  } while (bh_->b_lock);  // before_change may have slept
+  return {};
+}
+
+result<void> buffer_ref::begin_overwrite(operation& op) {
+  do {
+    wait_on_buffer(*bh_);
+    const bool known = bh_->b_uptodate && !bh_->b_dirt;
+    TRY(checkpoint::before_change(op, bh_->b_blocknr, data(), known));
+  } while (bh_->b_lock);
+  return {};
+}
+
+void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
+  bh_->b_uptodate = true;
+  if (checkpoint::changed(op, bh_->b_blocknr, data(), offset, length)) bh_->b_dirt = true;
+  file_buffer(*bh_);
+}
+
+// --- Synchronising
+
+namespace {
+
+// Starts the write of everything on a dirty list. Each turn brings the oldest to the end, so the
+// list may change under us: what is written leaves it, what is dirtied anew joins behind.
+void start_writes(buffer_list& dirty) {
+  for (u32 turns = dirty.size(); turns > 0 && !dirty.empty(); --turns) {
+    buffer_head& bh = *dirty.pop_front();
+    dirty.push_back(bh);
+    if (!bh.b_lock) start_write(bh);
+  }
+}
+
+void wait_for_writes(buffer_list& dirty) {
+  for (buffer_head* bh = dirty.front(); bh;) {
+    if (!bh->b_lock) {
+      bh = buffer_list::next(*bh);
+      continue;
+    }
+    wait_on_buffer(*bh);
+    bh = dirty.front();  // the list changed while we slept
+  }
+}
+
+result<void> first_error(buffer_list& dirty) {
+  for (const buffer_head& bh : dirty)
+    if (bh.b_error) return fail(*bh.b_error);
+  return {};
+}
+
+// A volume that is away is not waited for: somebody who types `sync` wants the others safe (row
+// 22).
+result<void> sync_disk(dev_id disk) {
+  if (checkpoint::absent(disk) || checkpoint::dead(disk)) return {};
+  const result<void> flushed = flush_buffers(disk);
+  const result<void> earlier = take_write_error(disk);
+  if (!flushed && flushed.error() == error::enodev)
+    return {};  // pulled just now: the region has it all
+  return flushed ? earlier : flushed;
+}
+
+}  // namespace
+
+result<void> write_buffers(dev_id disk) {
+  buffer_list& dirty = dirty_buffers(disk);
+  start_writes(dirty);
+  wait_for_writes(dirty);
+  return first_error(dirty);
+}
+
+result<void> flush_buffers(dev_id dev) {
+  const dev_id disk = whole_disk(dev);
+  if (checkpoint::absent(disk)) return fail(error::enodev);
+  const result<void> wrote = write_buffers(disk);
+  TRY(checkpoint::barrier(disk));
+  return wrote;
+}
+
+result<void> sync_dev(dev_id dev) {
+  if (checkpoint::dead(dev)) return fail(error::eio);
+  TRY(sync_inodes(dev));
+  const result<void> flushed = flush_buffers(dev);
+  const result<void> earlier = take_write_error(dev);
+  return flushed ? earlier : flushed;
+}
+
+result<void> sys_sync() {
+  result<void> first = sync_inodes(dev_id{});
+  const auto keep_first = [&](result<void> outcome) {
+    if (first && !outcome) first = outcome;
+  };
+  keep_first(sync_disk(dev_id(MAJOR_RAM, 0)));
+  for (u8 i = 0; i < NR_DISKS; ++i) {
+    const dev_id disk(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK));
+    if (disk_of(disk)->device) keep_first(sync_disk(disk));
+  }
+  checkpoint::report_skipped();
+  return first;
+}

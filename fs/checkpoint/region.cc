@@ -1,0 +1,142 @@
+#include "fs/checkpoint/region.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "hal/clock.h"
+#include "hal/memory.h"
+#include "hal/panic.h"
+#include "lib/sector_hash.h"
+
+namespace checkpoint {
+
+namespace {
+
+constexpr u32 SLOTS_PER_CHUNK = 64;  // sixteen pages of content
+constexpr u32 HASH_BUCKETS = 4096;
+constexpr u32 MIN_SLOTS = 128;
+constexpr u32 MAX_SLOTS = 32768;
+
+using hash_chain = intrusive_list<slot, &slot::hash_link>;
+
+constinit std::array<hash_chain, HASH_BUCKETS> buckets{};
+constinit slot_list free_slots{};
+constinit u32 nr_slots = 0;
+constinit u32 reserved = 0;
+constinit wait_queue room{};
+constinit sector_hasher hash{0};
+
+hash_chain& bucket_of(dev_id dev, block_nr block) {
+  return buckets[(block.value() ^ u32{dev.value()} << 3) % HASH_BUCKETS];
+}
+
+// Memory decides: an eighth of it, within bounds.
+u32 default_slots() { return std::clamp(total_page_count() / 2, MIN_SLOTS, MAX_SLOTS); }
+
+bool add_chunk() {
+  const std::span<byte> contents = allocate_pages(SLOTS_PER_CHUNK * BLOCK_SIZE / PAGE_SIZE);
+  const std::span<byte> heads =
+      allocate_pages((SLOTS_PER_CHUNK * sizeof(slot) + PAGE_SIZE - 1) / PAGE_SIZE);
+  if (contents.empty() || heads.empty()) return false;
+  for (u32 i = 0; i < SLOTS_PER_CHUNK; ++i) {
+    slot* s = new (heads.data() + i * sizeof(slot)) slot;
+    s->content = contents.data() + size_t{i} * BLOCK_SIZE;
+    free_slots.push_back(*s);
+  }
+  nr_slots += SLOTS_PER_CHUNK;
+  return true;
+}
+
+std::span<const byte, SECTOR_SIZE> sector_of(std::span<const byte, BLOCK_SIZE> block, u32 index) {
+  return std::span<const byte, SECTOR_SIZE>(block.data() + size_t{index} * SECTOR_SIZE,
+                                            SECTOR_SIZE);
+}
+
+}  // namespace
+
+void make_region(u32 slots) {
+  const u32 wanted = slots ? std::max(slots, MIN_SLOTS) : default_slots();
+  hash = sector_hasher(static_cast<u64>(now().ns) ^ u64{current_time()} << 32);
+  while (nr_slots < wanted && add_chunk()) {
+  }
+  kassert(nr_slots >= MIN_SLOTS);
+}
+
+u32 region_size() { return nr_slots; }
+
+bool reserve(u32 slots) {
+  if (unreserved() < slots) return false;
+  reserved += slots;
+  return true;
+}
+
+void unreserve(u32 slots) {
+  kassert(reserved >= slots);
+  reserved -= slots;
+  wake_up(room);
+}
+
+wait_queue& room_made() { return room; }
+
+u32 unreserved() { return free_slots.size() - reserved; }
+
+slot* find_slot(dev_id dev, block_nr block) {
+  for (slot& s : bucket_of(dev, block))
+    if (s.block == block && s.dev == dev) return &s;
+  return nullptr;
+}
+
+slot& take_slot(dev_id dev, block_nr block, slot_list& set) {
+  kassert(reserved > 0 && !free_slots.empty());
+  --reserved;
+  slot& s = *free_slots.pop_front();
+  s.dev = dev;
+  s.block = block;
+  s.state = slot_state::held;
+  bucket_of(dev, block).push_front(s);
+  set.push_back(s);
+  return s;
+}
+
+void free_slot(slot& s, slot_list& set) {
+  bucket_of(s.dev, s.block).remove(s);
+  set.remove(s);
+  byte* content = s.content;
+  s = slot{};
+  s.content = content;
+  free_slots.push_front(s);
+  wake_up(room);
+}
+
+void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written) {
+  kassert(s.nr_versions < NR_VERSIONS);
+  content_version& v = s.versions[s.nr_versions++];
+  v.written = written;
+  for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i) v.sectors[i] = hash(sector_of(content, i));
+}
+
+void forget_versions_before(slot& s, write_stamp stamp) {
+  u32 newest = 0;  // the newest version that is durable now
+  bool found = false;
+  for (u32 i = 0; i < s.nr_versions; ++i)
+    if (s.versions[i].written != write_stamp{} && s.versions[i].written <= stamp) {
+      newest = i;
+      found = true;
+    }
+  if (!found) return;
+  std::copy(s.versions.begin() + newest, s.versions.begin() + s.nr_versions, s.versions.begin());
+  s.nr_versions = static_cast<u8>(s.nr_versions - newest);
+  s.base_known = true;
+}
+
+bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium) {
+  if (s.torn || s.state == slot_state::issued || !s.base_known) return true;
+  if (std::memcmp(sector_of(s.bytes(), index).data(), medium.data(), SECTOR_SIZE) == 0) return true;
+  const u64 found = hash(medium);
+  for (u32 i = 0; i < s.nr_versions; ++i)
+    if (s.versions[i].sectors[index] == found) return true;
+  return false;
+}
+
+}  // namespace checkpoint

@@ -1,0 +1,82 @@
+// The region: memory for shadows, cut into slots of one block each, and what each slot knows about
+// its block's earlier lives on the medium.
+//
+//                 before_change                issued                written
+//        free ───────────────────▶ held ────────────────▶ issued ────────────────▶ written
+//          ▲                        ▲  ◀─ written (failed) ──┘                        │ │
+//          │                        └───────────── before_change ─────────────────────┘ │
+//          └───────────────────────────── durable (a flush) ─────────────────────────────┘
+//
+// The content of a slot is what its block must become (rule 2). Its versions are what the medium
+// may hold instead: the last durable content, and each content that was issued since and then
+// changed (rule 5). Only hashes of those are kept, one per sector.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "hal/wait.h"
+#include "lib/ids.h"
+#include "lib/intrusive_list.h"
+#include "lib/types.h"
+
+namespace checkpoint {
+
+constexpr u32 NR_VERSIONS = 4;  // a fifth must wait for a flush
+
+// Counts completed writes: what completed before a flush began is durable when the flush succeeds.
+using write_stamp = strong_id<struct write_stamp_tag, u32>;  // 0: never completed
+
+struct content_version {
+  std::array<u64, SECTORS_PER_BLOCK> sectors{};
+  write_stamp written;
+};
+
+enum class slot_state : u8 { free, held, issued, written };
+
+struct slot {
+  slot_state state = slot_state::free;
+  bool base_known = false;  // versions include the last durable content
+  bool torn = false;        // a write failed midway: until the next flush anything may stand there
+  u8 nr_versions = 0;
+  dev_id dev;
+  block_nr block;
+  ino_nr owner;         // whose data it is; 0: the file system's own
+  write_stamp written;  // of the content, while written
+  u32 checksum = 0;     // crc32c of the content, taken at the seal
+  std::array<content_version, NR_VERSIONS> versions{};
+  byte* content = nullptr;
+  list_link<slot> hash_link;
+  list_link<slot> volume_link;  // its volume's set, oldest first; the free list otherwise
+
+  std::span<byte, BLOCK_SIZE> bytes() const {
+    return std::span<byte, BLOCK_SIZE>(content, BLOCK_SIZE);
+  }
+};
+
+using slot_list = intrusive_list<slot, &slot::volume_link>;
+
+// Makes a region of `slots`. Called once at boot.
+void make_region(u32 slots);
+u32 region_size();
+
+// Room is promised before it is taken: reserve(n) keeps n slots for one operation.
+bool reserve(u32 slots);
+void unreserve(u32 slots);
+u32 unreserved();
+// Woken whenever room is made.
+wait_queue& room_made();
+
+slot* find_slot(dev_id dev, block_nr block);
+// Takes a slot that has been reserved, for a block that has none.
+slot& take_slot(dev_id dev, block_nr block, slot_list& set);
+void free_slot(slot& s, slot_list& set);
+
+// The content becomes an earlier version: the medium may hold it, and it is about to be changed.
+void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
+// A flush made everything durable that had completed by `stamp`: older versions are impossible now.
+void forget_versions_before(slot& s, write_stamp stamp);
+// Whether the medium may hold these bytes as the block's sector number `index` (rule 5).
+bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium);
+
+}  // namespace checkpoint

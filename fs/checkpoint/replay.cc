@@ -1,0 +1,112 @@
+#include "fs/checkpoint/replay.h"
+
+#include "fs/checkpoint/batch.h"
+#include "fs/checkpoint/report.h"
+#include "hal/clock.h"
+#include "hal/log.h"
+
+namespace checkpoint {
+
+namespace {
+
+// Slots by name: starting a write may sleep, and a slot found before may be gone after.
+struct slot_name {
+  dev_id dev;
+  block_nr block;
+};
+using slot_names = std::array<slot_name, BATCH_BLOCKS>;
+
+// The next slots that have not been written since `start`.
+u32 collect(const volume& v, which_slots which, write_stamp start, slot_names& names) {
+  u32 count = 0;
+  for (const slot& s : v.set) {
+    if (count == names.size()) break;
+    const bool wanted =
+        s.state == slot_state::written ? s.written <= start : which == which_slots::all;
+    if (wanted) names[count++] = {s.dev, s.block};
+  }
+  return count;
+}
+
+// Starts their writes and leaves in `names` those that were started, in this order.
+void start_writes(volume& v, slot_names& names, u32 count, batch& writes) {
+  for (u32 i = 0; i < count; ++i) {
+    slot* s = find_slot(names[i].dev, names[i].block);
+    if (!s) continue;
+    s->state = slot_state::issued;
+    names[writes.size()] = names[i];
+    writes.start(block_command::write, medium_address(v.partitions, s->dev, s->block), s->content);
+  }
+}
+
+// One slot's write is over. It may have been changed meanwhile (then it is no longer `issued`).
+void settle_slot(volume& v, slot& s, const result<void>& outcome) {
+  if (outcome) ++v.last_stamp;
+  if (s.state != slot_state::issued) return;
+  s.state = outcome ? slot_state::written : slot_state::held;
+  if (outcome)
+    s.written = v.last_stamp;
+  else
+    s.torn = true;
+}
+
+// A full set of shadows is given back in one step without a sleep: either all are still needed, or
+// none.
+void release_all(volume& v) {
+  while (slot* s = v.set.front()) free_slot(*s, v.set);
+  v.flushed_stamp = v.last_stamp;
+  v.nr_files = 0;
+}
+
+void back_to_absent(volume& v) {
+  v.device = nullptr;
+  v.pulled_at = now();  // the full time once more
+  set_state(v, volume_state::absent);
+}
+
+result<void> write_and_flush(volume& v, block_device& device) {
+  TRY(write_set(v, device, which_slots::all));
+  if (v.set.empty()) return {};
+  const u32 caches_lost = device.caches_lost();
+  TRY(device.flush());
+  return device.caches_lost() == caches_lost ? result<void>{} : fail(error::eio);
+}
+
+}  // namespace
+
+result<void> write_set(volume& v, block_device& device, which_slots which) {
+  const write_stamp start = v.last_stamp;
+  slot_names names;
+  batch writes(device);
+  while (const u32 count = collect(v, which, start, names)) {
+    start_writes(v, names, count, writes);
+    result<void> worst{};
+    writes.finish([&](u32 i, const result<void>& outcome) {
+      if (!outcome && worst) worst = outcome;
+      if (slot* s = find_slot(names[i].dev, names[i].block)) settle_slot(v, *s, outcome);
+    });
+    TRY(worst);
+  }
+  return {};
+}
+
+result<void> replay(volume& v, block_device& device) {
+  set_state(v, volume_state::replay);
+  v.caches_lost = device.caches_lost();
+  const instant begun = now();
+  const u32 blocks = held_blocks(v);
+  const result<void> outcome = write_and_flush(v, device);
+  if (!outcome || device.gone()) {
+    back_to_absent(v);
+    return outcome ? fail(error::enodev) : outcome;
+  }
+  // Everything is durable. From here on the stick is as if it had never been away.
+  release_all(v);
+  v.device = &device;
+  reattach_disk(v.disk, device);
+  set_state(v, volume_state::live);
+  report_return(v, blocks, now() - begun);
+  return {};
+}
+
+}  // namespace checkpoint

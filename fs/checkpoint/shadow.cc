@@ -1,0 +1,169 @@
+#include "fs/checkpoint/shadow.h"
+
+#include <cstring>
+#include <utility>
+
+#include "fs/checkpoint/replay.h"
+#include "fs/checkpoint/volume.h"
+#include "hal/panic.h"
+#include "lib/crc32c.h"
+
+namespace checkpoint {
+
+namespace {
+
+constexpr int FLUSH_TRIES = 3;  // a stick that loses its cache again and again is broken
+
+// The volume whose blocks need shadows; null for a device that cannot be pulled.
+volume* shadowing_volume(dev_id dev) { return enabled() ? volume_of(dev) : nullptr; }
+
+// While the set is compared or written it stays as it is. Bounded: a replay ends by success, by an
+// error, or by the next pull.
+void wait_while_replayed(volume& v) {
+  while (being_replayed(v)) sleep_on(v.changed);
+}
+
+slot& first_shadow(operation& op, volume& v, block_nr block,
+                   std::span<const byte, BLOCK_SIZE> content, bool known) {
+  op.use_slot();
+  slot& s = take_slot(op.dev(), block, v.set);
+  s.base_known = known;
+  if (known) push_version(s, content, write_stamp{});
+  std::memcpy(s.content, content.data(), BLOCK_SIZE);
+  return s;
+}
+
+// The content that is about to be changed may stand on the medium: remember it.
+void remember_content(slot& s) {
+  if (s.state == slot_state::issued) s.torn = true;  // it is on its way there and changes under way
+  if (s.state == slot_state::written && !s.torn) push_version(s, s.bytes(), s.written);
+  s.written = {};
+  s.state = slot_state::held;
+}
+
+bool needs_flush(const slot& s) {
+  return s.nr_versions == NR_VERSIONS && s.state == slot_state::written && !s.torn;
+}
+
+void release_durable(volume& v, write_stamp stamp) {
+  for (slot* s = v.set.front(); s;) {
+    slot* next = slot_list::next(*s);
+    if (s->state == slot_state::written && s->written <= stamp)
+      free_slot(*s, v.set);  // the point at which a block is durable
+    else
+      forget_versions_before(*s, stamp);
+    s = next;
+  }
+  if (v.set.empty()) v.nr_files = 0;
+  wake_up(v.changed);
+}
+
+// The device lost its write cache: what had been written since the last flush is written again,
+// straight from the shadows.
+result<void> rewrite_unflushed(volume& v) {
+  for (slot& s : v.set)
+    if (s.state == slot_state::written) s.torn = true;
+  return write_set(v, *v.device, which_slots::unflushed);
+}
+
+// One flush, and what it proves. False: the cache was lost before or meanwhile, so it proves
+// nothing.
+result<bool> flush_once(volume& v) {
+  block_device& device = *v.device;
+  const write_stamp stamp = v.last_stamp;
+  device.hold();
+  const result<void> flushed = device.flush();
+  const u32 caches_lost = device.caches_lost();
+  const bool same_plug = v.device == &device;
+  device.drop();
+  TRY(flushed);
+  if (!same_plug) return fail(error::enodev);
+  if (caches_lost != std::exchange(v.caches_lost, caches_lost)) return false;
+  v.flushed_stamp = stamp;
+  release_durable(v, stamp);
+  return true;
+}
+
+}  // namespace
+
+result<void> before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
+                           bool known) {
+  volume* v = shadowing_volume(op.dev());
+  if (!v) return {};
+  for (;;) {
+    wait_while_replayed(*v);
+    if (v->state == volume_state::dead) return fail(error::eio);
+    slot* s = find_slot(op.dev(), block);
+    if (!s) {
+      first_shadow(op, *v, block, content, known);
+      return {};
+    }
+    if (!needs_flush(*s)) {
+      remember_content(*s);
+      s->owner = op.owner();
+      return {};
+    }
+    TRY(barrier(op.dev()));
+  }
+}
+
+bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
+             u32 length) {
+  volume* v = shadowing_volume(op.dev());
+  if (!v) return true;
+  slot* s = find_slot(op.dev(), block);
+  kassert(s && s->state == slot_state::held);
+  std::memcpy(s->content + offset, content.data() + offset, length);
+  s->owner = op.owner();
+  if (!away(*v)) return true;
+  s->checksum = crc32c(s->bytes());
+  return false;
+}
+
+bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to) {
+  const slot* s = find_slot(dev, block);
+  if (!s) return false;
+  std::memcpy(to.data(), s->content, BLOCK_SIZE);
+  return true;
+}
+
+void issued(dev_id dev, block_nr block) {
+  if (slot* s = find_slot(dev, block)) s->state = slot_state::issued;
+}
+
+void written(dev_id dev, block_nr block, result<void> outcome) {
+  volume* v = volume_of(dev);
+  if (!v) return;
+  if (outcome) ++v->last_stamp;
+  slot* s = find_slot(dev, block);
+  if (!s || s->state != slot_state::issued) return;
+  s->state = outcome ? slot_state::written : slot_state::held;
+  if (outcome)
+    s->written = v->last_stamp;
+  else
+    s->torn = true;
+}
+
+void forget(dev_id dev, block_nr block) {
+  volume* v = volume_of(dev);
+  if (!v) return;
+  wait_while_replayed(*v);
+  if (slot* s = find_slot(dev, block)) free_slot(*s, v->set);
+}
+
+bool shadowed(dev_id dev, block_nr block) { return find_slot(dev, block) != nullptr; }
+
+result<void> barrier(dev_id dev) {
+  const block_target target = TRY(resolve(dev));
+  volume* v = volume_of(dev);
+  if (!v) return target.device->flush();
+  for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
+    if (!v->device) return fail(error::enodev);
+    if (v->flushed_stamp == v->last_stamp && v->device->caches_lost() == v->caches_lost) return {};
+    if (TRY(flush_once(*v))) return {};
+    TRY(rewrite_unflushed(*v));
+  }
+  return fail(error::eio);
+}
+
+}  // namespace checkpoint

@@ -1,0 +1,208 @@
+#include "fs/media.h"
+
+#include <algorithm>
+
+#include "drivers/block/media_event.h"
+#include "drivers/char/info_device.h"
+#include "fs/checkpoint/replay.h"
+#include "fs/checkpoint/report.h"
+#include "fs/checkpoint/verify.h"
+#include "hal/clock.h"
+#include "hal/log.h"
+#include "hal/panic.h"
+#include "hal/task.h"
+
+namespace {
+
+using checkpoint::verdict;
+using checkpoint::volume;
+using checkpoint::volume_state;
+
+constexpr duration REMIND_EVERY = 60_s;
+
+// Sticks that have arrived and that nobody has looked at yet; a reference to each is held.
+constexpr u32 NR_ARRIVALS = 16;
+constinit std::array<block_device*, NR_ARRIVALS> arrivals{};
+constinit u32 nr_arrivals = 0;
+constinit wait_queue work{};
+
+void arrived(block_device& device) {
+  if (nr_arrivals == NR_ARRIVALS) return printk("Too many sticks at once: one is ignored\n");
+  device.hold();
+  arrivals[nr_arrivals++] = &device;
+  wake_up(work);
+}
+
+block_device* next_arrival() {
+  if (nr_arrivals == 0) return nullptr;
+  block_device* first = arrivals[0];
+  std::copy(arrivals.begin() + 1, arrivals.begin() + nr_arrivals, arrivals.begin());
+  --nr_arrivals;
+  return first;
+}
+
+// A refused stick was pulled: the volume goes on missing the right one.
+void candidate_left(volume& v) {
+  v.candidate->drop();
+  v.candidate = nullptr;
+  if (v.state == volume_state::conflict) set_state(v, volume_state::absent);
+}
+
+void left(block_device& device) {
+  for (volume& v : checkpoint::all_volumes()) {
+    if (v.candidate == &device) candidate_left(v);
+    if (v.state == volume_state::live && v.device == &device) checkpoint::pulled(v);
+  }
+  wake_up(work);
+}
+
+bool is_missing(const volume& v) {
+  return v.state == volume_state::absent || v.state == volume_state::conflict;
+}
+
+// The volume's stick may stand before us. Looks at its content; on any doubt nothing changes.
+result<verdict> look_at(volume& v, block_device& device) {
+  const volume_state before = v.state;
+  set_state(v, volume_state::verify);
+  const result<verdict> outcome = checkpoint::verify(v, device);
+  set_state(v, v.candidate || before != volume_state::conflict ? before : volume_state::absent);
+  return outcome;
+}
+
+// Whether another stick that is plugged in or has just arrived is, to the byte, the missed one as
+// well. Then there is no telling which of the two to write to (row 7): neither is.
+bool has_twin(volume& v, const block_device& device, const partition_table& partitions) {
+  const auto is_twin = [&](block_device* other) {
+    if (!other || other == &device || other->gone()) return false;
+    if (!checkpoint::may_be(v, *other, partitions)) return false;
+    other->hold();
+    const result<verdict> outcome = look_at(v, *other);
+    other->drop();
+    return outcome && *outcome == verdict::same;
+  };
+  for (u32 i = 0; i < nr_arrivals; ++i)
+    if (is_twin(arrivals[i])) return true;
+  for (const volume& named : checkpoint::all_volumes())
+    if (named.state == volume_state::live && is_twin(named.device)) return true;
+  return false;
+}
+
+void refuse(volume& v, block_device& device) {
+  if (v.candidate) v.candidate->drop();
+  device.hold();
+  v.candidate = &device;
+  set_state(v, volume_state::conflict);
+  checkpoint::report_refusal(v, device, true);
+}
+
+// Whether this stick's arrival has been dealt with as the return (or the refusal) of a missed one.
+bool settle_return(volume& v, block_device& device, const partition_table& partitions) {
+  if (!is_missing(v) || !checkpoint::may_be(v, device, partitions)) return false;
+  const result<verdict> outcome = look_at(v, device);
+  if (!outcome) return device.gone();
+  switch (*outcome) {
+    case verdict::different: checkpoint::report_refusal(v, device, false); return false;
+    case verdict::modified: refuse(v, device); return true;
+    case verdict::same: break;
+  }
+  if (device.write_protected && checkpoint::held_blocks(v) > 0) {
+    printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
+    return true;
+  }
+  if (has_twin(v, device, partitions)) {
+    printk("Two sticks claim to be %s and are alike: neither is written to. Pull one\n",
+           disk_name(v.disk).data());
+    return false;
+  }
+  if (!checkpoint::replay(v, device) && !device.gone())
+    printk("%s: the stick refuses our blocks (write error); they are kept\n",
+           disk_name(v.disk).data());
+  return true;
+}
+
+void announce(const volume& v) {
+  printk("%s: \"%s\", %u KiB\n", disk_name(v.disk).data(), volume_name(v).data(),
+         v.identity.sectors / SECTORS_PER_BLOCK);
+  if (const u32 lost = checkpoint::buried_blocks(v.identity))
+    printk("%s: it was given up with %u blocks unwritten: check it with fsck\n",
+           disk_name(v.disk).data(), lost);
+}
+
+void look_at_arrival(block_device& device) {
+  const result<partition_table> partitions = read_partitions(device);
+  if (!partitions) {
+    if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
+    return;
+  }
+  for (volume& v : checkpoint::all_volumes())
+    if (settle_return(v, device, *partitions)) return;
+  if (device.gone()) return;
+  if (const volume* v = checkpoint::add_volume(device, *partitions))
+    announce(*v);
+  else
+    printk("No name is free for another stick\n");
+}
+
+// Reminds of missing sticks and gives up those whose time is over. Expiry and return are one race,
+// and this task runs both sides of it.
+void look_at_clock() {
+  for (volume& v : checkpoint::all_volumes()) {
+    if (!is_missing(v)) continue;
+    if (now() >= checkpoint::expires_at(v)) {
+      checkpoint::give_up(v);
+    } else if (now() >= v.remind_at) {
+      checkpoint::report_missed(v);
+      v.remind_at = checkpoint::missed(v) ? v.remind_at + REMIND_EVERY : never;
+    }
+  }
+}
+
+instant next_event() {
+  instant next = never;
+  for (const volume& v : checkpoint::all_volumes())
+    if (is_missing(v)) next = std::min({next, v.remind_at, checkpoint::expires_at(v)});
+  return next;
+}
+
+void replugd(void*) {
+  for (;;) {
+    while (block_device* device = next_arrival()) {
+      look_at_arrival(*device);
+      device->drop();
+    }
+    look_at_clock();
+    if (nr_arrivals == 0) sleep_on(work, next_event());
+  }
+}
+
+}  // namespace
+
+void media_init() {
+  set_media_listener({arrived, left});
+  register_info(abi::info_file::ckpt, checkpoint::print_volumes, checkpoint::execute_command);
+  register_info(abi::info_file::disks, checkpoint::print_disks);
+  kassert(kernel_task("replugd", replugd, nullptr));
+}
+
+namespace checkpoint {
+
+void media_settings_changed() { wake_up(work); }
+
+result<void> drop_volume(volume& v) {
+  if (!is_missing(v)) return fail(error::ebusy);
+  give_up(v);
+  return {};
+}
+
+result<void> force_volume(volume& v) {
+  if (!is_missing(v)) return fail(error::ebusy);
+  if (!v.candidate) return fail(error::enomedium);
+  block_device& device = *v.candidate;
+  v.candidate = nullptr;  // its reference is ours now
+  const result<void> outcome = replay(v, device);
+  if (outcome) printk("%s: forced; check it with fsck\n", disk_name(v.disk).data());
+  device.drop();
+  return outcome;
+}
+
+}  // namespace checkpoint

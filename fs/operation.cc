@@ -1,0 +1,118 @@
+#include "fs/operation.h"
+
+#include <utility>
+
+#include "drivers/block/genhd.h"
+#include "fs/buffer.h"
+#include "fs/checkpoint/volume.h"
+#include "hal/clock.h"
+#include "hal/panic.h"
+
+namespace {
+
+constinit intrusive_list<operation, &operation::link> operations{};
+
+// The live volume with the largest set: flushing it makes the most room.
+checkpoint::volume* largest_live_volume() {
+  checkpoint::volume* largest = nullptr;
+  for (checkpoint::volume& v : checkpoint::all_volumes())
+    if (v.state == checkpoint::volume_state::live && !v.set.empty() &&
+        (!largest || v.set.size() > largest->set.size()))
+      largest = &v;
+  return largest;
+}
+
+// Rule 1: the region is full, so the writer waits while a volume is flushed. When only absent ones
+// hold it, the wait is for them to come back, and bounded.
+result<void> reserve_room(u32 blocks) {
+  const instant deadline = now() + checkpoint::current_settings().io_wait;
+  while (!checkpoint::reserve(blocks)) {
+    if (checkpoint::volume* v = largest_live_volume()) {
+      const u32 before = checkpoint::unreserved();
+      const result<void> flushed = flush_buffers(v->disk);
+      if (checkpoint::unreserved() > before) continue;
+      if (!flushed && flushed.error() != error::enodev) return flushed;
+    }
+    switch (interruptible_sleep_on(checkpoint::room_made(), deadline)) {
+      case wake_reason::signalled: return fail(error::eintr);
+      case wake_reason::timed_out: return fail(error::eio);
+      case wake_reason::woken: break;
+    }
+  }
+  return {};
+}
+
+// A volume that takes changes: live, and its medium not write-protected.
+result<checkpoint::volume*> writable_volume(dev_id dev) {
+  TRY(checkpoint::wait_live(dev));
+  checkpoint::volume* v = checkpoint::volume_of(dev);
+  if (v && v->device->write_protected) return fail(error::erofs);
+  return v;
+}
+
+}  // namespace
+
+operation::operation(dev_id dev, operation* outer)
+    : dev_(dev), task_(current_task()), outer_(outer) {
+  operations.push_front(*this);  // the innermost is found first
+}
+
+operation::operation(operation&& other) noexcept
+    : dev_(other.dev_),
+      owner_(other.owner_),
+      task_(other.task_),
+      outer_(other.outer_),
+      volume_(std::exchange(other.volume_, nullptr)),
+      reserved_(std::exchange(other.reserved_, 0)) {
+  operations.insert_before(&other, *this);
+  operations.remove(other);
+}
+
+operation::~operation() {
+  if (!link.linked()) return;  // moved from
+  operations.remove(*this);
+  if (!volume_) return;
+  checkpoint::unreserve(reserved_);
+  --volume_->operations;
+  checkpoint::release_if_unused(*volume_);
+}
+
+operation* operation::current(dev_id dev) {
+  const dev_id disk = whole_disk(dev);
+  for (operation& op : operations)
+    if (op.task_ == current_task() && whole_disk(op.dev_) == disk) return &op;
+  return nullptr;
+}
+
+result<operation> operation::begin(dev_id dev) {
+  if (operation* outer = current(dev)) return operation(dev, outer);
+  if (!checkpoint::volume_of(dev)) TRY(resolve(dev));
+  checkpoint::volume* v = TRY(writable_volume(dev));
+  if (!v) return operation(dev, nullptr);
+  const u32 room = checkpoint::enabled() ? OPERATION_BLOCKS : 0;
+  TRY(reserve_room(room));
+  const auto still = writable_volume(dev);  // reserving may have slept
+  if (!still || *still != v) {
+    checkpoint::unreserve(room);
+    return fail(still ? error::eio : still.error());
+  }
+  operation op(dev, nullptr);
+  op.volume_ = v;
+  op.reserved_ = room;
+  ++v->operations;
+  return op;
+}
+
+void operation::about(ino_nr inode, std::string_view path) {
+  owner_ = inode;
+  if (inode == ino_nr{}) return;
+  if (checkpoint::volume* v = checkpoint::volume_of(dev_))
+    checkpoint::note_file(*v, dev_, inode, path);
+}
+
+void operation::use_slot() {
+  operation* outermost = this;
+  while (outermost->outer_) outermost = outermost->outer_;
+  kassert(outermost->reserved_ > 0);
+  --outermost->reserved_;
+}
