@@ -6,6 +6,10 @@ ROOT_TOOLS := tools/mkroot.py tools/minix.py tools/devices.table
 RUN := BUILD=$(BUILD) $(PYTHON) tools/run.py
 DOCTOR := CROSS_COMPILE=$(CROSS_COMPILE) sh tools/doctor.sh
 
+# The build, from within a recipe: after the doctor, on all processors unless -j was given.
+JOBS := $(shell nproc 2>/dev/null || echo 1)
+BUILD_ALL = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS)) all
+
 # Options of run and debug: make run APPEND="buffers=64" MACHINE=q35 MEMORY=32M …
 RUN_OPTIONS = $(if $(STICK),--stick "$(STICK)") $(if $(APPEND),--append "$(APPEND)") \
   $(if $(MACHINE),--machine $(MACHINE)) $(if $(MEMORY),--memory $(MEMORY)) \
@@ -17,7 +21,9 @@ $(BUILD)/root.img: root-tree $(ROOT_TOOLS)
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
 .PHONY: run pull plug debug console demo test lint doctor help
-run: all  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
+run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
+	@$(DOCTOR) --quiet build demo
+	@+$(BUILD_ALL)
 	@$(RUN) run $(RUN_OPTIONS)
 
 pull:  ## pulls the stick of the `make run` in another terminal
@@ -26,21 +32,22 @@ pull:  ## pulls the stick of the `make run` in another terminal
 plug:  ## plugs it in again (PORT=1 to 8; 5 to 8 are high speed)
 	@$(RUN) plug $(if $(PORT),--port $(PORT))
 
-debug: all  ## QEMU stopped at its first instruction, gdb attached
+debug:  ## QEMU stopped at its first instruction, gdb attached
+	@$(DOCTOR) --quiet build debug
+	@+$(BUILD_ALL)
 	@$(RUN) debug $(RUN_OPTIONS)
 
 console:  ## the console of the `make debug` in another terminal
 	@$(RUN) console
 
-# What these two need is installed before make looks for compilers: hence the second make.
 demo:  ## the main job, unattended: write, pull, plug, nothing lost
 	@$(DOCTOR) --install build demo
-	@$(MAKE) --no-print-directory all
+	@+$(BUILD_ALL)
 	@BUILD=$(BUILD) $(PYTHON) tools/demo.py
 
 test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 	@$(DOCTOR) --install build test
-	@BUILD=$(BUILD) MAKE="$(MAKE)" $(PYTHON) tools/test.py
+	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/test.py
 
 lint:  ## layers, headers, formatting
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py

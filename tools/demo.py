@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""`make demo`: writes to a stick, pulls it out, plugs it back in, and looks whether anything is lost.
+"""`make demo`: writes to a stick, pulls it out, plugs it back in, looks whether anything is lost.
 
-Runs unattended and tells what it does. "The stick holds" is never the kernel's word: it is read from
-the image file behind the emulated stick, while the kernel runs. Exit status 0 only if every byte
-arrived and every step went as it is told here.
+Runs unattended and tells what it does. "The stick holds" is never the kernel's word: it is read
+from the image file behind the emulated stick, while the kernel runs. Exit status 0 only if every
+byte arrived and every step went as it is told here.
 """
 
 import os

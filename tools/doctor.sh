@@ -1,21 +1,23 @@
 #!/bin/sh
 # What this machine lacks for working with Replug, and how to get it.
 #
-#   doctor.sh [--install] build|demo|test|debug …
+#   doctor.sh [--quiet | --install] build|demo|test|debug …
 #
-# Without --install it only reports. With it, what is missing is installed by apt-get where that
-# exists (with sudo when not root); nothing is done when nothing is missing. A shell script, since
-# Python may be among the missing. CROSS_COMPILE= is the prefix of another toolchain.
+# It only reports; with --quiet only what is missing. With --install, what is missing is installed by
+# apt-get where that exists (with sudo when not root); nothing is done when nothing is missing. A
+# shell script, since Python may be among the missing. CROSS_COMPILE= is another toolchain's prefix.
 
 CROSS_COMPILE=${CROSS_COMPILE-i686-linux-gnu-}
 PATH=$PATH:/usr/sbin:/sbin
 install=no
+quiet=no
 topics=
 missing=   # lines "what|package|why"
 
 for argument in "$@"; do
   case $argument in
-    --install) install=yes ;;
+    --install) install=yes quiet=yes ;;
+    --quiet) quiet=yes ;;
     *) topics="$topics $argument" ;;
   esac
 done
@@ -126,7 +128,7 @@ report() {
 }
 
 if [ -z "$missing" ]; then
-  [ $install = yes ] || echo "Nothing is missing for:$topics."
+  [ $quiet = yes ] || echo "Nothing is missing for:$topics."
   exit 0
 fi
 report

@@ -97,7 +97,8 @@ class Volume:
         if len(image) < 2 * BLOCK:
             raise MinixError("too short for a MINIX file system")
         (self.ninodes, self.nzones, self.imap_blocks, self.zmap_blocks, self.first_data_zone,
-         self.log_zone_size, self.max_size, magic, self.state) = SUPERBLOCK.unpack_from(image, BLOCK)
+         self.log_zone_size, self.max_size, magic, self.state) = SUPERBLOCK.unpack_from(
+             image, BLOCK)
         if magic not in NAME_LENGTH:
             raise MinixError(f"no MINIX v1 file system (magic {magic:#06x})")
         self.name_length = NAME_LENGTH[magic]

@@ -1,4 +1,4 @@
-"""What is on the sticks that `make run` and `make demo` plug in: the book's directories and files."""
+"""Making sticks and reading them: the book's directories and files, partitions, what is where."""
 
 import struct
 

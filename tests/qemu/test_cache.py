@@ -1,4 +1,4 @@
-"""Both ways of synchronising: `update`, and the forced one when the cache is full (the book, ch. 5)."""
+"""Both ways of synchronising (the book, chapter 5): `update`, and by force when the cache is full."""
 
 
 def test_update_writes_after_a_while(boot, make_stick):
