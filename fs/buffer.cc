@@ -210,7 +210,7 @@ result<void> first_error(buffer_list& dirty) {
 // A volume that is away is not waited for: somebody who types `sync` wants the others safe (row
 // 22).
 result<void> sync_disk(dev_id disk) {
-  if (checkpoint::absent(disk) || checkpoint::dead(disk)) return {};
+  if (!resolve(disk)) return {};
   const result<void> flushed = flush_buffers(disk);
   const result<void> earlier = take_write_error(disk);
   if (!flushed && flushed.error() == error::enodev)
@@ -251,7 +251,7 @@ result<void> sys_sync() {
   keep_first(sync_disk(dev_id(MAJOR_RAM, 0)));
   for (u8 i = 0; i < NR_DISKS; ++i) {
     const dev_id disk(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK));
-    if (disk_of(disk)->device) keep_first(sync_disk(disk));
+    keep_first(sync_disk(disk));
   }
   checkpoint::report_skipped();
   return first;

@@ -23,7 +23,7 @@ $(HOST)/product/%.o: %.cc
 $(HOST)/tests/%.o: tests/%.cc
 	@mkdir -p $(@D)
 	@echo "  HOST  $<"
-	@$(HOST_CXX) $(HOST_CXXFLAGS) -c $< -o $@
+	@$(HOST_CXX) $(HOST_CXXFLAGS) -include tests/sim/gtest.h -c $< -o $@
 
 $(HOST_TEST_PROGRAM): $(HOST_PRODUCT_OBJECTS) $(HOST_TEST_OBJECTS) tests/sim/kernel_state.ld
 	@echo "  LINK  $@"
