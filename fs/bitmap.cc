@@ -1,0 +1,172 @@
+// The two bitmaps: which zones and which inodes are in use (the book's bitmap.c).
+//
+// Finding a free bit and setting it is one edit: modify may sleep before it edits, so the edit
+// looks again (0.11 could give one zone to two writers). A bitmap that contradicts the files is a
+// damaged disk, which is told on the console; it is no reason to stop the kernel.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "fs/buffer.h"
+#include "fs/inode.h"
+#include "fs/super.h"
+#include "hal/clock.h"
+#include "hal/log.h"
+
+namespace {
+
+// One of the two maps: its blocks, how many bits count, below which bit none is free.
+struct bit_map {
+  dev_id dev;
+  block_nr first;
+  u32 bits;
+  u32& hint;
+};
+
+bit_map inode_map(super_block& sb) { return {sb.s_dev, sb.imap(), sb.imap_bits(), sb.s_imap_hint}; }
+bit_map zone_map(super_block& sb) { return {sb.s_dev, sb.zmap(), sb.zmap_bits(), sb.s_zmap_hint}; }
+
+constexpr byte mask_of(u32 bit) { return byte{1} << (bit % 8); }
+
+// The first clear bit of [from, to) within a block; `to` if there is none.
+u32 find_clear(std::span<const byte, BLOCK_SIZE> block, u32 from, u32 to) {
+  for (u32 bit = from; bit < to;) {
+    const u32 zeros = ~std::to_integer<u32>(block[bit / 8]) & 0xFFu;
+    const u32 candidates = zeros >> (bit % 8);
+    if (candidates) return std::min(to, bit + static_cast<u32>(std::countr_zero(candidates)));
+    bit = (bit / 8 + 1) * 8;
+  }
+  return to;
+}
+
+// Sets the first clear bit of [from, to) in one block of a map; `to` if there is none.
+result<u32> set_clear_bit(operation& op, buffer_ref& buffer, u32 from, u32 to) {
+  for (;;) {
+    const u32 bit = find_clear(buffer.data(), from, to);
+    if (bit == to) return to;
+    bool won = false;
+    op.about(ino_nr{}, {});
+    TRY(buffer.modify(op, bit / 8, 1, [&](std::span<byte> at) {
+      won = (at[0] & mask_of(bit)) == byte{};
+      at[0] |= mask_of(bit);
+    }));
+    if (won) return bit;
+  }
+}
+
+// Takes the first free bit of a map, never bit 0. enospc.
+result<u32> allocate_bit(operation& op, const bit_map& map) {
+  for (u32 start = std::max(map.hint, 1u); start < map.bits;) {
+    const u32 base = start / BITS_PER_BLOCK * BITS_PER_BLOCK;
+    const u32 end = std::min(map.bits - base, BITS_PER_BLOCK);
+    buffer_ref buffer = TRY(bread(map.dev, map.first + base / BITS_PER_BLOCK));
+    const u32 bit = TRY(set_clear_bit(op, buffer, start - base, end));
+    if (bit != end) return base + bit;
+    start = base + BITS_PER_BLOCK;
+  }
+  return fail(error::enospc);
+}
+
+// Clears a bit; false if it was clear already.
+result<bool> free_bit(operation& op, const bit_map& map, u32 bit) {
+  buffer_ref buffer = TRY(bread(map.dev, map.first + bit / BITS_PER_BLOCK));
+  const u32 within = bit % BITS_PER_BLOCK;
+  bool was_set = false;
+  op.about(ino_nr{}, {});
+  TRY(buffer.modify(op, within / 8, 1, [&](std::span<byte> at) {
+    was_set = (at[0] & mask_of(within)) != byte{};
+    at[0] &= ~mask_of(within);
+  }));
+  map.hint = std::min(map.hint, bit);
+  return was_set;
+}
+
+result<u32> count_clear(const bit_map& map) {
+  u32 clear = 0;
+  for (u32 base = 0; base < map.bits; base += BITS_PER_BLOCK) {
+    const buffer_ref buffer = TRY(bread(map.dev, map.first + base / BITS_PER_BLOCK));
+    const u32 end = std::min(map.bits - base, BITS_PER_BLOCK);
+    for (u32 bit = 0; bit < end; ++bit)
+      if ((buffer.data()[bit / 8] & mask_of(bit)) == byte{}) ++clear;
+  }
+  return clear;
+}
+
+result<void> fill_block(operation& op, m_inode& owner, block_nr block,
+                        const block_content& content) {
+  buffer_ref buffer = TRY(getblk(owner.i_dev, block));
+  op.about(owner.i_num, owner.path());
+  return buffer.overwrite(op, [&](std::span<byte> bytes) {
+    std::ranges::fill(bytes, byte{});
+    std::ranges::copy(content.bytes, bytes.subspan(content.offset).begin());
+  });
+}
+
+}  // namespace
+
+result<block_nr> new_block(operation& op, m_inode& owner, const block_content& content) {
+  super_block& sb = super_of(owner);
+  const bit_map map = zone_map(sb);
+  const u32 bit = TRY(allocate_bit(op, map));
+  map.hint = std::max(map.hint, bit + 1);
+  const block_nr block{bit + sb.s_firstdatazone - 1u};
+  if (auto filled = fill_block(op, owner, block, content); !filled) {
+    free_block(op, sb, block);
+    return fail(filled.error());
+  }
+  return block;
+}
+
+void free_block(operation& op, super_block& sb, block_nr block) {
+  if (!sb.is_data_zone(block.value()))
+    return complain(sb, "freeing a zone out of range", block.value());
+  // First: once the bit is clear, another writer may own the block.
+  forget_block(sb.s_dev, block);
+  const result<bool> was_set = free_bit(op, zone_map(sb), block.value() - sb.s_firstdatazone + 1u);
+  if (!was_set || !*was_set) complain(sb, "zone was free already", block.value());
+}
+
+result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u16 gid) {
+  const bit_map map = inode_map(sb);
+  // A number whose bit is clear although it is in use stays marked, and the next one is tried.
+  for (;;) {
+    const u32 number = TRY(allocate_bit(op, map));
+    map.hint = std::max(map.hint, number + 1);
+    result<inode_ref> inode = adopt_inode(sb.s_dev, ino_nr{static_cast<u16>(number)});
+    if (!inode && inode.error() == error::eio) {
+      complain(sb, "inode in use was free", number);
+      continue;
+    }
+    if (!inode) {
+      static_cast<void>(free_bit(op, map, number));
+      return fail(inode.error());
+    }
+    m_inode& fresh = **inode;
+    fresh.i_mode = mode;
+    fresh.i_uid = uid;
+    fresh.i_gid = static_cast<u8>(gid);
+    fresh.i_nlinks = 1;
+    fresh.i_mtime = current_time();
+    fresh.i_dirt = true;
+    return inode;
+  }
+}
+
+void free_inode(operation& op, m_inode& inode) {
+  super_block& sb = super_of(inode);
+  inode.i_mode = 0;
+  inode.i_size = 0;
+  inode.i_mtime = 0;
+  inode.i_uid = inode.i_gid = 0;
+  inode.i_nlinks = 0;
+  inode.i_zone.fill(0);
+  const result<void> written = write_inode(op, inode);
+  const result<bool> was_set = free_bit(op, inode_map(sb), inode.i_num.value());
+  if (!written || !was_set || !*was_set) complain(sb, "freeing inode", inode.i_num.value());
+}
+
+result<free_counts> count_free(super_block& sb) {
+  const u32 zones = TRY(count_clear(zone_map(sb)));
+  const u32 inodes = TRY(count_clear(inode_map(sb)));
+  return free_counts{zones, inodes};
+}

@@ -1,0 +1,94 @@
+// bmap and create_block: from a block of a file to a block of the device (in the book's inode.c).
+//
+// The first seven blocks stand in the inode; the next 512 in the block of zone numbers that
+// i_zone[7] names; the rest two such steps behind i_zone[8]. Every zone number that comes from the
+// disk is checked before it is used.
+#include "fs/buffer.h"
+#include "fs/inode.h"
+#include "fs/super.h"
+
+namespace {
+
+// The way to a block: which zone of the inode, then which entries of the indirect blocks.
+struct zone_path {
+  u32 root;
+  u32 depth;  // how many indirect blocks
+  std::array<u32, 2> index;
+};
+
+result<zone_path> path_of(u32 file_block) {
+  if (file_block < DIRECT_ZONES) return zone_path{file_block, 0, {}};
+  file_block -= DIRECT_ZONES;
+  if (file_block < ZONES_PER_BLOCK) return zone_path{DIRECT_ZONES, 1, {file_block}};
+  file_block -= ZONES_PER_BLOCK;
+  if (file_block >= ZONES_PER_BLOCK * ZONES_PER_BLOCK) return fail(error::efbig);
+  return zone_path{
+      DIRECT_ZONES + 1, 2, {file_block / ZONES_PER_BLOCK, file_block % ZONES_PER_BLOCK}};
+}
+
+constexpr u32 entry_offset(u32 index) { return index * static_cast<u32>(sizeof(le16)); }
+
+// A zone number from the disk: block_nr{} for a hole.
+result<block_nr> checked(super_block& sb, u16 zone) {
+  if (zone == 0 || sb.is_data_zone(zone)) return block_nr{zone};
+  complain(sb, "zone out of range", zone);
+  return fail(error::eio);
+}
+
+u16 as_zone(block_nr block) { return static_cast<u16>(block.value()); }
+
+// One step of create_block: where an indirect block has no entry yet, `content` gets a block.
+result<created_block> create_entry(operation& op, m_inode& inode, block_nr indirect, u32 index,
+                                   const block_content& content) {
+  super_block& sb = super_of(inode);
+  buffer_ref buffer = TRY(bread(inode.i_dev, indirect));
+  const block_nr old = TRY(checked(sb, buffer.as<le16>(entry_offset(index))));
+  if (old != block_nr{}) return created_block{old, false};
+  const block_nr block = TRY(new_block(op, inode, content));
+  op.about(inode.i_num, inode.path());
+  const result<void> linked = buffer.modify(
+      op, entry_offset(index), sizeof(le16),
+      [&](std::span<byte> entry) { *reinterpret_cast<le16*>(entry.data()) = as_zone(block); });
+  if (!linked) {
+    free_block(op, sb, block);
+    return fail(linked.error());
+  }
+  return created_block{block, true};
+}
+
+// The same for a zone number in the inode itself.
+result<created_block> create_root(operation& op, m_inode& inode, u32 root,
+                                  const block_content& content) {
+  super_block& sb = super_of(inode);
+  const block_nr old = TRY(checked(sb, inode.i_zone[root]));
+  if (old != block_nr{}) return created_block{old, false};
+  const block_nr block = TRY(new_block(op, inode, content));
+  inode.i_zone[root] = as_zone(block);
+  inode.i_dirt = true;
+  return created_block{block, true};
+}
+
+}  // namespace
+
+result<block_nr> bmap(m_inode& inode, u32 file_block) {
+  const zone_path path = TRY(path_of(file_block));
+  super_block& sb = super_of(inode);
+  block_nr block = TRY(checked(sb, inode.i_zone[path.root]));
+  for (u32 level = 0; level < path.depth && block != block_nr{}; ++level) {
+    const buffer_ref indirect = TRY(bread(inode.i_dev, block));
+    block = TRY(checked(sb, indirect.as<le16>(entry_offset(path.index[level]))));
+  }
+  return block;
+}
+
+result<created_block> create_block(operation& op, m_inode& inode, u32 file_block,
+                                   const block_content& content) {
+  const zone_path path = TRY(path_of(file_block));
+  const block_content empty;
+  created_block at = TRY(create_root(op, inode, path.root, path.depth ? empty : content));
+  for (u32 level = 0; level < path.depth; ++level) {
+    const bool leaf = level + 1 == path.depth;
+    at = TRY(create_entry(op, inode, at.number, path.index[level], leaf ? content : empty));
+  }
+  return at;
+}

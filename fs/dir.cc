@@ -1,0 +1,142 @@
+// Entries of directories (find_entry and add_entry of the book's namei.c).
+#include "fs/dir.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fs/super.h"
+#include "hal/clock.h"
+
+namespace detail {
+
+dir_record record_at(const buffer_ref& buffer, u32 offset, u32 position, u32 name_length) {
+  const char* name = reinterpret_cast<const char*>(buffer.data().data() + offset + sizeof(le16));
+  const char* end = std::find(name, name + name_length, '\0');
+  return {position,
+          buffer.number(),
+          offset,
+          ino_nr{buffer.as<le16>(offset)},
+          {name, static_cast<size_t>(end - name)}};
+}
+
+}  // namespace detail
+
+namespace {
+
+// An entry in the bytes that it has on the disk.
+struct raw_entry {
+  raw_entry(const m_inode& dir, std::string_view name, ino_nr inode)
+      : size(super_of(dir).entry_size()) {
+    *reinterpret_cast<le16*>(bytes.data()) = inode.value();
+    std::memcpy(bytes.data() + sizeof(le16), name.data(), name.size());
+  }
+  std::span<const byte> span() const { return {bytes.data(), size}; }
+
+  std::array<byte, DIR_ENTRY_MAX> bytes{};
+  u32 size;
+};
+
+void touch(m_inode& dir) {
+  dir.i_mtime = current_time();
+  dir.i_dirt = true;
+}
+
+result<void> write_entry(operation& op, m_inode& dir, block_nr block, u32 offset,
+                         const raw_entry& entry) {
+  buffer_ref buffer = TRY(bread(dir.i_dev, block));
+  op.about(dir.i_num, dir.path());
+  TRY(buffer.modify(op, offset, entry.size,
+                    [&](std::span<byte> to) { std::ranges::copy(entry.span(), to.begin()); }));
+  touch(dir);
+  return {};
+}
+
+// The directory grows by one entry, maybe by one block.
+result<void> append_entry(operation& op, m_inode& dir, const raw_entry& entry) {
+  const u32 position = dir.i_size - dir.i_size % entry.size;
+  if (position + entry.size > MAX_FILE_SIZE) return fail(error::efbig);
+  const u32 offset = position % BLOCK_SIZE;
+  const created_block at =
+      TRY(create_block(op, dir, position / BLOCK_SIZE, {offset, entry.span()}));
+  if (!at.fresh) TRY(write_entry(op, dir, at.number, offset, entry));
+  dir.i_size = position + entry.size;
+  touch(dir);
+  return {};
+}
+
+}  // namespace
+
+result<void> check_name(const m_inode& dir, std::string_view name) {
+  if (name.empty()) return fail(error::enoent);
+  if (name.size() > super_of(dir).name_length()) return fail(error::enametoolong);
+  return {};
+}
+
+result<dir_record> find_entry(m_inode& dir, std::string_view name) {
+  TRY(check_name(dir, name));
+  std::optional<dir_record> found;
+  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
+    if (entry.inode != ino_nr{} && entry.name == name) found = entry;
+    return found.has_value();
+  }));
+  if (!found) return fail(error::enoent);
+  found->name = name;
+  return *found;
+}
+
+result<dir_record> find_entry_of(m_inode& dir, ino_nr inode, std::span<char> name_to) {
+  std::optional<dir_record> found;
+  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
+    if (entry.inode != inode || entry.name == "." || entry.name == "..") return false;
+    found = entry;
+    const size_t length = std::min(entry.name.size(), name_to.size());
+    std::memcpy(name_to.data(), entry.name.data(), length);
+    found->name = {name_to.data(), length};
+    return true;
+  }));
+  if (!found) return fail(error::enoent);
+  return *found;
+}
+
+result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_nr inode) {
+  TRY(check_name(dir, name));
+  std::optional<dir_record> free;
+  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
+    if (entry.inode == ino_nr{}) free = entry;
+    return free.has_value();
+  }));
+  const raw_entry entry(dir, name, inode);
+  if (free) return write_entry(op, dir, free->block, free->offset, entry);
+  return append_entry(op, dir, entry);
+}
+
+result<void> set_entry(operation& op, m_inode& dir, const dir_record& entry, ino_nr inode) {
+  buffer_ref buffer = TRY(bread(dir.i_dev, entry.block));
+  op.about(dir.i_num, dir.path());
+  TRY(buffer.modify(op, entry.offset, sizeof(le16), [&](std::span<byte> to) {
+    *reinterpret_cast<le16*>(to.data()) = inode.value();
+  }));
+  touch(dir);
+  return {};
+}
+
+result<bool> is_empty_directory(m_inode& dir) {
+  bool empty = true;
+  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
+    empty = entry.inode == ino_nr{} || entry.name == "." || entry.name == "..";
+    return !empty;
+  }));
+  return empty;
+}
+
+result<void> fill_new_directory(operation& op, m_inode& dir, ino_nr parent) {
+  const raw_entry self(dir, ".", dir.i_num);
+  const raw_entry up(dir, "..", parent);
+  std::array<byte, 2 * DIR_ENTRY_MAX> both{};
+  std::ranges::copy(self.span(), both.begin());
+  std::ranges::copy(up.span(), both.begin() + self.size);
+  TRY(create_block(op, dir, 0, {0, std::span<const byte>(both).first(2 * self.size)}));
+  dir.i_size = 2 * self.size;
+  touch(dir);
+  return {};
+}

@@ -1,0 +1,138 @@
+// file_read and file_write: the contents of regular files, through the buffer cache.
+//
+// Both hold the inode's lock, so that a reader never sees a zone that a truncate has just given
+// away. User memory is already present: copying does not fault, so a block's bytes change in one
+// edit (in 0.11 a fault in the middle could lose bytes).
+#include "fs/file_dev.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fs/buffer.h"
+#include "fs/inode.h"
+#include "hal/clock.h"
+
+namespace {
+
+// The blocks of the file behind `file_block`, as far as they are known without reading data.
+u32 blocks_behind(m_inode& inode, u32 file_block, std::span<block_nr> to) {
+  const u32 file_blocks = (inode.i_size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+  u32 count = 0;
+  for (u32 next = file_block + 1; next < file_blocks && count < to.size(); ++next) {
+    const result<block_nr> block = bmap(inode, next);
+    if (!block) break;
+    if (*block != block_nr{}) to[count++] = *block;
+  }
+  return count;
+}
+
+// The buffer of one block of a file; a null one for a hole. Reads ahead when it must read at all.
+result<buffer_ref> read_file_block(m_inode& inode, u32 file_block) {
+  const block_nr block = TRY(bmap(inode, file_block));
+  if (block == block_nr{}) return buffer_ref();
+  if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
+    return cached;
+  std::array<block_nr, READ_AHEAD_BLOCKS - 1> ahead{};
+  const u32 count = blocks_behind(inode, file_block, ahead);
+  return breada(inode.i_dev, block, std::span<const block_nr>(ahead).first(count));
+}
+
+// The bytes of [position, position + to.size()) that stand in one block.
+result<u32> read_piece(m_inode& inode, u32 position, std::span<byte> to) {
+  const u32 offset = position % BLOCK_SIZE;
+  const u32 count = std::min(static_cast<u32>(to.size()), BLOCK_SIZE - offset);
+  const buffer_ref buffer = TRY(read_file_block(inode, position / BLOCK_SIZE));
+  if (buffer) {
+    std::memcpy(to.data(), buffer.data().data() + offset, count);
+  } else {
+    std::memset(to.data(), 0, count);
+  }
+  return count;
+}
+
+// The inode is locked.
+result<u32> read_locked(m_inode& inode, u32 position, std::span<byte> to) {
+  if (position >= inode.i_size) return 0;
+  to = to.first(std::min(to.size(), size_t{inode.i_size - position}));
+  u32 done = 0;
+  while (done < to.size()) {
+    const result<u32> piece = read_piece(inode, position + done, to.subspan(done));
+    if (!piece && done == 0) return fail(piece.error());
+    if (!piece) break;
+    done += *piece;
+  }
+  return done;
+}
+
+// Changes bytes of one block, which is allocated if it is missing.
+result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<const byte> from) {
+  const u32 offset = position % BLOCK_SIZE;
+  from = from.first(std::min(from.size(), size_t{BLOCK_SIZE - offset}));
+  const u32 count = static_cast<u32>(from.size());
+  const created_block at = TRY(create_block(op, inode, position / BLOCK_SIZE, {offset, from}));
+  if (at.fresh) return count;
+  const auto copy = [&](std::span<byte> to) { std::ranges::copy(from, to.begin()); };
+  const bool whole = count == BLOCK_SIZE;
+  buffer_ref buffer = TRY(whole ? getblk(inode.i_dev, at.number) : bread(inode.i_dev, at.number));
+  op.about(inode.i_num, inode.path());
+  if (whole) {
+    TRY(buffer.overwrite(op, copy));
+  } else {
+    TRY(buffer.modify(op, offset, count, copy));
+  }
+  return count;
+}
+
+// One operation's worth of a write. The inode is locked for change.
+result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<const byte> from) {
+  if (position >= MAX_FILE_SIZE) return fail(error::efbig);
+  if (position > inode.i_size) TRY(zero_tail(op, inode, inode.i_size));
+  const u32 room =
+      std::min(WRITE_CHUNK_BLOCKS * BLOCK_SIZE - position % BLOCK_SIZE, MAX_FILE_SIZE - position);
+  from = from.first(std::min(from.size(), size_t{room}));
+  u32 done = 0;
+  while (done < from.size()) {
+    const result<u32> piece = write_piece(op, inode, position + done, from.subspan(done));
+    if (!piece && done == 0) return fail(piece.error());
+    if (!piece) break;
+    done += *piece;
+    inode.i_size = std::max(inode.i_size, position + done);
+  }
+  inode.i_mtime = current_time();
+  inode.i_dirt = true;
+  return done;
+}
+
+result<u32> write_chunk(m_inode& inode, file& filp, std::span<const byte> from) {
+  fs_operation op = TRY(begin_change(inode));
+  const inode_change change(op, {&inode});
+  const u32 position = filp.f_flags & abi::o_append ? inode.i_size : filp.f_pos;
+  const u32 done = TRY(write_locked(op, inode, position, from));
+  filp.f_pos = position + done;
+  return done;
+}
+
+}  // namespace
+
+result<u32> file_read(m_inode& inode, file& filp, std::span<byte> to) {
+  const inode_lock lock = TRY(inode_lock::take(inode));
+  const u32 done = TRY(read_locked(inode, filp.f_pos, to));
+  filp.f_pos += done;
+  return done;
+}
+
+result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
+  u32 done = 0;
+  while (done < from.size()) {
+    const result<u32> chunk = write_chunk(inode, filp, from.subspan(done));
+    if (!chunk && done == 0) return chunk;
+    if (!chunk || *chunk == 0) break;
+    done += *chunk;
+  }
+  return done;
+}
+
+result<u32> read_inode(m_inode& inode, u32 offset, std::span<byte> to) {
+  const inode_lock lock = TRY(inode_lock::take(inode));
+  return read_locked(inode, offset, to);
+}

@@ -1,0 +1,299 @@
+// The inode table: iget, iput and what lies between (the book's inode.c; bmap is in bmap.cc, the
+// inode's way to its block in inode_io.cc).
+//
+// Differences from the book: an unused inode is never dirty, so finding an empty slot neither
+// sleeps nor writes; iget tells a slot that is being filled by i_loading; mount points are crossed
+// in namei.cc.
+#include "fs/inode.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "drivers/block/genhd.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/inode_io.h"
+#include "fs/pipe.h"
+#include "fs/super.h"
+#include "hal/panic.h"
+#include "lib/format.h"
+
+namespace {
+
+constexpr u32 NR_HASH = 61;
+constinit std::array<m_inode, NR_INODE> inode_table{};
+constinit std::array<intrusive_list<m_inode, &m_inode::i_hash_link>, NR_HASH> hash_table{};
+// Cached inodes without users, the longest unused first.
+constinit intrusive_list<m_inode, &m_inode::i_unused_link> unused_inodes;
+
+auto& chain_of(dev_id dev, ino_nr number) {
+  return hash_table[(dev.value() ^ number.value()) % NR_HASH];
+}
+
+m_inode* find_inode(dev_id dev, ino_nr number) {
+  for (m_inode& inode : chain_of(dev, number))
+    if (inode.i_dev == dev && inode.i_num == number) return &inode;
+  return nullptr;
+}
+
+void hash(m_inode& inode) { chain_of(inode.i_dev, inode.i_num).push_front(inode); }
+
+// Nobody finds it by its number any more.
+void unhash(m_inode& inode) {
+  if (inode.i_hash_link.linked()) chain_of(inode.i_dev, inode.i_num).remove(inode);
+  if (inode.i_unused_link.linked()) unused_inodes.remove(inode);
+}
+
+// One more user, of an inode that may have had none.
+inode_ref use(m_inode& inode) {
+  if (inode.i_unused_link.linked()) unused_inodes.remove(inode);
+  ++inode.i_count;
+  return inode_ref(&inode);
+}
+
+bool is_free(const m_inode& inode) {
+  return inode.i_count == 0 && !inode.i_hash_link.linked() && inode.i_wait.waiters.empty();
+}
+
+// A slot that nobody uses, blank, with one reference. Never sleeps.
+m_inode* take_slot() {
+  auto slot = std::ranges::find_if(inode_table, is_free);
+  m_inode* inode = slot != inode_table.end() ? &*slot : unused_inodes.front();
+  if (!inode) return nullptr;
+  unhash(*inode);
+  kassert(!inode->i_dirt && !inode->i_lock && inode->i_wait.waiters.empty());
+  std::construct_at(inode);
+  inode->i_count = 1;
+  return inode;
+}
+
+// Whoever found the inode while it was being read waits for the outcome.
+result<inode_ref> wait_loaded(inode_ref inode) {
+  while (inode->i_loading) sleep_on(inode->i_wait);
+  TRY(check_alive(*inode));
+  return inode;
+}
+
+// Frees the file of an inode that has neither names nor users left. What cannot be done because
+// the stick is away is left to sync_inodes.
+void delete_inode(m_inode& inode) {
+  unhash(inode);
+  result<fs_operation> op = begin_change(inode);
+  if (!op && op.error() != error::erofs && check_alive(inode)) {
+    inode.i_orphan = true;
+    hash(inode);
+    return;
+  }
+  if (op) {
+    if (!truncate(*op, inode, 0)) complain(super_of(inode), "freeing", inode.i_num.value());
+    free_inode(*op, inode);
+  }
+  inode.i_gone = true;
+  inode.i_dirt = false;
+}
+
+// An inode of the device that stands for something: cached, in use, or being freed.
+bool belongs_to(const m_inode& inode, dev_id dev) {
+  return inode.i_dev == dev && inode.i_num != ino_nr{} && !inode.i_gone &&
+         (inode.i_count || inode.i_hash_link.linked());
+}
+
+bool on_disk(const m_inode& inode, dev_id disk) {
+  return inode.i_hash_link.linked() && whole_disk(inode.i_dev) == disk;
+}
+
+}  // namespace
+
+void inode_init() {}
+
+std::span<m_inode> all_inodes() { return inode_table; }
+
+result<inode_ref> get_empty_inode() {
+  m_inode* inode = take_slot();
+  if (!inode) return fail(error::enfile);
+  return inode_ref(inode);
+}
+
+result<inode_ref> iget(dev_id dev, ino_nr number) {
+  super_block* sb = get_super(dev);
+  if (!sb) return fail(error::eio);
+  if (number == ino_nr{} || number.value() > sb->s_ninodes) {
+    complain(*sb, "no such inode", number.value());
+    return fail(error::eio);
+  }
+  if (m_inode* found = find_inode(dev, number)) return wait_loaded(use(*found));
+
+  inode_ref inode = TRY(get_empty_inode());
+  inode->i_dev = dev;
+  inode->i_num = number;
+  inode->i_loading = true;
+  hash(*inode);
+  const result<void> read = read_inode(*inode);
+  inode->i_loading = false;
+  if (!read) {
+    unhash(*inode);
+    inode->i_gone = true;
+  }
+  wake_up(inode->i_wait);
+  if (!read) return fail(read.error());
+  return inode;
+}
+
+result<inode_ref> adopt_inode(dev_id dev, ino_nr number) {
+  if (m_inode* found = find_inode(dev, number)) {
+    if (found->i_count || found->i_orphan) return fail(error::eio);
+    unhash(*found);
+  }
+  inode_ref inode = TRY(get_empty_inode());
+  inode->i_dev = dev;
+  inode->i_num = number;
+  hash(*inode);
+  return inode;
+}
+
+inode_ref idup(m_inode& inode) { return use(inode); }
+
+void iput(m_inode* inode) {
+  if (!inode) return;
+  kassert(inode->i_count > 0);
+  const bool last = inode->i_count == 1;
+  if (last && inode->i_pipe) {
+    free_pipe(*inode);
+  } else if (last && !inode->i_gone && inode->i_num != ino_nr{} && inode->i_nlinks == 0) {
+    delete_inode(*inode);
+  }
+  if (--inode->i_count) return;
+  const bool keep = inode->i_hash_link.linked() && !inode->i_dirt && !inode->i_orphan;
+  if (keep) unused_inodes.push_back(*inode);
+}
+
+result<void> check_alive(const m_inode& inode) {
+  if (inode.i_gone || checkpoint::dead(inode.i_dev)) return fail(error::eio);
+  return {};
+}
+
+super_block& super_of(const m_inode& inode) {
+  super_block* sb = get_super(inode.i_dev);
+  kassert(sb);
+  return *sb;
+}
+
+void set_path(m_inode& inode, std::string_view directory, std::string_view name) {
+  std::array<char, 128> text{};
+  text_sink sink(text);
+  const bool slash = !directory.ends_with('/') && !name.empty();
+  sink.print("%.*s%s%.*s", static_cast<int>(directory.size()), directory.data(), slash ? "/" : "",
+             static_cast<int>(name.size()), name.data());
+  const std::string_view whole = sink.text();
+  const size_t room = inode.i_path.size() - 1;
+  const size_t cut = whole.size() > room ? whole.size() - room : 0;
+  inode.i_path.fill('\0');
+  std::ranges::copy(whole.substr(cut), inode.i_path.begin());
+  if (cut) std::ranges::fill_n(inode.i_path.begin(), 3, '.');
+}
+
+inode_ref::~inode_ref() { iput(inode_); }
+
+inode_ref& inode_ref::operator=(inode_ref&& other) noexcept {
+  if (this != &other) iput(std::exchange(inode_, std::exchange(other.inode_, nullptr)));
+  return *this;
+}
+
+inode_ref inode_ref::copy() const { return inode_ ? idup(*inode_) : inode_ref(); }
+
+// --- Locks ---
+
+result<inode_lock> inode_lock::take(m_inode& inode) {
+  TRY(check_alive(inode));
+  super_use use(super_of(inode));
+  const bool patient = operation::current(inode.i_dev) != nullptr;
+  while (inode.i_lock) {
+    if (patient) {
+      sleep_on(inode.i_wait);
+    } else if (interruptible_sleep_on(inode.i_wait) == wake_reason::signalled) {
+      return fail(error::eintr);
+    }
+  }
+  inode.i_lock = true;
+  inode_lock lock(std::move(use), inode);
+  TRY(check_alive(inode));
+  return lock;
+}
+
+namespace {
+void unlock_inode(m_inode& inode) {
+  inode.i_lock = false;
+  wake_up(inode.i_wait);
+}
+}  // namespace
+
+inode_lock::~inode_lock() {
+  if (inode_) unlock_inode(*inode_);
+}
+
+result<fs_operation> begin_change(const m_inode& inode) {
+  TRY(check_alive(inode));
+  super_block& sb = super_of(inode);
+  if (sb.s_rd_only) return fail(error::erofs);
+  super_use use(sb);
+  operation op = TRY(operation::begin(inode.i_dev));
+  TRY(check_alive(inode));
+  return fs_operation(std::move(use), std::move(op));
+}
+
+inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {
+  kassert(inodes.size() <= inodes_.size());
+  for (m_inode* inode : inodes)
+    if (inode && std::ranges::find(inodes_, inode) == inodes_.end()) inodes_[count_++] = inode;
+  std::sort(inodes_.begin(), inodes_.begin() + count_,
+            [](const m_inode* a, const m_inode* b) { return a->i_num < b->i_num; });
+  for (u32 i = 0; i < count_; ++i) {
+    while (inodes_[i]->i_lock) sleep_on(inodes_[i]->i_wait);
+    inodes_[i]->i_lock = true;
+  }
+}
+
+inode_change::~inode_change() {
+  for (u32 i = 0; i < count_; ++i) {
+    m_inode& inode = *inodes_[i];
+    // A failure leaves it dirty: sync_inodes tries again and tells.
+    if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
+    unlock_inode(inode);
+  }
+}
+
+// --- For mount, umount, and a stick that returns ---
+
+bool inodes_busy(dev_id dev) {
+  const super_block* sb = get_super(dev);
+  return std::ranges::any_of(inode_table, [&](const m_inode& inode) {
+    if (!belongs_to(inode, dev)) return false;
+    return inode.i_count > (sb && sb->s_isup.get() == &inode ? 1u : 0u);
+  });
+}
+
+void invalidate_inodes(dev_id dev) {
+  for (m_inode& inode : inode_table) {
+    if (!belongs_to(inode, dev)) continue;
+    unhash(inode);
+    inode.i_gone = true;
+    inode.i_dirt = inode.i_orphan = false;
+  }
+}
+
+void drop_cached_inodes(dev_id disk) {
+  for (m_inode& inode : inode_table)
+    if (inode.i_unused_link.linked() && on_disk(inode, disk)) unhash(inode);
+}
+
+void for_each_clean_inode(dev_id disk, void* ctx,
+                          void (*visit)(void* ctx, dev_id dev, block_nr block, u32 offset,
+                                        std::span<const byte, 32> expected)) {
+  for (const m_inode& inode : inode_table) {
+    if (!on_disk(inode, disk) || inode.i_dirt || inode.i_loading || !get_super(inode.i_dev))
+      continue;
+    const d_inode expected = to_disk(inode);
+    const inode_place place = place_of(inode);
+    visit(ctx, inode.i_dev, place.block, place.offset,
+          std::as_bytes(std::span<const d_inode, 1>(&expected, 1)));
+  }
+}

@@ -1,0 +1,90 @@
+// read_inode, write_inode, sync_inodes: an inode and its 32 bytes in the inode table (the book's
+// inode.c and chapter 5.6).
+#include "fs/inode_io.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fs/buffer.h"
+#include "fs/super.h"
+
+inode_place place_of(const m_inode& inode) {
+  const u32 index = inode.i_num.value() - 1u;
+  return {super_of(inode).inode_table() + index / INODES_PER_BLOCK,
+          index % INODES_PER_BLOCK * static_cast<u32>(sizeof(d_inode))};
+}
+
+d_inode to_disk(const m_inode& inode) {
+  d_inode disk{};
+  disk.i_mode = inode.i_mode;
+  disk.i_uid = inode.i_uid;
+  disk.i_size = inode.i_size;
+  disk.i_mtime = inode.i_mtime;
+  disk.i_gid = inode.i_gid;
+  disk.i_nlinks = inode.i_nlinks;
+  std::ranges::copy(inode.i_zone, disk.i_zone);
+  return disk;
+}
+
+result<void> read_inode(m_inode& inode) {
+  const inode_place place = place_of(inode);
+  const buffer_ref buffer = TRY(bread(inode.i_dev, place.block));
+  const d_inode& disk = buffer.as<d_inode>(place.offset);
+  if (disk.i_mode == 0 || disk.i_nlinks == 0) {
+    if (super_block* sb = get_super(inode.i_dev))
+      complain(*sb, "free inode in use", inode.i_num.value());
+    return fail(error::eio);
+  }
+  inode.i_mode = disk.i_mode;
+  inode.i_uid = disk.i_uid;
+  inode.i_size = disk.i_size;
+  inode.i_mtime = disk.i_mtime;
+  inode.i_gid = disk.i_gid;
+  inode.i_nlinks = disk.i_nlinks;
+  std::ranges::copy(disk.i_zone, inode.i_zone.begin());
+  return {};
+}
+
+result<void> write_inode(operation& op, m_inode& inode) {
+  const inode_place place = place_of(inode);
+  buffer_ref buffer = TRY(bread(inode.i_dev, place.block));
+  op.about(inode.i_num, inode.path());
+  return buffer.modify(op, place.offset, sizeof(d_inode), [&](std::span<byte> bytes) {
+    const d_inode disk = to_disk(inode);
+    std::memcpy(bytes.data(), &disk, sizeof disk);
+    inode.i_dirt = false;
+  });
+}
+
+namespace {
+
+bool concerns(const m_inode& inode, dev_id dev) {
+  return inode.i_num != ino_nr{} && !inode.i_gone && (!dev || inode.i_dev == dev);
+}
+
+// The inode is dirty because an operation is at work on it, which ends by writing it, or because
+// that failed: then we try again.
+result<void> settle_inode(m_inode& inode) {
+  const inode_ref hold = idup(inode);
+  fs_operation op = TRY(begin_change(inode));
+  const inode_change change(op, {&inode});
+  if (!inode.i_dirt) return {};
+  return write_inode(op, inode);
+}
+
+}  // namespace
+
+result<void> sync_inodes(dev_id dev) {
+  result<void> outcome;
+  for (m_inode& inode : all_inodes()) {
+    if (concerns(inode, dev) && inode.i_orphan) {
+      inode.i_orphan = false;
+      const inode_ref last = idup(inode);  // its end frees the file
+    }
+    if (concerns(inode, dev) && inode.i_dirt) {
+      const result<void> settled = settle_inode(inode);
+      if (outcome && !settled) outcome = settled;
+    }
+  }
+  return outcome;
+}

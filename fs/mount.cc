@@ -1,0 +1,160 @@
+// sys_mount, sys_umount and the root file system (in the book's super.c).
+//
+// umount of a volume whose stick is away waits for it, interruptibly; by force it gives the
+// unwritten blocks up. A volume that was given up can always be unmounted: whoever still has files
+// of it open gets eio from then on.
+#include <algorithm>
+
+#include "drivers/block/genhd.h"
+#include "drivers/char/info_device.h"
+#include "fs/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/inode.h"
+#include "fs/namei.h"
+#include "fs/super.h"
+#include "hal/log.h"
+#include "hal/panic.h"
+#include "lib/guard.h"
+
+namespace {
+
+dev_id root_dev;
+
+void print_mounts(text_sink& out) {
+  for (const super_block& sb : all_super_blocks()) {
+    if (!sb.s_ready) continue;
+    const std::string_view directory = sb.s_imount ? sb.s_imount->path() : "/";
+    out.print("%s %.*s minix %s\n", sb.s_device.data(), static_cast<int>(directory.size()),
+              directory.data(), sb.s_rd_only ? "ro" : "rw");
+  }
+}
+
+result<dev_id> block_device_of(fs_context& ctx, std::string_view path) {
+  const inode_ref inode = TRY(namei(ctx, path));
+  if (!inode->is_block()) return fail(error::enotblk);
+  return inode->rdev();
+}
+
+// What `path` names to umount: a block device, or the directory it is mounted on.
+result<super_block*> mounted_at(fs_context& ctx, std::string_view path) {
+  const inode_ref inode = TRY(namei(ctx, path));
+  super_block* sb = get_super(inode->is_block() ? inode->rdev() : inode->i_dev);
+  const bool is_root = sb && (inode->is_block() || sb->s_isup.get() == inode.get());
+  if (!is_root || !sb->s_ready) return fail(error::einval);
+  return sb;
+}
+
+// Whether another file system is mounted on a directory of this one.
+bool carries_mounts(const super_block& sb) {
+  return std::ranges::any_of(all_super_blocks(), [&](const super_block& other) {
+    return other.s_imount && other.s_imount->i_dev == sb.s_dev;
+  });
+}
+
+// The last writes of a volume that is plugged in: all its blocks, then its state, durably.
+result<void> write_out(super_block& sb) {
+  TRY(sync_dev(sb.s_dev));
+  TRY(restore_state(sb));
+  return sync_dev(sb.s_dev);
+}
+
+// The volume is away: it comes back, or it is given up, which is fine with us too.
+result<void> await_stick(super_block& sb, bool force) {
+  const result<void> settled = checkpoint::settle(sb.s_dev, force);
+  if (!settled && settled.error() == error::eintr) return settled;
+  return {};
+}
+
+result<void> leave(super_block& sb, bool force) {
+  const dev_id dev = sb.s_dev;
+  if (checkpoint::absent(dev)) TRY(await_stick(sb, force));
+  result<void> outcome;
+  if (!checkpoint::dead(dev)) {
+    if (inodes_busy(dev)) return fail(error::ebusy);
+    if (!checkpoint::absent(dev)) outcome = write_out(sb);
+    // Pulled or failing at the last moment: it stays mounted, unless it must go.
+    if (!outcome && !checkpoint::dead(dev) && !force) {
+      static_cast<void>(clear_state(sb));
+      return outcome;
+    }
+  }
+  put_super(sb);
+  invalidate_buffers(dev);
+  checkpoint::unmounted(dev);
+  return outcome;
+}
+
+result<void> umount(super_block& sb, bool force) {
+  if (sb.s_dev == root_dev || sb.s_leaving) return fail(error::ebusy);
+  if (carries_mounts(sb)) return fail(error::ebusy);
+  if (inodes_busy(sb.s_dev) && !checkpoint::dead(sb.s_dev) && !checkpoint::absent(sb.s_dev))
+    return fail(error::ebusy);
+  sb.s_leaving = true;
+  const dev_id dev = sb.s_dev;
+  const result<void> outcome = leave(sb, force);
+  if (sb.s_dev == dev) sb.s_leaving = false;  // it stayed
+  return outcome;
+}
+
+}  // namespace
+
+void fs_init() {
+  inode_init();
+  register_info(abi::info_file::mounts, print_mounts);
+}
+
+super_block* root_super() { return get_super(root_dev); }
+
+result<fs_context> mount_root(dev_id dev) {
+  super_block* sb = TRY(read_super(dev, false));
+  root_dev = dev;
+  sb->s_ready = true;
+  set_path(*sb->s_isup, "/", "");
+  if (const auto free = count_free(*sb); free)
+    printk("root on %s: %u of %u blocks free, %u of %u inodes free\n", sb->s_device.data(),
+           free->zones, sb->s_nzones, free->inodes, sb->s_ninodes);
+  fs_context ctx;
+  ctx.root = sb->s_isup.copy();
+  ctx.pwd = sb->s_isup.copy();
+  return ctx;
+}
+
+result<void> mount_path(fs_context& ctx, std::string_view device, std::string_view directory,
+                        u32 flags) {
+  if (ctx.euid != 0) return fail(error::eperm);
+  const dev_id dev = TRY(block_device_of(ctx, device));
+  inode_ref dir = TRY(namei(ctx, directory));
+  if (!dir->is_dir()) return fail(error::enotdir);
+  super_block* sb = TRY(read_super(dev, (flags & abi::ms_rdonly) != 0));
+  // Looked at after the last sleep: the directory is not one a file system is mounted on, nor the
+  // root of one.
+  if (dir->i_mount || dir->i_num == ROOT_INO || !check_alive(*dir)) {
+    static_cast<void>(restore_state(*sb));
+    put_super(*sb);
+    checkpoint::unmounted(dev);
+    return fail(error::ebusy);
+  }
+  set_path(*sb->s_isup, dir->path(), "");
+  dir->i_mount = true;
+  sb->s_imount = std::move(dir);
+  sb->s_ready = true;
+  return {};
+}
+
+result<void> umount_path(fs_context& ctx, std::string_view path, bool force) {
+  if (ctx.euid != 0) return fail(error::eperm);
+  return umount(*TRY(mounted_at(ctx, path)), force);
+}
+
+void umount_all() {
+  for (super_block& sb : all_super_blocks()) {
+    if (!sb.s_ready || sb.s_dev == root_dev) continue;
+    if (checkpoint::absent(sb.s_dev)) {
+      printk("%s is away: its unwritten blocks are lost with the power\n", sb.s_device.data());
+    } else if (!umount(sb, false) && sb.s_ready && !write_out(sb)) {
+      // Files are still open, but nobody will write any more.
+      printk("%s could not be written out\n", sb.s_device.data());
+    }
+  }
+  if (super_block* root = root_super()) static_cast<void>(write_out(*root));
+}

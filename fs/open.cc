@@ -1,0 +1,174 @@
+// Open files: the file table, open, close, pipe (the book's open.c and file_table.c).
+#include <algorithm>
+
+#include "drivers/block/genhd.h"
+#include "drivers/char/char_device.h"
+#include "fs/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/file_dev.h"
+#include "fs/namei.h"
+#include "fs/pipe.h"
+#include "fs/super.h"
+#include "hal/panic.h"
+#include "lib/guard.h"
+
+namespace {
+
+constinit std::array<file, NR_FILE> file_table{};
+
+// A slot with one user, blank but for that.
+result<file*> get_empty_filp(u32 flags) {
+  const auto slot = std::ranges::find(file_table, 0u, &file::f_count);
+  if (slot == file_table.end()) return fail(error::enfile);
+  slot->f_count = 1;
+  slot->f_flags = flags;
+  slot->f_pos = 0;
+  return &*slot;
+}
+
+bool writes(u32 flags) { return (flags & abi::o_accmode) != abi::o_rdonly; }
+
+u32 asked_permission(u32 flags) {
+  const u32 mode = flags & abi::o_accmode;
+  const u32 read = mode == abi::o_wronly ? 0 : MAY_READ;
+  const u32 write = mode != abi::o_rdonly || (flags & abi::o_trunc) ? MAY_WRITE : 0;
+  return read | write;
+}
+
+// Whether there is something behind a device file, and whether it may be written.
+result<void> check_device(const m_inode& inode, u32 flags) {
+  if (inode.is_char()) {
+    TRY(find_char_device(inode.rdev()));
+  } else if (inode.is_block()) {
+    const block_target target = TRY(resolve(inode.rdev()));
+    if (writes(flags) && target.device->write_protected) return fail(error::erofs);
+  }
+  return {};
+}
+
+result<void> check_openable(const fs_context& ctx, const m_inode& inode, u32 flags) {
+  TRY(check_alive(inode));
+  const bool changes = writes(flags) || (flags & abi::o_trunc);
+  if (inode.is_dir() && (changes || (flags & abi::o_creat))) return fail(error::eisdir);
+  if (!inode.is_dir() && (flags & abi::o_directory)) return fail(error::enotdir);
+  TRY(permission(ctx, inode, asked_permission(flags)));
+  if (inode.is_char() || inode.is_block()) return check_device(inode, flags);
+  if (!inode.is_regular() && !inode.is_dir()) return fail(error::enotsup);
+  if (changes && super_of(inode).s_rd_only) return fail(error::erofs);
+  return {};
+}
+
+result<void> truncate_now(m_inode& inode, u32 size) {
+  fs_operation op = TRY(begin_change(inode));
+  const inode_change change(op, {&inode});
+  return truncate(op, inode, size);
+}
+
+result<inode_ref> open_existing(fs_context& ctx, inode_ref inode, u32 flags) {
+  TRY(check_openable(ctx, *inode, flags));
+  if ((flags & abi::o_trunc) && inode->is_regular() && inode->i_size) TRY(truncate_now(*inode, 0));
+  return inode;
+}
+
+// The book's open_namei. The loop: between not finding a name and creating it, somebody else may.
+result<inode_ref> open_namei(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
+  if (!(flags & abi::o_creat)) return open_existing(ctx, TRY(namei(ctx, path)), flags);
+  parent_and_name at = TRY(dir_namei(ctx, path));
+  if (at.name.empty() || at.wants_directory) return fail(error::eisdir);
+  for (;;) {
+    result<inode_ref> there = lookup(ctx, *at.dir, at.name);
+    if (there && (flags & abi::o_excl)) return fail(error::eexist);
+    if (there) return open_existing(ctx, std::move(*there), flags);
+    if (there.error() != error::enoent) return there;
+    const u32 bits = mode & 07777u & ~u32{ctx.umask};
+    result<inode_ref> made = create_inode(ctx, at, static_cast<u16>(abi::s_ifreg | bits), dev_id{});
+    if (made || made.error() != error::eexist || (flags & abi::o_excl)) return made;
+  }
+}
+
+// The last descriptor of a written file tells what has become of its writes.
+result<void> outcome_of_writes(const file& f) {
+  const m_inode& inode = *f.f_inode;
+  if (!writes(f.f_flags) || inode.i_pipe || inode.is_char()) return {};
+  if (!inode.is_block()) {
+    TRY(check_alive(inode));
+    return take_write_error(inode.i_dev);
+  }
+  const dev_id dev = inode.rdev();
+  if (checkpoint::dead(dev)) return fail(error::eio);
+  if (checkpoint::absent(dev)) return {};
+  const result<void> synced = sync_dev(dev);
+  return synced || synced.error() == error::enodev ? result<void>() : synced;
+}
+
+}  // namespace
+
+result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
+  if ((flags & abi::o_accmode) == abi::o_accmode) return fail(error::einval);
+  file* f = TRY(get_empty_filp(flags));
+  result<inode_ref> inode = open_namei(ctx, path, flags, mode);
+  if (!inode) {
+    f->f_count = 0;
+    return fail(inode.error());
+  }
+  f->f_inode = std::move(*inode);
+  return f;
+}
+
+file* share_file(file& f) {
+  kassert(f.f_count > 0);
+  ++f.f_count;
+  return &f;
+}
+
+result<void> close_file(file& f) {
+  kassert(f.f_count > 0);
+  if (f.f_count > 1) {
+    --f.f_count;
+    return {};
+  }
+  const result<void> outcome = outcome_of_writes(f);
+  const inode_ref inode = std::move(f.f_inode);
+  if (inode->i_pipe) close_pipe_end(*inode, writes(f.f_flags));
+  f.f_count = 0;
+  return outcome;
+}
+
+std::pair<result<file*>, result<file*>> make_pipe() {
+  const auto nothing = [](error e) {
+    return std::pair<result<file*>, result<file*>>(fail(e), fail(e));
+  };
+  const result<file*> reading = get_empty_filp(abi::o_rdonly);
+  if (!reading) return nothing(reading.error());
+  at_scope_end free_reading([&] { (*reading)->f_count = 0; });
+  const result<file*> writing = get_empty_filp(abi::o_wronly);
+  if (!writing) return nothing(writing.error());
+  at_scope_end free_writing([&] { (*writing)->f_count = 0; });
+  result<inode_ref> inode = get_pipe_inode();
+  if (!inode) return nothing(inode.error());
+  (*writing)->f_inode = inode->copy();
+  (*reading)->f_inode = std::move(*inode);
+  free_reading.dismiss();
+  free_writing.dismiss();
+  return {*reading, *writing};
+}
+
+result<void> truncate_file(file& f, u32 size) {
+  if (!writes(f.f_flags) || !f.f_inode->is_regular()) return fail(error::einval);
+  return truncate_now(*f.f_inode, size);
+}
+
+result<void> truncate_path(fs_context& ctx, std::string_view path, u32 size) {
+  const inode_ref inode = TRY(namei(ctx, path));
+  if (inode->is_dir()) return fail(error::eisdir);
+  if (!inode->is_regular()) return fail(error::einval);
+  TRY(permission(ctx, *inode, MAY_WRITE));
+  return truncate_now(*inode, size);
+}
+
+result<inode_ref> open_program(fs_context& ctx, std::string_view path) {
+  inode_ref inode = TRY(namei(ctx, path));
+  if (!inode->is_regular()) return fail(error::eacces);
+  TRY(permission(ctx, *inode, MAY_EXEC));
+  return inode;
+}

@@ -1,0 +1,110 @@
+// read, write, lseek, fsync, ioctl of an open file: who answers them (the book's read_write.c and
+// ioctl.c).
+//
+// A descriptor of a volume that was given up answers eio, whatever is asked.
+#include "drivers/char/char_device.h"
+#include "fs/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/file_dev.h"
+#include "fs/inode.h"
+#include "fs/pipe.h"
+
+namespace {
+
+bool may_read(const file& f) { return (f.f_flags & abi::o_accmode) != abi::o_wronly; }
+bool may_write(const file& f) { return (f.f_flags & abi::o_accmode) != abi::o_rdonly; }
+
+// The book's rw_char.
+result<u32> char_read(m_inode& inode, file& f, std::span<byte> to) {
+  const char_device* device = TRY(find_char_device(inode.rdev()));
+  if (!device->read) return 0;
+  const u32 done = TRY(device->read(inode.rdev().minor(), to, f.f_pos));
+  f.f_pos += done;
+  return done;
+}
+
+result<u32> char_write(m_inode& inode, file& f, std::span<const byte> from) {
+  const char_device* device = TRY(find_char_device(inode.rdev()));
+  if (!device->write) return static_cast<u32>(from.size());
+  const u32 done = TRY(device->write(inode.rdev().minor(), from, f.f_pos));
+  f.f_pos += done;
+  return done;
+}
+
+// Waits until the stick is there and everything on it durable.
+result<void> sync_volume(dev_id dev) {
+  for (;;) {
+    TRY(checkpoint::wait_live(dev));
+    if (checkpoint::dead(dev)) return fail(error::eio);
+    const result<void> synced = sync_dev(dev);
+    const bool pulled = !synced && synced.error() == error::enodev && checkpoint::absent(dev);
+    if (!pulled) return synced;
+  }
+}
+
+bool can_seek(const m_inode& inode) {
+  const u8 major = inode.rdev().major();
+  const bool terminal = inode.is_char() && (major == abi::major_tty || major == abi::major_console);
+  return !inode.i_pipe && !terminal;
+}
+
+result<u32> end_of(const m_inode& inode) {
+  return inode.is_block() ? block_device_size(inode.rdev()) : result<u32>(inode.i_size);
+}
+
+}  // namespace
+
+result<u32> read_file(file& f, std::span<byte> to) {
+  m_inode& inode = *f.f_inode;
+  if (!may_read(f)) return fail(error::ebadf);
+  if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
+  if (inode.is_char()) return char_read(inode, f, to);
+  if (inode.is_block()) return block_read(inode, f, to);
+  if (inode.is_dir()) return fail(error::eisdir);
+  return file_read(inode, f, to);
+}
+
+result<u32> write_file(file& f, std::span<const byte> from) {
+  m_inode& inode = *f.f_inode;
+  if (!may_write(f)) return fail(error::ebadf);
+  if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);
+  if (inode.is_char()) return char_write(inode, f, from);
+  if (inode.is_block()) return block_write(inode, f, from);
+  if (inode.is_dir()) return fail(error::eisdir);
+  return file_write(inode, f, from);
+}
+
+result<u32> seek_file(file& f, i32 offset, u32 whence) {
+  if (!can_seek(*f.f_inode)) return fail(error::espipe);
+  i64 base = 0;
+  if (whence == abi::seek_cur) base = f.f_pos;
+  if (whence == abi::seek_end) base = TRY(end_of(*f.f_inode));
+  if (whence > abi::seek_end) return fail(error::einval);
+  const i64 position = base + offset;
+  if (position < 0) return fail(error::einval);
+  if (position > INT32_MAX) return fail(error::eoverflow);
+  f.f_pos = static_cast<u32>(position);
+  return f.f_pos;
+}
+
+result<void> sync_file(file& f) {
+  const m_inode& inode = *f.f_inode;
+  if (inode.i_pipe || inode.is_char()) return fail(error::einval);
+  if (inode.is_block()) return sync_volume(inode.rdev());
+  TRY(check_alive(inode));
+  TRY(sync_volume(inode.i_dev));
+  return check_alive(inode);
+}
+
+result<u32> ioctl_size(file& f, u32 command) {
+  if (!f.f_inode->is_char()) return fail(error::enotty);
+  const char_device* device = TRY(find_char_device(f.f_inode->rdev()));
+  return device->ioctl_size ? device->ioctl_size(command) : 0;
+}
+
+result<u32> ioctl_file(file& f, u32 command, std::span<byte> argument) {
+  if (!f.f_inode->is_char()) return fail(error::enotty);
+  const char_device* device = TRY(find_char_device(f.f_inode->rdev()));
+  if (!device->ioctl) return fail(error::enotty);
+  return device->ioctl(f.f_inode->rdev().minor(), command, argument);
+}

@@ -1,0 +1,108 @@
+// truncate: gives a file's blocks back (the book's truncate.c), to any length.
+//
+// Freed whole are the trees behind the zones that the file no longer reaches; only on the border an
+// indirect block stays and is edited. So one operation has room for it, however long the file is.
+#include <algorithm>
+
+#include "fs/buffer.h"
+#include "fs/inode.h"
+#include "fs/super.h"
+#include "hal/clock.h"
+
+namespace {
+
+constexpr u32 blocks_of(u32 size) { return size / BLOCK_SIZE + (size % BLOCK_SIZE != 0); }
+
+// How many blocks of a file a tree with so many levels of indirect blocks describes.
+constexpr u32 span_of(u32 level) {
+  u32 blocks = 1;
+  while (level--) blocks *= ZONES_PER_BLOCK;
+  return blocks;
+}
+
+class tree_cutter {
+ public:
+  tree_cutter(operation& op, m_inode& inode) : op_(op), inode_(inode), sb_(super_of(inode)) {}
+
+  // Frees the blocks of the tree at `zone` but the first `keep`. Errors: eio when a part of it
+  // could not be read; the rest is freed nevertheless.
+  result<void> free_tree(u16 zone, u32 level, u32 keep) {
+    if (zone == 0 || keep >= span_of(level)) return {};
+    if (!sb_.is_data_zone(zone)) {
+      complain(sb_, "zone out of range", zone);
+      return fail(error::eio);
+    }
+    result<void> outcome;
+    if (level > 0) outcome = free_entries(block_nr{zone}, level, keep);
+    if (keep == 0) free_block(op_, sb_, block_nr{zone});
+    return outcome;
+  }
+
+ private:
+  result<void> free_entries(block_nr indirect, u32 level, u32 keep) {
+    buffer_ref buffer = TRY(bread(inode_.i_dev, indirect));
+    const u32 span = span_of(level - 1);
+    result<void> outcome;
+    for (u32 i = keep / span; i < ZONES_PER_BLOCK; ++i) {
+      const u32 keep_there = i == keep / span ? keep % span : 0;
+      const u16 zone = buffer.as<le16>(i * static_cast<u32>(sizeof(le16)));
+      if (auto freed = free_tree(zone, level - 1, keep_there); !freed) outcome = freed;
+    }
+    if (keep == 0) return outcome;  // the indirect block itself goes too
+    const u32 kept = static_cast<u32>(sizeof(le16)) * ((keep + span - 1) / span);
+    op_.about(inode_.i_num, inode_.path());
+    TRY(buffer.modify(op_, kept, BLOCK_SIZE - kept,
+                      [](std::span<byte> rest) { std::ranges::fill(rest, byte{}); }));
+    return outcome;
+  }
+
+  operation& op_;
+  m_inode& inode_;
+  super_block& sb_;
+};
+
+// Frees everything behind the first `keep` blocks of the file.
+result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
+  tree_cutter cutter(op, inode);
+  result<void> outcome;
+  u32 start = 0;  // the first file block behind this zone
+  for (u32 i = 0; i < NR_ZONES; ++i) {
+    const u32 level = i < DIRECT_ZONES ? 0 : i - DIRECT_ZONES + 1;
+    const u32 keep_there = keep > start ? keep - start : 0;
+    if (auto freed = cutter.free_tree(inode.i_zone[i], level, keep_there); !freed) outcome = freed;
+    if (keep_there == 0) inode.i_zone[i] = 0;
+    start += span_of(level);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
+  const u32 used = size % BLOCK_SIZE;
+  if (used == 0) return {};
+  const block_nr block = TRY(bmap(inode, size / BLOCK_SIZE));
+  if (block == block_nr{}) return {};
+  buffer_ref buffer = TRY(bread(inode.i_dev, block));
+  const auto tail = buffer.data().subspan(used);
+  if (std::ranges::all_of(tail, [](byte b) { return b == byte{}; })) return {};
+  op.about(inode.i_num, inode.path());
+  return buffer.modify(op, used, BLOCK_SIZE - used,
+                       [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{}); });
+}
+
+result<void> truncate(operation& op, m_inode& inode, u32 size) {
+  if (!inode.is_regular() && !inode.is_dir()) return {};
+  if (size > MAX_FILE_SIZE) return fail(error::efbig);
+  result<void> outcome;
+  if (size > inode.i_size) {
+    TRY(zero_tail(op, inode, inode.i_size));
+  } else {
+    outcome = free_behind(op, inode, blocks_of(size));
+    if (auto zeroed = zero_tail(op, inode, size); !zeroed) outcome = zeroed;
+  }
+  inode.i_size = size;
+  inode.i_mtime = current_time();
+  inode.i_dirt = true;
+  return outcome;
+}
