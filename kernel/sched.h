@@ -55,6 +55,8 @@ struct task_struct {
   byte* kernel_stack = nullptr;
   void* stack_pointer = nullptr;  // saved by the switch
   trap_frame* user_registers = nullptr;
+  void (*kernel_body)(void*) = nullptr;  // what a kernel task lives for
+  void* kernel_argument = nullptr;
   u32 user_ticks = 0, system_ticks = 0;
   wait_queue child_exited;
 };
@@ -75,6 +77,14 @@ void release(task_struct& t);
 
 // Chooses the next task and runs it. Interrupts may be masked; the mask belongs to the task.
 void schedule();
+// Whether another task should have the processor when the current one returns to user mode.
+bool time_slice_is_over();
+// Makes a sleeping task ready, telling it why. Does nothing to one that is awake. For send_signal,
+// which must see that the sleep is an interruptible one.
+void wake_task(task_struct& t, wake_reason why);
+[[noreturn]] void end_kernel_task();
+// What task 0 does for ever: waits for interrupts when nobody else is ready.
+[[noreturn]] void idle();
 // The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.
 void do_timer(bool user_mode);
 

@@ -20,6 +20,8 @@ class text_sink {
   explicit text_sink(std::span<char> to) : to_(to) {}
   void print(const char* format, ...) __attribute__((format(printf, 2, 3)));
   std::string_view text() const { return {to_.data(), length_}; }
+  // Characters that still fit.
+  size_t room() const { return to_.size() - length_ - (to_.size() > length_); }
 
  private:
   std::span<char> to_;

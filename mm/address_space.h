@@ -59,4 +59,26 @@ class address_space {
   result<void> verify_area(u32 address, u32 length, bool write);
 
   u32 resident_pages() const;
+
+ private:
+  explicit address_space(u32* directory) : directory_(directory) {}
+
+  // Areas (address_space.cc). The first is the heap, which may be empty.
+  vm_area& heap() { return areas_.front(); }
+  vm_area* find_area(u32 address);
+  bool overlaps(u32 start, u32 end) const;
+  bool extend_stack(u32 address);
+
+  // Page tables (memory.cc).
+  u32* table_entry(u32 address) const;
+  result<u32*> make_table_entry(u32 address);
+  result<void> do_no_page(const vm_area& area, u32 address);
+  result<void> do_wp_page(u32 address, u32& entry);
+  result<void> share_pages(u32 table_index, address_space& child);
+  void free_pages_between(u32 start, u32 end);
+  void free_page_tables();
+
+  u32* directory_;  // 1024 entries; the upper half is the kernel's
+  std::array<vm_area, 16> areas_{};
+  u32 break_ = 0;
 };

@@ -15,8 +15,8 @@ RUN_OPTIONS = $(if $(STICK),--stick "$(STICK)") $(if $(APPEND),--append "$(APPEN
   $(if $(MACHINE),--machine $(MACHINE)) $(if $(MEMORY),--memory $(MEMORY)) \
   $(if $(CONTROLLER),--controller $(CONTROLLER)) $(if $(QEMU_OPTIONS),--qemu "$(QEMU_OPTIONS)")
 
-# The root disk. Its staging tree is made by user/user.mk; mkroot leaves an unchanged image alone.
-$(BUILD)/root.img: root-tree $(ROOT_TOOLS)
+# The root disk; user/user.mk makes the tree. An image that would be the same is left alone.
+$(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 

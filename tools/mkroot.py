@@ -13,7 +13,7 @@ from pathlib import Path
 
 import minix
 
-SPARE_BLOCKS = 1024
+SPARE_BLOCKS = 2048
 SPARE_INODES = 128
 
 

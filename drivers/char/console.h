@@ -6,9 +6,12 @@
 
 // Makes both terminals usable for output. The first thing that boot does.
 void console_init();
-// Shows text on both terminals; understands CR, LF, BS, HT, BEL and a subset of the VT102's escape
-// sequences. Never sleeps; callable from interrupt handlers.
+// Shows text on both terminals; LF starts a new line. Understands CR, BS, HT, BEL and a subset of
+// the VT102's escape sequences. Never sleeps; callable from interrupt handlers.
 void console_write(std::span<const char> text);
+
+// For panic(): what has been written is shown though interrupts will never come again.
+void console_panic();
 
 // Turns keyboard and serial input on: every character typed is handed to `receive`, from the
 // interrupt handler. Arrow keys and their like arrive as the VT102's escape sequences.

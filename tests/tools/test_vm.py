@@ -1,23 +1,9 @@
 """tools/vm.py with a guest of thirty lines, so that a failure here is not the kernel's."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 from vm import Machine, Stick, VmError
 
-HERE = Path(__file__).resolve().parent
 SIZE = 1 << 20
-
-
-@pytest.fixture(scope="session", name="guest")
-def build_guest(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("guest")
-    subprocess.run(["nasm", "-f", "elf32", HERE / "guest.asm", "-o", directory / "guest.o"],
-                   check=True)
-    subprocess.run(["i686-linux-gnu-ld", "-Ttext=0x100000", directory / "guest.o",
-                    "-o", directory / "guest.elf"], check=True)
-    return directory / "guest.elf"
 
 
 def make_stick(tmp_path, name="stick", **options):

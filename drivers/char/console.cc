@@ -1,0 +1,56 @@
+#include "drivers/char/console.h"
+
+#include <algorithm>
+
+#include "drivers/char/keyboard.h"
+#include "drivers/char/serial.h"
+#include "drivers/char/vga.h"
+#include "hal/irq.h"
+
+namespace {
+
+vga_screen screen;
+
+// Interrupts, which print too, are let in between pieces of this size.
+constexpr size_t piece_size = 256;
+
+// A bare LF, as the kernel prints it, goes to the start of the next line. The serial line gets CR
+// LF.
+void write_piece(std::span<const char> text) {
+  irq_guard masked;
+  while (!text.empty()) {
+    const auto line_end = std::ranges::find(text, '\n');
+    const auto line = text.first(static_cast<size_t>(line_end - text.begin()));
+    for (const char c : line) screen.put(c);
+    serial_write(line);
+    text = text.subspan(line.size());
+    if (text.empty()) break;
+    screen.put('\r');
+    screen.put('\n');
+    serial_write({"\r\n", 2});
+    text = text.subspan(1);
+  }
+  screen.show_cursor();
+}
+
+}  // namespace
+
+void console_init() {
+  serial_init();
+  screen.init();
+}
+
+void console_write(std::span<const char> text) {
+  while (!text.empty()) {
+    const auto piece = text.first(std::min(text.size(), piece_size));
+    write_piece(piece);
+    text = text.subspan(piece.size());
+  }
+}
+
+void console_panic() { serial_panic(); }
+
+void set_console_input(void (*receive)(char)) {
+  set_keyboard_input(receive);
+  set_serial_input(receive);
+}

@@ -1,0 +1,114 @@
+#include "drivers/char/serial.h"
+
+#include <array>
+
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/port_io.h"
+#include "lib/types.h"
+
+namespace {
+
+// Registers of the 16550A (National Semiconductor PC16550D, 8.0).
+constexpr io_port com1 = 0x3F8;
+constexpr io_port data = com1, interrupt_enable = com1 + 1, interrupt_id = com1 + 2,
+                  fifo_control = com1 + 2, line_control = com1 + 3, modem_control = com1 + 4,
+                  line_status = com1 + 5;
+constexpr u8 on_received = 1, on_transmitted = 2;        // interrupt_enable
+constexpr u8 no_interrupt = 1;                           // interrupt_id
+constexpr u8 fifos_on_and_cleared = 0x07;                // fifo_control
+constexpr u8 eight_bits = 0x03, divisor_access = 0x80;   // line_control
+constexpr u8 ready = 0x03, interrupts_out = 0x08;        // modem_control
+constexpr u8 received = 0x01, transmitter_empty = 0x20;  // line_status
+constexpr u8 divisor_115200 = 1;
+constexpr u8 serial_line = 4;
+constexpr u32 fifo_size = 16;
+constexpr duration stuck_after = 2_s;
+
+constexpr u32 queue_size = 16384;
+std::array<char, queue_size> queue;
+u32 head = 0, tail = 0;  // taken from, added at; they count on for ever
+bool by_polling = true;  // until interrupts are there
+bool present = false;
+bool stuck = false;  // the line has not taken anything for long: nobody listens
+void (*receiver)(char) = nullptr;
+
+bool transmitter_ready() { return (in8(line_status) & transmitter_empty) != 0; }
+
+// Sends as long as the line takes it.
+void send_queued() {
+  while (head != tail && transmitter_ready()) {
+    stuck = false;
+    for (u32 i = 0; i < fifo_size && head != tail; ++i)
+      out8(data, static_cast<u8>(queue[head++ % queue_size]));
+  }
+}
+
+void select_interrupts() {
+  const u8 transmit = head != tail && !by_polling ? on_transmitted : 0;
+  out8(interrupt_enable, static_cast<u8>(transmit | (receiver ? on_received : 0)));
+}
+
+// Waits until the queue holds no more than `left`; what a stuck line does not take is given up.
+void drain(u32 left) {
+  const instant deadline = now() + stuck_after;
+  while (tail - head > left) {
+    send_queued();
+    if (tail - head > left && (stuck || now() > deadline)) {
+      stuck = true;
+      head = tail - left;
+    }
+  }
+}
+
+bool serial_interrupt(void*) {
+  bool ours = false;
+  while (!(in8(interrupt_id) & no_interrupt)) {
+    ours = true;
+    while (in8(line_status) & received) {
+      const char c = static_cast<char>(in8(data));
+      if (receiver) receiver(c);
+    }
+    send_queued();
+    select_interrupts();
+  }
+  return ours;
+}
+
+}  // namespace
+
+void serial_init() {
+  out8(interrupt_enable, 0);
+  out8(line_control, divisor_access);
+  out8(data, divisor_115200);
+  out8(interrupt_enable, 0);  // the divisor's upper half
+  out8(line_control, eight_bits);
+  out8(fifo_control, fifos_on_and_cleared);
+  out8(modem_control, ready | interrupts_out);
+  present = in8(line_status) != 0xFF;
+}
+
+void serial_write(std::span<const char> text) {
+  if (!present) return;
+  for (const char c : text) {
+    if (tail - head == queue_size) drain(queue_size / 2);
+    queue[tail++ % queue_size] = c;
+  }
+  send_queued();
+  if (by_polling)
+    drain(0);
+  else
+    select_interrupts();
+}
+
+void serial_panic() {
+  by_polling = true;
+  if (present) drain(0);
+}
+
+void set_serial_input(void (*receive)(char)) {
+  if (!present) return;
+  receiver = receive;
+  by_polling = !request_irq(serial_line, false, serial_interrupt, nullptr);
+  select_interrupts();
+}

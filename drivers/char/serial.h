@@ -1,0 +1,12 @@
+// COM1, a 16550A: 115200 baud, 8 data bits, no parity. Output is kept in a queue that the interrupt
+// handler empties as the line takes it, so nobody waits for the line unless the queue is full.
+#pragma once
+
+#include <span>
+
+void serial_init();
+// Never sleeps.
+void serial_write(std::span<const char> text);
+// From now on text is sent by polling, for interrupts are off.
+void serial_panic();
+void set_serial_input(void (*receive)(char));

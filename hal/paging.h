@@ -1,0 +1,12 @@
+// The processor's page tables: the few instructions that mm/ cannot say in C++.
+#pragma once
+
+#include "lib/types.h"
+
+// The page directory that head.asm made: the kernel's half, shared by every address space.
+extern "C" u32 kernel_page_directory[1024];
+
+// Makes the page directory at this physical address the active one and forgets cached translations.
+void load_page_directory(u32 physical_address);
+// Forgets the cached translation of one address, after its page table entry changed.
+void flush_translation(u32 address);

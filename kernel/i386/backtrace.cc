@@ -1,0 +1,50 @@
+#include "kernel/i386/backtrace.h"
+
+#include "hal/log.h"
+#include "kernel/i386/symbols.h"
+#include "kernel/sched.h"
+
+namespace {
+
+constexpr int max_frames = 24;
+
+struct stack_frame {
+  u32 caller_frame;
+  u32 return_address;
+};
+
+bool is_on_stack(const task_struct& t, u32 frame) {
+  const u32 bottom = static_cast<u32>(reinterpret_cast<uintptr_t>(t.kernel_stack));
+  return frame % 4 == 0 && frame >= bottom &&
+         frame <= bottom + KERNEL_STACK_SIZE - sizeof(stack_frame);
+}
+
+void print_address(u32 address) {
+  const symbol found = find_symbol(address);
+  if (found.name.empty())
+    printk("  %08x\n", address);
+  else
+    printk("  %08x %.*s+%#x\n", address, static_cast<int>(found.name.size()), found.name.data(),
+           found.offset);
+}
+
+}  // namespace
+
+void print_registers(const trap_frame& r) {
+  printk("eax %08x  ebx %08x  ecx %08x  edx %08x\n", r.eax, r.ebx, r.ecx, r.edx);
+  printk("esi %08x  edi %08x  ebp %08x  esp %08x\n", r.esi, r.edi, r.ebp,
+         r.from_user() ? r.esp : static_cast<u32>(reinterpret_cast<uintptr_t>(&r.esp)));
+  printk("eip %08x  cs %04x  eflags %08x  vector %u  error %x\n", r.eip, r.cs & 0xFFFF, r.eflags,
+         r.vector, r.error_code);
+}
+
+void print_backtrace(const task_struct& of, u32 instruction, u32 frame_pointer) {
+  if (instruction) print_address(instruction);
+  for (int i = 0; i < max_frames && is_on_stack(of, frame_pointer); ++i) {
+    const auto& frame = *reinterpret_cast<const stack_frame*>(frame_pointer);
+    if (frame.return_address == 0) break;
+    print_address(frame.return_address - 1);
+    if (frame.caller_frame <= frame_pointer) break;  // callers stand higher
+    frame_pointer = frame.caller_frame;
+  }
+}

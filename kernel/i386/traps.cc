@@ -1,0 +1,152 @@
+#include "kernel/i386/traps.h"
+
+#include <array>
+
+#include "hal/log.h"
+#include "kernel/i386/backtrace.h"
+#include "kernel/i386/descriptors.h"
+#include "kernel/i386/interrupts.h"
+#include "kernel/i386/panic.h"
+#include "kernel/i386/task_switch.h"
+#include "kernel/i386/trap_frame.h"
+#include "kernel/sched.h"
+#include "lib/bits.h"
+#include "mm/address_space.h"
+
+// The system calls' dispatcher. Called with interrupts enabled.
+extern "C" void system_call(trap_frame& registers);
+
+namespace {
+
+struct exception {
+  const char* name;
+  u32 signal;
+};
+
+constexpr u32 page_fault = 14;
+
+// Intel SDM volume 3, table 6-1.
+constexpr std::array<exception, first_irq_vector> exceptions = {{
+    {"division error", abi::sigfpe},
+    {"debug exception", abi::sigtrap},
+    {"non-maskable interrupt", abi::sigsegv},
+    {"breakpoint", abi::sigtrap},
+    {"overflow", abi::sigsegv},
+    {"bound range exceeded", abi::sigsegv},
+    {"invalid instruction", abi::sigill},
+    {"floating point is not supported", abi::sigill},
+    {"double fault", abi::sigsegv},
+    {"coprocessor segment overrun", abi::sigsegv},
+    {"invalid task state segment", abi::sigsegv},
+    {"segment not present", abi::sigbus},
+    {"stack segment fault", abi::sigbus},
+    {"general protection fault", abi::sigsegv},
+    {"segmentation fault", abi::sigsegv},
+    {"reserved exception", abi::sigsegv},
+    {"floating point error", abi::sigfpe},
+    {"misaligned access", abi::sigbus},
+    {"machine check", abi::sigbus},
+    {"SIMD floating point error", abi::sigfpe},
+}};
+
+const exception& exception_of(u32 vector) {
+  static constexpr exception reserved{"reserved exception", abi::sigsegv};
+  return exceptions[vector].name ? exceptions[vector] : reserved;
+}
+
+// The error code of a page fault.
+using fault_by_write = field<1>;
+constexpr u32 interrupt_flag = 1 << 9;
+
+bool user_mode_interrupted = false;
+
+u32 fault_address() {
+  u32 address;
+  asm volatile("mov %%cr2, %0" : "=r"(address));
+  return address;
+}
+
+// A program cannot go on behind its own fault, so neither blocking nor ignoring the signal helps.
+void force_signal(u32 signal) {
+  abi::sigaction& action = current->sigaction[signal - 1];
+  const u32 bit = 1u << (signal - 1);
+  if (action.handler == abi::sig_ign || (current->blocked & bit)) action.handler = abi::sig_dfl;
+  current->blocked &= ~bit;
+  send_signal(*current, signal);
+}
+
+// The current program did what it may not do: tells about it when it is going to die.
+void fault_of_program(const trap_frame& registers, const char* what, u32 signal, u32 address) {
+  const u32 handler = current->sigaction[signal - 1].handler;
+  const bool handled = handler != abi::sig_dfl && handler != abi::sig_ign &&
+                       !(current->blocked & 1u << (signal - 1));
+  if (!handled) {
+    printk("%s (pid %d): %s", current->comm.data(), current->pid, what);
+    if (registers.vector == page_fault) printk(" at address %08x", address);
+    printk("\n");
+    print_registers(registers);
+    print_user_backtrace(registers);
+  }
+  force_signal(signal);
+}
+
+void handle_page_fault(trap_frame& registers) {
+  const u32 address = fault_address();
+  const bool by_kernel = !registers.from_user();
+  const bool may_sleep = (registers.eflags & interrupt_flag) != 0;
+  if (by_kernel && (!current->space || address >= KERNEL_BASE || !may_sleep)) {
+    printk("page fault at address %08x\n", address);
+    panic_with_registers("page fault in the kernel", registers);
+  }
+
+  enable_interrupts();
+  const result<void> outcome =
+      current->space->handle_fault(address, fault_by_write::in(registers.error_code));
+  if (!outcome) {
+    if (by_kernel) {
+      printk("page fault at address %08x of the program\n", address);
+      panic_with_registers("the kernel used an unchecked address", registers);
+    }
+    switch (outcome.error()) {
+      case error::enomem:
+        fault_of_program(registers, "out of memory", abi::sigkill, address);
+        break;
+      case error::efault:
+        fault_of_program(registers, "segmentation fault", abi::sigsegv, address);
+        break;
+      default: fault_of_program(registers, "its program cannot be read", abi::sigbus, address);
+    }
+  }
+  disable_interrupts();
+}
+
+void handle_exception(trap_frame& registers) {
+  if (registers.vector == page_fault) return handle_page_fault(registers);
+  const exception& what = exception_of(registers.vector);
+  if (!registers.from_user()) panic_with_registers(what.name, registers);
+  enable_interrupts();
+  fault_of_program(registers, what.name, what.signal, 0);
+  disable_interrupts();
+}
+
+}  // namespace
+
+bool interrupted_user_mode() { return user_mode_interrupted; }
+
+extern "C" void handle_trap(trap_frame& registers) {
+  const bool from_user = registers.from_user();
+  if (from_user) current->user_registers = &registers;
+
+  if (registers.vector == system_call_vector) {
+    enable_interrupts();
+    system_call(registers);
+    disable_interrupts();
+  } else if (registers.vector >= first_irq_vector) {
+    user_mode_interrupted = from_user;
+    handle_irq(static_cast<u8>(registers.vector - first_irq_vector));
+  } else {
+    handle_exception(registers);
+  }
+
+  if (from_user) return_to_user(registers);
+}

@@ -1,0 +1,253 @@
+// schedule, sleep_on, wake_up, do_timer: the book's kernel/sched.c.
+#include "kernel/sched.h"
+
+#include <algorithm>
+#include <new>
+
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/memory.h"
+#include "hal/panic.h"
+#include "kernel/i386/interrupts.h"
+#include "kernel/i386/task_switch.h"
+
+// head.asm; the stack that boot runs on becomes task 0's.
+extern "C" byte boot_stack[];
+
+namespace {
+
+constexpr i32 kernel_task_priority = 30;  // drivers' tasks are short and somebody waits for them
+constexpr u32 stack_canary = 0x5AFE57AC;
+
+task_struct idle_task;
+int last_pid = 0;
+bool need_resched = false;
+
+// A task's task_struct stands at the low end of its stack, as in the book, and between the two the
+// canary, which an overflowing stack overwrites first.
+u32& canary_of(const task_struct& t) {
+  return *reinterpret_cast<u32*>(t.kernel_stack + sizeof(task_struct));
+}
+
+void check_stack(const task_struct& t) {
+  if (canary_of(t) != stack_canary) panic("the kernel stack of task %d has overflowed", t.pid);
+}
+
+bool is_idle(const task_struct& t) { return &t == &idle_task; }
+
+template <class Action>
+void for_each_task(Action action) {
+  for (task_struct* t : task)
+    if (t && !is_idle(*t)) action(*t);
+}
+
+// The ready task with the most ticks left, or task 0.
+task_struct& most_deserving() {
+  task_struct* best = &idle_task;
+  i32 most = -1;
+  for_each_task([&](task_struct& t) {
+    if (t.state == task_state::running && t.counter > most) {
+      best = &t;
+      most = t.counter;
+    }
+  });
+  return *best;
+}
+
+// New ticks for everybody; who sleeps keeps half of what it saved, and so becomes urgent.
+void recharge() {
+  for_each_task([](task_struct& t) { t.counter = t.counter / 2 + t.priority; });
+}
+
+task_struct& choose_next() {
+  task_struct* next = &most_deserving();
+  if (!is_idle(*next) && next->counter <= 0) {
+    recharge();
+    next = &most_deserving();
+  }
+  return *next;
+}
+
+bool pid_is_free(int pid) {
+  bool free = true;
+  for_each_task([&](const task_struct& t) {
+    if (t.pid == pid || t.pgrp == pid || t.session == pid) free = false;
+  });
+  return free;
+}
+
+int next_pid() {
+  do {
+    last_pid = last_pid < 30'000 ? last_pid + 1 : 1;
+  } while (!pid_is_free(last_pid));
+  return last_pid;
+}
+
+// Kernel tasks have no father who would wait for them.
+void release_ended_kernel_tasks() {
+  for_each_task([](task_struct& t) {
+    if (t.state == task_state::zombie && t.kernel_body && &t != current) release(t);
+  });
+}
+
+bool is_ignored(const task_struct& t, u32 signal) {
+  const u32 handler = t.sigaction[signal - 1].handler;
+  const bool ignored_by_default = signal == abi::sigchld || signal == abi::sigcont;
+  return handler == abi::sig_ign || (handler == abi::sig_dfl && ignored_by_default);
+}
+
+bool signal_pending_for(const task_struct& t) {
+  const u32 pending = t.signal & ~t.blocked;
+  for (u32 signal = 1; signal <= abi::nsig; ++signal)
+    if ((pending & 1u << (signal - 1)) && !is_ignored(t, signal)) return true;
+  return false;
+}
+
+wake_reason sleep(wait_queue& queue, instant deadline, task_state how) {
+  irq_guard masked;
+  if (how == task_state::interruptible && signal_pending()) return wake_reason::signalled;
+  if (deadline != never && deadline <= now()) return wake_reason::timed_out;
+  if (is_idle(*current)) panic("task 0 may not sleep");
+
+  waiter self{.task = current, .link = {}};
+  queue.waiters.push_front(self);
+  current->sleeping_on = &queue;
+  current->wake_at = deadline;
+  current->state = how;
+  schedule();
+  if (self.link.linked()) queue.waiters.remove(self);
+  current->sleeping_on = nullptr;
+  current->wake_at = never;
+  return current->woken_by;
+}
+
+}  // namespace
+
+std::array<task_struct*, NR_TASKS> task;
+task_struct* current = &idle_task;
+volatile u32 jiffies = 0;
+
+void sched_init() {
+  std::ranges::copy(std::string_view("idle"), idle_task.comm.begin());
+  idle_task.state = task_state::running;
+  idle_task.kernel_stack = boot_stack;
+  canary_of(idle_task) = stack_canary;
+  task[0] = &idle_task;
+}
+
+void schedule() {
+  irq_guard masked;
+  check_stack(*current);
+  need_resched = false;
+  task_struct& next = choose_next();
+  if (&next != current) switch_to(next);
+}
+
+bool time_slice_is_over() { return need_resched || current->counter <= 0; }
+
+void idle() {
+  while (true) {
+    release_ended_kernel_tasks();
+    disable_interrupts();
+    schedule();
+    wait_for_interrupt();
+  }
+}
+
+result<task_struct*> create_task(std::string_view name) {
+  release_ended_kernel_tasks();
+  const auto slot = std::ranges::find(task, nullptr);
+  if (slot == task.end()) return fail(error::eagain);
+  const auto stack = allocate_pages(KERNEL_STACK_SIZE / PAGE_SIZE);
+  if (stack.empty()) return fail(error::enomem);
+
+  auto* t = new (stack.data()) task_struct;
+  t->kernel_stack = stack.data();
+  canary_of(*t) = stack_canary;
+  t->state = task_state::uninterruptible;
+  t->pid = next_pid();
+  std::ranges::copy(name.substr(0, t->comm.size() - 1), t->comm.begin());
+  *slot = t;
+  return t;
+}
+
+void start_task(task_struct& t) {
+  irq_guard masked;
+  t.counter = t.priority;
+  t.state = task_state::running;
+}
+
+void release(task_struct& t) {
+  kassert(&t != current && !t.space);
+  *std::ranges::find(task, &t) = nullptr;
+  const std::span<byte> stack(t.kernel_stack, KERNEL_STACK_SIZE);
+  t.~task_struct();
+  free_pages(stack);
+}
+
+result<void> kernel_task(const char* name, void (*body)(void*), void* argument) {
+  task_struct* t = TRY(create_task(name));
+  t->priority = kernel_task_priority;
+  prepare_kernel_entry(*t, body, argument);
+  start_task(*t);
+  return {};
+}
+
+void end_kernel_task() {
+  disable_interrupts();
+  current->state = task_state::zombie;
+  schedule();
+  panic("a task that had ended was scheduled");
+}
+
+task_struct* current_task() { return current; }
+int current_pid() { return current->pid; }
+bool signal_pending() { return signal_pending_for(*current); }
+
+void yield() {
+  current->counter = 0;
+  schedule();
+}
+
+wake_reason sleep_on(wait_queue& queue, instant deadline) {
+  return sleep(queue, deadline, task_state::uninterruptible);
+}
+
+wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
+  return sleep(queue, deadline, task_state::interruptible);
+}
+
+void wake_up(wait_queue& queue) {
+  irq_guard masked;
+  while (waiter* sleeper = queue.waiters.pop_front()) wake_task(*sleeper->task, wake_reason::woken);
+}
+
+void wake_task(task_struct& t, wake_reason why) {
+  irq_guard masked;
+  if (why == wake_reason::woken) t.woken_by = why;  // counts even if a deadline has just passed
+  if (t.state != task_state::interruptible && t.state != task_state::uninterruptible) return;
+  t.woken_by = why;
+  t.state = task_state::running;
+  if (t.counter > current->counter) need_resched = true;
+}
+
+void sleep_for(duration time) {
+  wait_queue nobody_wakes;
+  const instant end = now() + time;
+  while (now() < end) sleep_on(nobody_wakes, end);
+}
+
+void do_timer(bool user_mode) {
+  jiffies = jiffies + 1;
+  ++(user_mode ? current->user_ticks : current->system_ticks);
+  if (current->counter > 0) --current->counter;
+
+  const instant time = now();
+  for_each_task([&](task_struct& t) {
+    if (t.wake_at <= time) wake_task(t, wake_reason::timed_out);
+    if (t.alarm <= time) {
+      t.alarm = never;
+      send_signal(t, abi::sigalrm);
+    }
+  });
+}

@@ -1,0 +1,96 @@
+// The machine's pages: who has them (mem_map) and where free ones come from (the buddy system).
+#include "mm/page.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "hal/irq.h"
+#include "hal/panic.h"
+#include "mm/buddy.h"
+#include "mm/mmio.h"
+
+namespace {
+
+buddy_allocator allocator;
+std::span<page_info> mem_map;  // the book's, one entry for each page
+u32 pages_in_all = 0;
+
+u32 page_number(const void* memory) { return physical_address(memory) / PAGE_SIZE; }
+
+// The highest address of usable memory that the direct map shows.
+u32 end_of_memory(std::span<const memory_range> usable) {
+  u64 end = 0;
+  for (const memory_range& range : usable)
+    if (range.start < DIRECT_MAP_SIZE) end = std::max(end, range.end);
+  return static_cast<u32>(std::min<u64>(end, DIRECT_MAP_SIZE));
+}
+
+constexpr u32 round_up(u64 address) {
+  return static_cast<u32>((address + PAGE_SIZE - 1) / PAGE_SIZE);
+}
+
+}  // namespace
+
+void mem_init(std::span<const memory_range> usable, u32 first_free) {
+  const u32 pages = end_of_memory(usable) / PAGE_SIZE;
+  auto* map = new (direct_map(round_up(first_free) * PAGE_SIZE)) page_info[pages];
+  mem_map = {map, pages};
+  allocator.init(direct_map(0), mem_map);
+
+  const u32 first = round_up(physical_address(map + pages));
+  for (const memory_range& range : usable) {
+    if (range.start >= DIRECT_MAP_SIZE) continue;
+    const u32 start = std::max(first, round_up(range.start));
+    const u32 end = static_cast<u32>(std::min<u64>(range.end / PAGE_SIZE, pages));
+    if (start < end) allocator.free(start, end - start);
+  }
+  pages_in_all = allocator.free_pages();
+  mmio_init();
+}
+
+std::span<byte> allocate_pages(u32 count) { return allocate_aligned_pages(count, 1); }
+
+std::span<byte> allocate_aligned_pages(u32 count, u32 alignment) {
+  irq_guard masked;
+  const auto first = allocator.allocate(count, static_cast<u32>(std::countr_zero(alignment)));
+  if (!first) return {};
+  byte* memory = direct_map(*first * PAGE_SIZE);
+  std::memset(memory, 0, size_t{count} * PAGE_SIZE);
+  mem_map[*first].count = 1;
+  return {memory, size_t{count} * PAGE_SIZE};
+}
+
+void free_pages(std::span<byte> pages) {
+  if (pages.empty()) return;
+  irq_guard masked;
+  const u32 first = page_number(pages.data());
+  kassert(mem_map[first].count == 1);
+  mem_map[first].count = 0;
+  allocator.free(first, static_cast<u32>(pages.size() / PAGE_SIZE));
+}
+
+u32 free_page_count() { return allocator.free_pages(); }
+u32 total_page_count() { return pages_in_all; }
+
+byte* get_free_page() {
+  const auto page = allocate_pages(1);
+  return page.empty() ? nullptr : page.data();
+}
+
+void share_page(byte* page) {
+  kassert(mem_map[page_number(page)].count > 0);
+  ++mem_map[page_number(page)].count;
+}
+
+void free_page(byte* page) {
+  page_info& info = mem_map[page_number(page)];
+  kassert(info.count > 0);
+  if (info.count > 1)
+    --info.count;
+  else
+    free_pages({page, PAGE_SIZE});
+}
+
+bool page_is_shared(const byte* page) { return mem_map[page_number(page)].count > 1; }
