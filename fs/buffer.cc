@@ -19,9 +19,10 @@ void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
   if (write) {
     checkpoint::written(bh.b_dev, bh.b_blocknr, outcome);
     // Pulled in the middle: the content stands in the region, the buffer need not be written.
-    const bool safe = !outcome && checkpoint::absent(bh.b_dev);
-    if (safe) bh.b_dirt = false;
-    if (!outcome && !safe) note_write_error(bh.b_dev, outcome.error());
+    if (!outcome && outcome.error() == error::enodev)
+      bh.b_dirt = false;
+    else if (!outcome)
+      note_write_error(bh.b_dev, outcome.error());
   }
   file_buffer(bh);
   if (bh.b_count == 0) wake_up(buffer_wait);

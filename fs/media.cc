@@ -95,28 +95,37 @@ void refuse(volume& v, block_device& device) {
   checkpoint::report_refusal(v, device, true);
 }
 
-// Whether this stick's arrival has been dealt with as the return (or the refusal) of a missed one.
-bool settle_return(volume& v, block_device& device, const partition_table& partitions) {
-  if (!is_missing(v) || !checkpoint::may_be(v, device, partitions)) return false;
-  const result<verdict> outcome = look_at(v, device);
-  if (!outcome) return device.gone();
-  switch (*outcome) {
-    case verdict::different: checkpoint::report_refusal(v, device, false); return false;
-    case verdict::modified: refuse(v, device); return true;
-    case verdict::same: break;
-  }
-  if (device.write_protected && checkpoint::held_blocks(v) > 0) {
-    printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
-    return true;
-  }
-  if (has_twin(v, device, partitions)) {
-    printk("Two sticks claim to be %s and are alike: neither is written to. Pull one\n",
-           disk_name(v.disk).data());
-    return false;
-  }
+// This stick is the missed one, unchanged.
+void welcome(volume& v, block_device& device, const partition_table& partitions) {
+  if (device.write_protected && checkpoint::held_blocks(v) > 0)
+    return printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
+  if (has_twin(v, device, partitions))
+    return printk(
+        "Two sticks claim to be %s and are alike: neither is written to. Pull both, "
+        "plug one\n",
+        disk_name(v.disk).data());
   if (!checkpoint::replay(v, device) && !device.gone())
     printk("%s: the stick refuses our blocks (write error); they are kept\n",
            disk_name(v.disk).data());
+}
+
+// Compares the stick with every volume that is missed. Whether that settled what becomes of it: it
+// is one of them, or one of them changed elsewhere; or it could not be read.
+bool settle_return(block_device& device, const partition_table& partitions) {
+  volume* changed_elsewhere = nullptr;
+  for (volume& v : checkpoint::all_volumes()) {
+    if (!is_missing(v) || !checkpoint::may_be(v, device, partitions)) continue;
+    const result<verdict> outcome = look_at(v, device);
+    if (!outcome) return true;
+    if (*outcome == verdict::same) {
+      welcome(v, device, partitions);
+      return true;
+    }
+    if (*outcome == verdict::different) checkpoint::report_refusal(v, device, false);
+    if (*outcome == verdict::modified && !changed_elsewhere) changed_elsewhere = &v;
+  }
+  if (!changed_elsewhere || !is_missing(*changed_elsewhere)) return false;
+  refuse(*changed_elsewhere, device);
   return true;
 }
 
@@ -134,9 +143,7 @@ void look_at_arrival(block_device& device) {
     if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
     return;
   }
-  for (volume& v : checkpoint::all_volumes())
-    if (settle_return(v, device, *partitions)) return;
-  if (device.gone()) return;
+  if (settle_return(device, *partitions) || device.gone()) return;
   if (const volume* v = checkpoint::add_volume(device, *partitions))
     announce(*v);
   else

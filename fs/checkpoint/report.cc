@@ -77,7 +77,8 @@ void report_loss(const volume& v) {
     told += count;
   }
   if (told < blocks)
-    printk("LOST: %u block%s of the file system itself\n", blocks - told, plural(blocks - told));
+    printk("LOST: %u block%s of directories and of the file system itself\n", blocks - told,
+           plural(blocks - told));
 }
 
 void report_refusal(const volume& v, const block_device& device, bool modified) {
