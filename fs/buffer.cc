@@ -5,7 +5,7 @@
 #include "fs/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
-#include "fs/incore.h"
+#include "fs/inode.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "fs/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
 #include "fs/super.h"
 
 inode_place place_of(const m_inode& inode) {
@@ -58,8 +59,10 @@ result<void> write_inode(operation& op, m_inode& inode) {
 
 namespace {
 
+// A volume that is away is not waited for: its inodes are written when it is back (row 22).
 bool concerns(const m_inode& inode, dev_id dev) {
-  return inode.i_num != ino_nr{} && !inode.i_gone && (!dev || inode.i_dev == dev);
+  return inode.i_num != ino_nr{} && !inode.i_gone && (!dev || inode.i_dev == dev) &&
+         !checkpoint::absent(inode.i_dev);
 }
 
 // The inode is dirty because an operation is at work on it, which ends by writing it, or because

@@ -8,16 +8,14 @@
 #include "fs/buffer.h"
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/shadow.h"
-#include "fs/incore.h"
+#include "fs/inode.h"
 #include "hal/memory.h"
 
 namespace checkpoint {
 
 namespace {
 
-constexpr block_nr SUPER_BLOCK{1};
-constexpr size_t SUPER_GEOMETRY_SIZE = 18;  // of MINIX: up to and with the magic number
-constexpr u32 MAX_INODES = 256;
+constexpr size_t SUPER_GEOMETRY_SIZE = offsetof(d_super_block, s_state);
 
 // Kernel pages for the length of a verification.
 class pages {
@@ -101,7 +99,7 @@ verdict judge_buffer(const expectation& e, block_bytes medium) {
   const buffer_head& bh = buffer_at(e.index);
   if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block) return verdict::same;
   const block_bytes ours(bh.b_data, BLOCK_SIZE);
-  if (e.block == SUPER_BLOCK && !same_geometry(ours, medium)) return verdict::different;
+  if (e.block == SUPER_BLOCK_NR && !same_geometry(ours, medium)) return verdict::different;
   if (shadowed(e.dev, e.block)) return verdict::same;  // its slot knows better
   return std::memcmp(ours.data(), medium.data(), BLOCK_SIZE) == 0 ? verdict::same
                                                                   : verdict::modified;
@@ -155,14 +153,14 @@ struct inode_list {
 void collect_inode(void* context, dev_id dev, block_nr block, u32 offset,
                    std::span<const byte, 32> expected) {
   inode_list& list = *static_cast<inode_list*>(context);
-  if (list.count == MAX_INODES || shadowed(dev, block)) return;
+  if (list.count == NR_INODE || shadowed(dev, block)) return;
   expected_inode& inode = list.inodes[list.count++];
   inode = {dev, block, offset, {}};
   std::ranges::copy(expected, inode.bytes.begin());
 }
 
 result<verdict> verify_inodes(const volume& v, block_device& device, byte* scratch) {
-  const pages memory(MAX_INODES * sizeof(expected_inode));
+  const pages memory(NR_INODE * sizeof(expected_inode));
   if (memory.empty()) return fail(error::enomem);
   inode_list list{reinterpret_cast<expected_inode*>(memory.data()), 0};
   for_each_clean_inode(v.disk, &list, collect_inode);
