@@ -39,6 +39,7 @@ class vector {
   T& operator[](size_t at) { return items_[at]; }
   const T& operator[](size_t at) const { return items_[at]; }
   T& back() { return items_[size_ - 1]; }
+  const T& back() const { return items_[size_ - 1]; }
   T* begin() { return items_; }
   T* end() { return items_ + size_; }
   const T* begin() const { return items_; }

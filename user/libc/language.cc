@@ -1,4 +1,5 @@
-// new and delete over malloc. A program that finds no memory ends: there is nothing better to do.
+// What the C++ language asks of a library: new and delete over malloc (a program that finds no
+// memory ends: there is nothing better to do), and what std::string_view calls on a bad index.
 #include <stdlib.h>
 #include <tool.h>
 
@@ -12,3 +13,8 @@ void operator delete(void* memory) noexcept { free(memory); }
 void operator delete(void* memory, size_t) noexcept { free(memory); }
 void operator delete[](void* memory) noexcept { free(memory); }
 void operator delete[](void* memory, size_t) noexcept { free(memory); }
+
+namespace std {
+[[noreturn]] void __throw_out_of_range_fmt(const char* format, ...);
+void __throw_out_of_range_fmt(const char*, ...) { abort(); }
+}  // namespace std

@@ -1,0 +1,32 @@
+// Jobs: pipelines that run in the background or were stopped, and who owns the terminal.
+//
+// In an interactive shell every pipeline is a process group. The group in the foreground owns the
+// terminal, so ^C reaches it and not the shell, and not what runs in the background.
+#pragma once
+
+#include <sys/types.h>
+#include <text.h>
+#include <vector.h>
+
+// Takes the terminal for the shell and learns its normal manners. At the start, once.
+void jobs_begin();
+// In a new child: joins the group (0: its own), takes the terminal when `foreground`, and gets
+// back the signals that the shell does not want.
+void become_job_member(pid_t group, bool foreground);
+// In the shell, for the same child.
+void adopt_job_member(pid_t child, pid_t group);
+
+// Waits until all have ended or one is stopped; the terminal comes back to the shell. Returns the
+// status of the last.
+int wait_foreground(pid_t group, const vector<pid_t>& members, std::string_view command);
+void add_background(pid_t group, const vector<pid_t>& members, std::string_view command);
+
+// Tells what ended since the last prompt.
+void report_jobs();
+// In a child of the shell: the jobs are not its own.
+void forget_jobs();
+
+// The built-in commands `jobs`, `fg`, `bg`, `wait`.
+int jobs_command();
+int resume_command(std::string_view which, bool foreground);
+int wait_command(std::string_view which);

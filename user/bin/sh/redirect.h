@@ -1,0 +1,27 @@
+// Redirections: applied for a command, and for built-in commands undone afterwards.
+#pragma once
+
+#include <vector.h>
+
+#include "user/bin/sh/syntax.h"
+
+class redirected {
+ public:
+  redirected() = default;
+  redirected(const redirected&) = delete;
+  ~redirected() { undo(); }
+
+  // False: told why not; what was done is undone. `keep`: nothing will be undone.
+  bool apply(vector<redirection>& all, bool keep);
+  // Closes the files and puts the descriptors back. False: what a built-in command wrote was not
+  // kept by the file; told.
+  bool undo();
+
+ private:
+  struct saved {
+    int fd, copy;  // copy < 0: it was closed
+    bool opened;   // by us: its close is checked
+  };
+  bool apply_one(redirection& r, bool keep);
+  vector<saved> saved_;
+};

@@ -1,0 +1,58 @@
+// Where the shell's commands come from, character by character: a terminal, a file, a string.
+#pragma once
+
+#include <text.h>
+
+class source {
+ public:
+  static constexpr int END = -1;
+
+  source() = default;
+  source(const source&) = delete;
+  virtual ~source() = default;
+
+  // The next character, or END.
+  virtual int next() = 0;
+  // A command goes on in the next line: a terminal prompts differently.
+  virtual void continues(bool) {}
+  // The user took back the line (^C): what was read of the command so far is void.
+  virtual bool cancelled() { return false; }
+};
+
+class string_source : public source {
+ public:
+  explicit string_source(std::string_view from) : text_(from) {}
+  int next() override {
+    return at_ < text_.size() ? static_cast<unsigned char>(text_[at_++]) : END;
+  }
+
+ private:
+  text text_;
+  size_t at_ = 0;
+};
+
+// `shared`: programs that are run read the same descriptor, so nothing may be read ahead.
+class file_source : public source {
+ public:
+  file_source(int fd, bool shared) : fd_(fd), shared_(shared) {}
+  ~file_source() override;
+  int next() override;
+
+ private:
+  int fd_;
+  bool shared_;
+  size_t at_ = 0, filled_ = 0;
+  char buffer_[512];
+};
+
+class terminal_source : public source {
+ public:
+  int next() override;
+  void continues(bool yes) override { continues_ = yes; }
+  bool cancelled() override { return cancelled_; }
+
+ private:
+  text line_;
+  size_t at_ = 0;
+  bool continues_ = false, cancelled_ = false;
+};
