@@ -4,6 +4,9 @@
 // Names are the USB 3.2 specification's, chapter 9. Every wait has a deadline and ends at once,
 // with enodev, when the device is unplugged: no controller completes a transfer in flight at a
 // pull.
+//
+// One task serves a device from plug to pull (core.h's attend): it alone calls what stands here, so
+// nothing below needs a lock.
 #pragma once
 
 #include <array>
@@ -24,9 +27,9 @@ enum class speed : u8 { none = 0, full = 1, low = 2, high = 3, super = 4, super_
 struct setup_packet {
   u8 request_type = 0;
   u8 request = 0;
-  le16 value;
-  le16 index;
-  le16 length;
+  le16 value{};
+  le16 index{};
+  le16 length{};
 };
 static_assert(sizeof(setup_packet) == 8);
 
@@ -36,21 +39,29 @@ struct endpoint {
   u8 attributes = 0;
   u16 max_packet_size = 0;
   u8 max_burst = 0;  // SuperSpeed companion; 0 otherwise
-  bool is_in() const { return (address & 0x80) != 0; }
-  bool is_bulk() const { return (attributes & 3) == 2; }
+  constexpr bool is_in() const { return (address & 0x80) != 0; }
+  constexpr bool is_bulk() const { return (attributes & 3) == 2; }
 };
 
-// One bulk transfer: memory to move, and how it went. The submitter owns it until it is done.
+// One bulk transfer: memory to move, and how it went. The submitter owns it until it is done; until
+// then the controller may read and write its memory.
 struct transfer {
   u8 endpoint_address = 0;
   std::span<const dma_segment> segments;  // valid until done; any lengths, split inside at 64 KiB
+
+  // No interrupt and no news when it succeeds: its submitter learns that from what the device says
+  // next, and then settles it. An error or a short IN transfer is told as always.
+  bool quiet = false;
+  // The transfer without which this one cannot come about (a status needs its command): wait()
+  // returns early, with that one's error, when it has failed.
+  const transfer* after = nullptr;
+
   bool done = false;
   // Success also for a short IN transfer: `actual` tells. epipe: STALL, the endpoint is halted.
   // eio: transaction error or babble, halted too. enodev: unplugged. etimedout: taken back by
   // cancel().
   result<void> outcome{};
   u32 actual = 0;  // bytes moved
-  wait_queue waiting;
 };
 
 // A device that is addressed and configured; made by the core, dies with the unplug.
@@ -58,16 +69,19 @@ class device {
  public:
   virtual ~device() = default;
 
-  // EP0. Sleeps until done or `deadline`. Returns the bytes moved. Errors: epipe (STALL; EP0 is
-  // usable again), eio, etimedout, enodev.
+  // EP0. Sleeps until done or `timeout` has passed. Returns the bytes moved, at most a page.
+  // Errors: epipe (STALL; EP0 is usable again), eio, etimedout, enodev.
   virtual result<u32> control(const setup_packet& setup, std::span<byte> data,
                               duration timeout = 5_s) = 0;
 
   // Queues a bulk transfer on its endpoint behind those already there. Never sleeps. Errors:
   // enodev, enomem when the ring has no room for so many segments.
   virtual result<void> submit(transfer& t) = 0;
-  // Sleeps until the transfer is done. At the deadline it is cancelled: etimedout.
+  // Sleeps until the transfer is done, or one that it comes after has failed; returns that outcome.
+  // At the deadline everything on its endpoint is cancelled: etimedout.
   virtual result<void> wait(transfer& t, instant deadline) = 0;
+  // A quiet transfer, and those before it on its endpoint, are known to have succeeded.
+  virtual void settle(transfer& t) = 0;
   // Takes back every queued transfer of an endpoint (Stop Endpoint, Set TR Dequeue); each is done
   // with etimedout or, if it had completed, its own outcome. Sleeps.
   virtual void cancel(u8 endpoint_address) = 0;
@@ -77,7 +91,16 @@ class device {
   // Resets the port and configures the device anew; all transfers are taken back before. Sleeps.
   virtual result<void> reset() = 0;
 
+  // Lets go of a device that is gone, or that nobody wants any more: when it returns, the
+  // controller touches none of its memory, every transfer is done, and the port is free for the
+  // next one. Sleeps. Idempotent.
+  virtual void release() = 0;
+
   virtual bool gone() const = 0;
+
+  // Woken when the device goes and when a transfer completes. The class driver wakes it for news of
+  // its own, so that its task sleeps in one place.
+  wait_queue activity;
 };
 
 }  // namespace usb

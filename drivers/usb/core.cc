@@ -1,0 +1,154 @@
+#include "drivers/usb/core.h"
+
+#include <algorithm>
+
+#include "drivers/usb/storage/usb_disk.h"
+#include "hal/log.h"
+#include "lib/guard.h"
+
+namespace usb {
+
+namespace {
+
+struct class_driver {
+  const char* name;
+  bool (*matches)(const interface_info& interface);
+  void (*serve)(host_device& device, const interface_info& interface);
+};
+
+// The class drivers there are. Hubs and UAS will stand here too.
+constexpr class_driver drivers[] = {
+    {"usb-storage", storage::matches, storage::serve},
+};
+
+constinit intrusive_list<host_device, &host_device::link> devices{};
+
+constexpr u8 request_get_descriptor = 6;
+constexpr u8 class_hub = 9;
+
+template <size_t N>
+void read_string(device& from, u8 index, u16 language, std::array<char, N>& to) {
+  std::array<byte, 255> buffer{};
+  if (index == 0) return;
+  if (const result<u32> length =
+          get_descriptor(from, descriptor_type::string, index, language, buffer))
+    string_to_ascii(std::span(buffer).first(*length), to);
+}
+
+// Names are a courtesy: a device without them is served as well.
+void read_strings(host_device& device, const device_descriptor& d) {
+  std::array<byte, 255> languages{};
+  const result<u32> length =
+      get_descriptor(device, descriptor_type::string, 0, 0, std::span(languages));
+  if (!length) return;
+  const u16 language =
+      *length >= 4
+          ? static_cast<u16>(static_cast<u32>(languages[2]) | static_cast<u32>(languages[3]) << 8)
+          : u16{0x0409};
+  read_string(device, d.manufacturer, language, device.facts.manufacturer);
+  read_string(device, d.product, language, device.facts.product);
+  read_string(device, d.serial, language, device.facts.serial);
+}
+
+result<device_descriptor> read_device_descriptor(host_device& device) {
+  std::array<byte, sizeof(device_descriptor)> buffer{};
+  if (device.facts.at == speed::full) {
+    // Only the first eight bytes are sure to come in one packet of the size that we suppose.
+    if (TRY(get_descriptor(device, descriptor_type::device, 0, 0, std::span(buffer).first(8))) < 8)
+      return fail(error::eproto);
+    const u16 size = static_cast<u8>(buffer[7]);
+    if (size != 8 && size != 16 && size != 32 && size != 64) return fail(error::eproto);
+    TRY(device.set_control_packet_size(size));
+  }
+  const u32 length = TRY(get_descriptor(device, descriptor_type::device, 0, 0, buffer));
+  const device_descriptor d = TRY(parse_device(std::span(buffer).first(length)));
+  if (control_packet_size(d, device.facts.at) == 0) return fail(error::eproto);
+  return d;
+}
+
+result<configuration> read_configuration(host_device& device) {
+  std::array<byte, 512> buffer{};
+  configuration_descriptor head{};
+  const u32 first = TRY(get_descriptor(device, descriptor_type::configuration, 0, 0,
+                                       std::span(buffer).first(sizeof(head))));
+  if (first < sizeof(head)) return fail(error::eproto);
+  const size_t total = static_cast<size_t>(buffer[2]) | static_cast<size_t>(buffer[3]) << 8;
+  const std::span<byte> whole = std::span(buffer).first(std::min(total, buffer.size()));
+  const u32 length = TRY(get_descriptor(device, descriptor_type::configuration, 0, 0, whole));
+  return parse_configuration(whole.first(length));
+}
+
+// Reads everything that is to be known before somebody serves the device.
+result<configuration> identify(host_device& device) {
+  const device_descriptor d = TRY(read_device_descriptor(device));
+  device.facts.vendor_id = d.vendor_id;
+  device.facts.product_id = d.product_id;
+  read_strings(device, d);
+  const device_facts& facts = device.facts;
+  printk("usb %u-%u: %04x:%04x \"%s\" serial \"%s\"\n", facts.bus, facts.port, facts.vendor_id,
+         facts.product_id, facts.product.data(), facts.serial.data());
+  if (d.device_class == class_hub) {
+    printk("usb %u-%u: hubs are not supported yet\n", facts.bus, facts.port);
+    return fail(error::enotsup);
+  }
+  return read_configuration(device);
+}
+
+result<void> identify_and_serve(host_device& device) {
+  const configuration chosen = TRY(identify(device));
+  for (const interface_info& interface : chosen.interfaces())
+    for (const class_driver& driver : drivers)
+      if (interface.alternate == 0 && driver.matches(interface)) {
+        TRY(device.configure(chosen.value, interface.endpoints()));
+        device.facts.driver = driver.name;
+        driver.serve(device, interface);
+        return {};
+      }
+  printk("usb %u-%u: no driver for this device\n", device.facts.bus, device.facts.port);
+  return {};
+}
+
+const char* speed_name(speed at) {
+  switch (at) {
+    case speed::low: return "1.5M";
+    case speed::full: return "12M";
+    case speed::high: return "480M";
+    case speed::super: return "5000M";
+    case speed::super_plus: return "10000M";
+    default: return "?";
+  }
+}
+
+}  // namespace
+
+result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 language,
+                           std::span<byte> to) {
+  const setup_packet setup{.request_type = 0x80,
+                           .request = request_get_descriptor,
+                           .value = static_cast<u16>(static_cast<u32>(type) << 8 | index),
+                           .index = language,
+                           .length = static_cast<u16>(to.size())};
+  return from.control(setup, to);
+}
+
+void attend(host_device& device) {
+  devices.push_back(device);
+  const at_scope_end forget([&device] { devices.remove(device); });
+  const result<void> served = identify_and_serve(device);
+  if (!served && !device.gone())
+    printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
+           to_errno(served.error()));
+}
+
+void list_devices(text_sink& out) {
+  for (const host_device& device : devices) {
+    const device_facts& facts = device.facts;
+    if (device.gone()) continue;
+    out.print("Bus %03u Port %03u: ID %04x:%04x %s \"%s\" \"%s\" serial \"%s\" driver %s\n",
+              facts.bus, facts.port, facts.vendor_id, facts.product_id, speed_name(facts.at),
+              facts.manufacturer.data(), facts.product.data(), facts.serial.data(),
+              facts.driver ? facts.driver : "none");
+  }
+}
+
+}  // namespace usb

@@ -1,0 +1,121 @@
+// Bulk-Only Transport (USB Mass Storage Class, Bulk-Only Transport 1.0): one SCSI command as three
+// transfers – command wrapper (CBW) out, data in or out, status wrapper (CSW) in.
+//
+// - All three are queued at once; the interrupt comes with the status.
+// - Nothing is believed before the status: a device pads the data of a failed command and says so
+//   only there.
+// - Each command has a tag of its own, so that a stale status is recognised.
+// - What leaves host and device out of step – a phase error, a wrong status, a time-out – is cured
+// by
+//   a port reset. (The class's own Bulk-Only Reset makes QEMU 7.2 abort when a status is unread.)
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "drivers/usb/core.h"
+#include "hal/dma.h"
+#include "lib/endian.h"
+#include "lib/result.h"
+
+namespace usb::storage {
+
+struct command_block_wrapper {
+  static constexpr u32 good_signature = 0x43425355;  // "USBC"
+  le32 signature;
+  le32 tag;
+  le32 data_length;
+  u8 flags = 0;  // 0x80: IN
+  u8 lun = 0;
+  u8 cdb_length = 0;
+  std::array<u8, 16> cdb{};
+};
+static_assert(sizeof(command_block_wrapper) == 31);
+
+struct command_status_wrapper {
+  static constexpr u32 good_signature = 0x53425355;  // "USBS"
+  le32 signature;
+  le32 tag;
+  le32 residue;
+  u8 status = 0;
+};
+static_assert(sizeof(command_status_wrapper) == 13);
+
+enum class csw_status : u8 { good = 0, failed = 1, phase_error = 2 };
+
+// Which way the data of a command goes.
+enum class direction : u8 { none, in, out };
+
+struct scsi_command {
+  std::array<u8, 16> cdb{};
+  u8 cdb_length = 0;
+  direction data = direction::none;
+  std::span<const dma_segment> segments;
+  u32 length = 0;  // of all segments
+  duration timeout = 5_s;
+};
+
+struct command_reply {
+  bool failed = false;  // the device refused or failed the command; sense data tells why
+  u32 actual = 0;       // bytes of data that count
+};
+
+// Whether a status answers the command with this tag (6.3): length, signature, tag, status.
+bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag);
+
+class bulk_only {
+ public:
+  bulk_only(host_device& device, const interface_info& interface);
+
+  // Memory for its wrappers and for small data. Errors: enomem, enotsup without a pair of bulk
+  // endpoints.
+  result<void> allocate();
+
+  // Runs one command. Sleeps, at most its timeout and the recovery's. Errors: eio (the transport
+  // failed and has been recovered: the command may or may not have been executed), etimedout
+  // (likewise), enodev.
+  result<command_reply> execute(const scsi_command& command);
+
+  // A page for small data, which the next command that uses it overwrites.
+  std::span<byte> scratch() const { return memory_.bytes().subspan(scratch_offset); }
+  dma_segment scratch_segment(u32 length) const {
+    return {memory_.address() + scratch_offset, length};
+  }
+  host_device& device() const { return device_; }
+  // Port resets so far, by recovery.
+  u32 recoveries() const { return recoveries_; }
+
+ private:
+  static constexpr u32 cbw_offset = 0, csw_offset = 64, scratch_offset = 512;
+  // A device that takes its data in portions answers IN tokens with STALL until it has all
+  // (QEMU: 128 KiB), so the status of a longer write is asked for when the data is through.
+  static constexpr u32 longest_write_with_status = 128 * 1024;
+
+  // A command under way.
+  struct exchange {
+    transfer cbw, data, csw;
+    instant deadline;
+  };
+
+  result<command_reply> attempt(const scsi_command& command);
+  void fill_cbw(const scsi_command& command);
+  result<void> submit_all(exchange& x, const scsi_command& command);
+  result<void> wait_status(exchange& x);
+  result<void> clear_failed_data(exchange& x);
+  result<void> read_status_again(exchange& x);
+  bool status_came_as_data(const exchange& x, const scsi_command& command) const;
+  void end_data(exchange& x, const scsi_command& command, u32 residue);
+  void take_back(exchange& x);
+  result<void> recover();
+
+  command_status_wrapper status() const;
+
+  host_device& device_;
+  u8 in_ = 0, out_ = 0;
+  dma_buffer memory_;
+  dma_segment cbw_segment_, csw_segment_;
+  u32 tag_ = 0;
+  u32 recoveries_ = 0;
+};
+
+}  // namespace usb::storage

@@ -1,0 +1,260 @@
+#include "drivers/usb/storage/scsi.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "hal/clock.h"
+#include "hal/log.h"
+#include "hal/wait.h"
+
+namespace usb::storage {
+
+namespace {
+
+namespace opcode {
+constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry = 0x12, mode_sense_6 = 0x1A,
+             start_stop_unit = 0x1B, read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A,
+             synchronize_cache_10 = 0x35;
+}  // namespace opcode
+
+constexpr u32 sense_length = 18;
+constexpr u32 mode_sense_length = 192;  // what Windows asks for, so what devices were tested with
+
+scsi_command command_of(std::initializer_list<u8> cdb) {
+  scsi_command c;
+  std::copy(cdb.begin(), cdb.end(), c.cdb.begin());
+  c.cdb_length = static_cast<u8>(cdb.size());
+  return c;
+}
+
+}  // namespace
+
+sense parse_sense(std::span<const byte> data) {
+  const auto at = [&](size_t i) { return i < data.size() ? static_cast<u8>(data[i]) : u8{0}; };
+  switch (at(0) & 0x7F) {
+    case 0x70:
+    case 0x71: return {static_cast<u8>(at(2) & 0x0F), at(12), at(13)};
+    case 0x72:
+    case 0x73: return {static_cast<u8>(at(1) & 0x0F), at(2), at(3)};
+    default: return {};
+  }
+}
+
+verdict judge(const sense& s) {
+  constexpr u8 not_ready = 2, illegal_request = 5, unit_attention = 6, data_protect = 7;
+  switch (s.key) {
+    case not_ready:
+      if (s.asc == 0x3A) return verdict::no_medium;
+      return s.asc == 0x04 ? verdict::becoming_ready : verdict::retry;
+    case illegal_request:
+      if (s.asc == 0x20) return verdict::not_supported;
+      return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
+    case unit_attention:
+      if (s.asc == 0x29) return verdict::reset;
+      if (s.asc == 0x3A) return verdict::no_medium;
+      return s.asc == 0x28 ? verdict::medium_changed : verdict::retry;
+    case data_protect: return s.asc == 0x27 ? verdict::write_protected : verdict::failed;
+    default: return verdict::retry;  // medium, hardware, aborted: a few times
+  }
+}
+
+bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
+  if (data.size() < 4) return false;
+  to.write_protected = (data[2] & byte{0x80}) != byte{0};
+  const size_t page = 4 + static_cast<size_t>(data[3]);
+  if (page + 2 < data.size() && (data[page] & byte{0x3F}) == byte{0x08})
+    to.write_cache = (data[page + 2] & byte{0x04}) != byte{0};
+  return true;
+}
+
+scsi_command read_write_10(bool write, lba first, u32 sectors,
+                           std::span<const dma_segment> segments) {
+  const u32 at = first.value();
+  scsi_command c =
+      command_of({write ? opcode::write_10 : opcode::read_10, 0, static_cast<u8>(at >> 24),
+                  static_cast<u8>(at >> 16), static_cast<u8>(at >> 8), static_cast<u8>(at), 0,
+                  static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0});
+  c.data = write ? direction::out : direction::in;
+  c.segments = segments;
+  c.length = sectors * SECTOR_SIZE;
+  c.timeout = 30_s;
+  return c;
+}
+
+// --- running a command ---
+
+result<verdict> scsi_disk::ask_what_failed() {
+  std::memset(transport_.scratch().data(), 0, sense_length);
+  const dma_segment segment = transport_.scratch_segment(sense_length);
+  scsi_command c = command_of({opcode::request_sense, 0, 0, 0, sense_length, 0});
+  c.data = direction::in;
+  c.segments = {&segment, 1};
+  c.length = sense_length;
+  const command_reply reply = TRY(transport_.execute(c));
+  if (reply.failed) return verdict::failed;
+  return judge(parse_sense(transport_.scratch().first(reply.actual)));
+}
+
+// Runs a command to its final outcome. The command's own failure stays a failure, however well its
+// REQUEST SENSE went.
+result<u32> scsi_disk::run(const scsi_command& command) {
+  constexpr int max_tries = 5;
+  const instant patience = now() + 30_s;
+  bool ended = false;
+  for (int tries = 0; tries < max_tries;) {
+    const result<command_reply> reply = transport_.execute(command);
+    if (!reply && reply.error() == error::enodev) return fail(error::enodev);
+    if (reply && !reply->failed) {
+      if (reply->actual == command.length) return reply->actual;
+      if (command.data != direction::in || command.segments.size() == 1) return reply->actual;
+    }
+    ++tries;
+    if (!reply || !reply->failed) continue;
+    const result<verdict> why = ask_what_failed();
+    if (!why && why.error() == error::enodev) return fail(error::enodev);
+    switch (why.value_or(verdict::retry)) {
+      case verdict::retry: break;
+      case verdict::becoming_ready:
+        if (now() >= patience) return fail(error::eio);
+        --tries;
+        sleep_for(100_ms);
+        break;
+      case verdict::reset:
+      case verdict::medium_changed: ended = phase_ == phase::in_use; break;
+      case verdict::no_medium: return fail(error::enomedium);
+      case verdict::write_protected: return fail(error::erofs);
+      case verdict::not_supported: return fail(error::enotsup);
+      case verdict::out_of_range: return fail(error::erange);
+      case verdict::failed: return fail(error::eio);
+    }
+    if (ended) return fail(error::enomedium);
+  }
+  return fail(error::eio);
+}
+
+scsi_command scsi_disk::small_in(std::initializer_list<u8> cdb, u32 length) const {
+  scsi_command c = command_of(cdb);
+  c.data = direction::in;
+  c.length = length;
+  return c;
+}
+
+// --- getting ready ---
+
+result<void> scsi_disk::inquire(disk_facts& to) {
+  const dma_segment segment = transport_.scratch_segment(sizeof(standard_inquiry));
+  scsi_command c =
+      small_in({opcode::inquiry, 0, 0, 0, sizeof(standard_inquiry), 0}, sizeof(standard_inquiry));
+  c.segments = {&segment, 1};
+  standard_inquiry reply{};
+  if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
+  std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
+  if ((reply.device_type & 0x1F) != 0) return fail(error::enotsup);  // not a direct-access device
+  to.removable_medium = (reply.removable & 0x80) != 0;
+  field_to_ascii(reply.vendor, to.vendor);
+  field_to_ascii(reply.product, to.product);
+  return {};
+}
+
+result<void> scsi_disk::test_ready() {
+  TRY(run(command_of({opcode::test_unit_ready, 0, 0, 0, 0, 0})));
+  return {};
+}
+
+result<void> scsi_disk::wait_until_ready() {
+  const result<void> ready = test_ready();
+  if (ready || ready.error() != error::eio) return ready;
+  TRY(run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0})));
+  return test_ready();
+}
+
+result<void> scsi_disk::read_capacity(disk_facts& to) {
+  const dma_segment segment = transport_.scratch_segment(sizeof(capacity_reply));
+  scsi_command c =
+      small_in({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(capacity_reply));
+  c.segments = {&segment, 1};
+  capacity_reply reply;
+  if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
+  std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
+  const device_facts& facts = device().facts;
+  if (reply.block_size != SECTOR_SIZE) {
+    printk("usb %u-%u: sectors of %u bytes are not supported\n", facts.bus, facts.port,
+           static_cast<u32>(reply.block_size));
+    return fail(error::enotsup);
+  }
+  if (reply.last_lba == 0xFFFF'FFFF || reply.last_lba == 0) {
+    printk("usb %u-%u: a medium of this size is not supported\n", facts.bus, facts.port);
+    return fail(error::enotsup);
+  }
+  to.sectors = reply.last_lba + 1;
+  return {};
+}
+
+// Some devices tell the number of sectors instead of the last one's address.
+result<void> scsi_disk::check_last_sector(disk_facts& to) {
+  const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
+  const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1});
+  const result<u32> read = run(c);
+  if (!read && read.error() == error::enodev) return fail(error::enodev);
+  if (!read && read.error() == error::erange) --to.sectors;
+  return {};
+}
+
+// Many devices know no caching page; then they may be written and may have a cache.
+result<void> scsi_disk::read_modes(disk_facts& to) {
+  std::memset(transport_.scratch().data(), 0, mode_sense_length);
+  const dma_segment segment = transport_.scratch_segment(mode_sense_length);
+  scsi_command c =
+      small_in({opcode::mode_sense_6, 8, 0x08, 0, mode_sense_length, 0}, mode_sense_length);
+  c.segments = {&segment, 1};
+  const result<u32> length = run(c);
+  if (!length && (length.error() == error::enodev || length.error() == error::enomedium))
+    return fail(length.error());
+  if (length) static_cast<void>(parse_mode_sense(transport_.scratch().first(*length), to));
+  return {};
+}
+
+result<disk_facts> scsi_disk::make_ready() {
+  phase_ = phase::getting_ready;
+  disk_facts facts;
+  TRY(inquire(facts));
+  TRY(wait_until_ready());
+  TRY(read_capacity(facts));
+  TRY(read_modes(facts));
+  TRY(check_last_sector(facts));
+  phase_ = phase::in_use;
+  return facts;
+}
+
+// --- in use ---
+
+result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
+                                   std::span<const dma_segment> segments) {
+  const scsi_command c = read_write_10(write, first, sectors, segments);
+  const result<u32> moved = run(c);
+  if (!moved)
+    return fail(moved.error() == error::enomedium || moved.error() == error::erofs ||
+                        moved.error() == error::enodev
+                    ? moved.error()
+                    : error::eio);
+  return *moved == c.length ? result<void>{} : fail(error::eio);
+}
+
+// A disconnect in the middle of this is a failure like any other: nothing is known to be durable.
+result<void> scsi_disk::synchronize_cache() {
+  if (no_synchronize_) return {};
+  scsi_command c = command_of({opcode::synchronize_cache_10, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  c.timeout = 60_s;
+  const result<u32> done = run(c);
+  if (done) return {};
+  if (done.error() == error::enotsup) {
+    printk("usb %u-%u: no SYNCHRONIZE CACHE; taken to write through\n", device().facts.bus,
+           device().facts.port);
+    no_synchronize_ = true;
+    return {};
+  }
+  if (done.error() == error::enomedium || done.error() == error::enodev) return fail(done.error());
+  return fail(error::eio);
+}
+
+}  // namespace usb::storage

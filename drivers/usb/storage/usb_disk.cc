@@ -1,0 +1,147 @@
+#include "drivers/usb/storage/usb_disk.h"
+
+#include <cstring>
+
+#include "drivers/block/media_event.h"
+#include "drivers/usb/object_pool.h"
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/log.h"
+
+namespace usb::storage {
+
+namespace {
+
+constexpr u8 class_mass_storage = 8, subclass_scsi = 6, protocol_bulk_only = 0x50;
+constexpr u32 max_devices = 8;
+
+// What a device needs for as long as it is plugged in.
+struct session {
+  session(host_device& device, const interface_info& interface) : disk(device, interface) {}
+  scsi_disk disk;
+  segment_list segments{};
+};
+constinit object_pool<session, max_devices> sessions{};
+
+// A card reader without a card is asked every second.
+void wait_for_medium(host_device& device) {
+  const irq_guard guard;
+  if (!device.gone()) sleep_on(device.activity, now() + 1_s);
+}
+
+void serve_media(session& s) {
+  host_device& device = s.disk.device();
+  while (!device.gone()) {
+    const result<disk_facts> facts = s.disk.make_ready();
+    if (facts) {
+      usb_disk plug(s.disk, *facts, s.segments);
+      plug.work();
+    } else if (facts.error() == error::enomedium) {
+      wait_for_medium(device);
+    } else {
+      if (!device.gone())
+        printk("usb %u-%u: the disk is not usable (error %d)\n", device.facts.bus,
+               device.facts.port, to_errno(facts.error()));
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+bool matches(const interface_info& interface) {
+  return interface.interface_class == class_mass_storage && interface.subclass == subclass_scsi &&
+         interface.protocol == protocol_bulk_only;
+}
+
+void serve(host_device& device, const interface_info& interface) {
+  session* s = sessions.make(device, interface);
+  if (!s) {
+    printk("usb %u-%u: too many disks\n", device.facts.bus, device.facts.port);
+    return;
+  }
+  if (s->disk.allocate())
+    serve_media(*s);
+  else
+    printk("usb %u-%u: no memory or no endpoints for a disk\n", device.facts.bus,
+           device.facts.port);
+  device.release();  // before the session's memory goes, which the device may know
+  sessions.destroy(s);
+}
+
+std::span<const dma_segment> list_segments(request& r, segment_list& list) {
+  size_t used = 0;
+  for (const buffer_head& bh : r.buffers) {
+    const phys_addr at = dma_address(bh.b_data);
+    dma_segment* last = used ? &list[used - 1] : nullptr;
+    if (last && last->address + last->length == at)
+      last->length += BLOCK_SIZE;
+    else
+      list[used++] = {at, BLOCK_SIZE};
+  }
+  return std::span(list).first(used);
+}
+
+usb_disk::usb_disk(scsi_disk& disk, const disk_facts& facts, segment_list& segments)
+    : disk_(disk), segments_(segments), removable_medium_(facts.removable_medium) {
+  const device_facts& usb = disk.device().facts;
+  identity.vendor_id = usb.vendor_id;
+  identity.product_id = usb.product_id;
+  identity.vendor = facts.vendor;
+  identity.product = facts.product;
+  identity.serial = usb.serial;
+  identity.sectors = facts.sectors;
+  max_sectors = usb.at >= speed::super ? max_sectors_super_speed : max_sectors_high_speed;
+  write_protected = facts.write_protected;
+  removable = true;
+  print_arrival(facts);
+}
+
+void usb_disk::print_arrival(const disk_facts& facts) const {
+  const device_facts& usb = disk_.device().facts;
+  printk("usb %u-%u: %s %s, %u MiB, write cache %s%s\n", usb.bus, usb.port, facts.vendor.data(),
+         facts.product.data(), facts.sectors / 2048, facts.write_cache ? "on" : "off",
+         facts.write_protected ? ", write-protected" : "");
+}
+
+void usb_disk::request_fn() { wake_up(disk_.device().activity); }
+
+// Sleeps until there may be something to do. False when the medium has been taken out meanwhile.
+bool usb_disk::idle() {
+  {
+    const irq_guard guard;
+    if (disk_.device().gone()) return true;
+    const instant next_look = removable_medium_ ? now() + 1_s : never;
+    if (sleep_on(disk_.device().activity, next_look) == wake_reason::woken) return true;
+  }
+  const result<void> ready = disk_.test_ready();
+  return ready || ready.error() != error::enomedium;
+}
+
+result<void> usb_disk::carry_out(request& r) {
+  if (r.cmd == block_command::flush) return disk_.synchronize_cache();
+  return disk_.read_write(r.cmd == block_command::write, r.sector, r.nr_sectors,
+                          list_segments(r, segments_));
+}
+
+void usb_disk::work() {
+  media_arrived(*this);
+  bool here = true;
+  while (here && !disk_.device().gone()) {
+    request* r = next_request();
+    if (!r) {
+      here = idle();
+      continue;
+    }
+    const result<void> outcome = carry_out(*r);
+    here = outcome || (outcome.error() != error::enodev && outcome.error() != error::enomedium);
+    if (!here) die();
+    end_request(*r, here ? outcome : fail(error::enodev));
+  }
+  die();
+  media_left(*this);
+  if (disk_.device().gone()) disk_.device().release();  // the port is free before we wait
+  wait_unreferenced();
+}
+
+}  // namespace usb::storage

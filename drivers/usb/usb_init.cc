@@ -1,0 +1,58 @@
+#include "drivers/usb/usb_init.h"
+
+#include "drivers/char/info_device.h"
+#include "drivers/pci/pci.h"
+#include "drivers/usb/core.h"
+#include "drivers/usb/object_pool.h"
+#include "drivers/usb/xhci/controller.h"
+#include "hal/log.h"
+#include "hal/task.h"
+
+namespace {
+
+constexpr u32 max_controllers = 4;
+constinit usb::object_pool<xhci::controller, max_controllers> controllers{};
+constinit u8 controller_count = 0;
+
+constexpr u16 vendor_intel = 0x8086;
+
+// Intel's 7 and 8 series can lead their connectors to an EHCI controller instead; each register is
+// set to what its mask allows, SuperSpeed first.
+void route_ports_to_xhci(const pci_device& at) {
+  constexpr u8 usb2_routing = 0xD0, usb2_mask = 0xD4, usb3_enable = 0xD8, usb3_mask = 0xDC;
+  constexpr u16 panther_point = 0x1E31, lynx_point = 0x8C31, lynx_point_lp = 0x9C31;
+  if (at.vendor_id != vendor_intel) return;
+  if (at.device_id != panther_point && at.device_id != lynx_point && at.device_id != lynx_point_lp)
+    return;
+  pci_write32(at, usb3_enable, pci_read32(at, usb3_mask));
+  pci_write32(at, usb2_routing, pci_read32(at, usb2_mask));
+}
+
+bool on_interrupt(void* controller) {
+  return static_cast<xhci::controller*>(controller)->interrupt();
+}
+
+void run(void* controller) { static_cast<xhci::controller*>(controller)->run(); }
+
+result<void> start(const pci_device& at) {
+  route_ports_to_xhci(at);
+  const mmio_window registers = TRY(pci_map_bar(at, 0));
+  pci_enable(at);
+  xhci::controller* controller = controllers.make(registers, controller_count);
+  if (!controller) return fail(error::enfile);
+  ++controller_count;
+  if (!request_irq(at.interrupt_line, true, on_interrupt, controller))
+    printk("xhci%u: no interrupt line, polling\n", controller->number());
+  return kernel_task("xhci", run, controller);
+}
+
+}  // namespace
+
+void usb_init() {
+  register_info(abi::info_file::usb, usb::list_devices);
+  for (const pci_device& found : pci_devices())
+    if (found.class_code == pci_class::xhci)
+      if (const result<void> started = start(found); !started)
+        printk("xhci at %02x:%02x.%u: not usable (error %d)\n", found.bus, found.device,
+               found.function, to_errno(started.error()));
+}

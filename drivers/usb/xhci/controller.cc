@@ -1,0 +1,219 @@
+#include "drivers/usb/xhci/controller.h"
+
+#include "drivers/usb/xhci/device.h"
+#include "hal/log.h"
+#include "lib/guard.h"
+
+namespace xhci {
+
+void controller::run() {
+  constexpr u32 max_failures = 5;
+  for (u32 failures = 0; failures < max_failures; ++failures) {
+    const instant begun = now();
+    if (const result<void> started = start(); started) {
+      serve();
+    } else {
+      printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
+      dead_ = true;
+    }
+    stop_after_death();
+    if (now() - begun > 60_s) failures = 0;
+    sleep_for(100_ms);
+  }
+  printk("xhci%u: given up\n", number_);
+}
+
+void controller::serve() {
+  while (!dead_) {
+    check_health();
+    ports_changed_ = false;
+    scan_ports();
+    at_start_ = false;
+    wait_until(
+        attention_, [this] { return dead_ || ports_changed_; }, now() + poll_interval);
+  }
+}
+
+// No device may let go of its memory before this is over, and the next start waits until all have.
+void controller::stop_after_death() {
+  running_ = false;
+  static_cast<void>(halt_and_reset());  // one that has left the bus reads no memory either
+  stopped_ = true;
+  wake_up(stopping_);
+  while (any_port_occupied()) sleep_on(attention_, now() + poll_interval);
+}
+
+void controller::wait_stopped() {
+  while (!stopped_) sleep_on(stopping_, now() + poll_interval);
+}
+
+bool controller::any_port_occupied() const {
+  for (const root_port& port : ports_)
+    if (port.occupant) return true;
+  return false;
+}
+
+void controller::die(const char* why) {
+  if (dead_) return;
+  dead_ = true;
+  printk("xhci%u: %s; every device on it is gone\n", number_, why);
+  for (root_port& port : ports_)
+    if (port.occupant) port.occupant->mark_gone();
+  wake_up(command_free_);
+  wake_up(command_done_);
+  wake_up(attention_);
+}
+
+void controller::check_health() {
+  const u32 status = operational_.read32(operational::usbsts);
+  if (status == all_ones) return die("the controller has left the bus");
+  if (usbsts::host_controller_error::in(status)) return die("host controller error");
+  if (usbsts::host_system_error::in(status)) return die("host system error");
+  if (usbsts::halted::in(status)) return die("the controller has halted");
+}
+
+// --- ports ---
+
+void controller::scan_ports() {
+  for (u32 n = 1; n <= port_count_ && !dead_; ++n)
+    if (ports_[n].supported()) look_at_port(ports_[n]);
+}
+
+void controller::look_at_port(root_port& port) {
+  const port_status status = port.status();
+  if (status.raw() == all_ones) return;
+  if (port.occupant) {
+    if (port.lost(status)) port.occupant->mark_gone();
+    return;
+  }
+  if (!status.connected() || status.connect_changed()) port.given_up = false;
+  if (!status.connected()) return port.clear_changes();
+  if (port.given_up) return port.clear_changes();
+  // No task or no room now: tried again at the next look.
+  device::start(*this, port, !at_start_);
+}
+
+// --- events ---
+
+bool controller::interrupt() {
+  if (!running_) return false;
+  const u32 status = operational_.read32(operational::usbsts);
+  if (status == all_ones) return false;
+  const u32 iman = runtime_.read32(runtime::iman);
+  if (!usbsts::event_interrupt::in(status) && !runtime::interrupt_pending::in(iman)) return false;
+  operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
+  runtime_.write32(runtime::iman,
+                   runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);
+  handle_events();
+  // Also when nothing was there: without clearing "handler busy" no further interrupt would come.
+  runtime_.write64(runtime::erdp, events_.dequeue_address().value() | runtime::event_handler_busy);
+  return true;
+}
+
+// Takes every event off the ring, whatever it is: one left at the head would block the others.
+void controller::handle_events() {
+  const irq_guard guard;
+  if (!running_) return;
+  u32 count = 0;
+  while (const std::optional<trb> event = events_.pop()) {
+    handle(*event);
+    if (++count % 64 == 0) runtime_.write64(runtime::erdp, events_.dequeue_address().value());
+  }
+  if (count > 0)
+    runtime_.write64(runtime::erdp,
+                     events_.dequeue_address().value() | runtime::event_handler_busy);
+}
+
+void controller::handle(const trb& event) {
+  switch (type_of(event)) {
+    case trb_type::transfer_event: return on_transfer_event(event);
+    case trb_type::command_completion_event: return on_command_completion(event);
+    case trb_type::port_status_event: return on_port_event(event);
+    case trb_type::host_controller_event:
+      // Event ring full: events were lost, so everybody looks for himself.
+      ports_changed_ = true;
+      return wake_up(attention_);
+    default: return;
+  }
+}
+
+void controller::on_transfer_event(const trb& event) {
+  const u32 slot = trb_control::slot::get(event.control);
+  if (slot == 0 || slot > max_slots || !devices_[slot]) return;
+  devices_[slot]->on_transfer_event(trb_control::endpoint::get(event.control), event.parameter,
+                                    code_of(event), trb_status::residual::get(event.status));
+}
+
+void controller::on_port_event(const trb& event) {
+  const u32 n = trb_status::event_port::get(static_cast<u32>(event.parameter));
+  if (n >= 1 && n <= port_count_ && ports_[n].occupant && ports_[n].lost(ports_[n].status()))
+    ports_[n].occupant->mark_gone();
+  ports_changed_ = true;
+  wake_up(attention_);
+}
+
+// --- commands ---
+
+void controller::on_command_completion(const trb& event) {
+  const completion code = code_of(event);
+  if (code == completion::command_ring_stopped) {
+    command_.ring_stopped = true;
+    return wake_up(command_done_);
+  }
+  const std::optional<u32> position = commands_.position_of(event.parameter);
+  if (!command_.busy || command_.done || position != command_.position) return;
+  command_.outcome = {code, static_cast<u8>(trb_control::slot::get(event.control))};
+  command_.done = true;
+  wake_up(command_done_);
+}
+
+result<command_outcome> controller::command(const trb& t) {
+  while (command_.busy && !dead_) sleep_on(command_free_, now() + poll_interval);
+  if (dead_) return fail(error::enodev);
+  command_.busy = true;
+  const at_scope_end let_others([this] {
+    command_.busy = false;
+    wake_up(command_free_);
+  });
+  {
+    const irq_guard guard;
+    command_.done = command_.ring_stopped = false;
+    command_.position = commands_.push(t);
+    commands_.publish();
+    commands_.retire(1);  // there is never more than this one
+    ring_doorbell(0, 0);
+  }
+  const auto over = [this] { return command_.done || dead_; };
+  if (!wait_until(command_done_, over, now() + 5_s) && !abort_command())
+    die("a command cannot be aborted");
+  if (dead_) return fail(error::enodev);
+  if (!command_.done || command_.outcome.code == completion::command_aborted)
+    return fail(error::etimedout);
+  return command_.outcome;
+}
+
+// 4.6.1.2. The pointer is valid too, in case the ring stands still and takes it.
+bool controller::abort_command() {
+  printk("xhci%u: a command timed out\n", number_);
+  const u64 next = commands_.pointer_to(commands_.next(command_.position));
+  operational_.write64(operational::crcr, next | crcr::command_abort);
+  const auto over = [this] { return command_.done || command_.ring_stopped || dead_; };
+  if (!wait_until(command_done_, over, now() + 5_s)) return false;
+  if (!command_.done) commands_.neutralise(command_.position, trb_type::no_op_command);
+  return true;
+}
+
+result<command_outcome> controller::command_ok(const trb& t) {
+  const command_outcome outcome = TRY(command(t));
+  if (outcome.code != completion::success) return fail(error::eio);
+  return outcome;
+}
+
+void controller::bind_slot(u32 slot, device* d, phys_addr context) {
+  const irq_guard guard;
+  devices_[slot] = d;
+  contexts_.as<u64>()[slot] = context.value();
+  dma_write_barrier();
+}
+
+}  // namespace xhci

@@ -1,0 +1,148 @@
+// controller: one xHCI host controller (xHCI 1.2, chapter 4), from reset to its end.
+//
+// Tasks:
+// - the controller's own (run) starts it, watches its health and its ports, and starts a task for
+//   every device that appears;
+// - a device's task (device.h) brings it up, serves it and takes it down again. It alone gives
+//   commands for its slot.
+//
+// The event ring is emptied by the interrupt handler, which only marks and wakes, and just as well
+// by every task that waits: wait_until looks again every poll_interval. So a machine whose
+// interrupt line is dead works on, a little slower.
+//
+// A controller that reports an error, stops answering or has left the bus is dead: every wait ends
+// with enodev, the devices go, and it is reset and built up anew, a few times.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "drivers/usb/xhci/ports.h"
+#include "drivers/usb/xhci/registers.h"
+#include "drivers/usb/xhci/ring.h"
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/mmio.h"
+#include "hal/wait.h"
+
+namespace xhci {
+
+class device;
+
+struct command_outcome {
+  completion code = completion::invalid;
+  u8 slot = 0;
+};
+
+class controller {
+ public:
+  static constexpr u32 max_ports = 64;
+  static constexpr u32 max_slots = 64;
+  static constexpr duration poll_interval = 50_ms;
+
+  // `registers` is BAR 0; `number` names it on the console.
+  controller(mmio_window registers, u8 number) : registers_(registers), number_(number) {}
+
+  // Its task's body: returns when the controller is given up.
+  void run();
+  // Its interrupt handler. Returns whether it had raised the line.
+  bool interrupt();
+
+  // --- for its ports and devices ---
+  u8 number() const { return number_; }
+  bool dead() const { return dead_; }
+  u32 context_stride() const { return context_stride_; }
+  root_port& port(u32 number) { return ports_[number]; }
+  u32 read_operational(u32 offset) const { return operational_.read32(offset); }
+  void write_operational(u32 offset, u32 value) const { operational_.write32(offset, value); }
+
+  // Gives a command and waits for its end, one at a time. Errors: etimedout (it was aborted),
+  // enodev.
+  result<command_outcome> command(const trb& t);
+  // The same, where anything but success is eio.
+  result<command_outcome> command_ok(const trb& t);
+
+  void ring_doorbell(u32 slot, u32 target) const { doorbells_.write32(4 * slot, target); }
+  // Slot `slot` has this device context, and its events go to `d`; 0 and null: none.
+  void bind_slot(u32 slot, device* d, phys_addr context);
+  // After a command that did not come back nothing is known any more.
+  void die(const char* why);
+  // A dead controller's memory may be used again only when it has been stopped: waits for that.
+  void wait_stopped();
+  // A port's task is done with it.
+  void port_vacated() { wake_up(attention_); }
+
+  // Sleeps until `condition` holds, looking after every wake-up of `queue` and after the events
+  // every poll_interval. False at the deadline.
+  template <class Condition>
+  bool wait_until(wait_queue& queue, Condition condition, instant deadline) {
+    for (;;) {
+      const irq_guard guard;
+      handle_events();
+      if (condition()) return true;
+      const instant time = now();
+      if (time >= deadline) return false;
+      sleep_on(queue, std::min(deadline, time + poll_interval));
+    }
+  }
+
+ private:
+  // start.cc: chapter 4.2, step by step
+  result<void> start();
+  result<void> read_capabilities();
+  void walk_extended_capabilities();
+  void take_from_firmware(u32 offset);
+  void read_protocol(u32 offset);
+  result<void> wait_register(u32 offset, u32 mask, u32 value, duration timeout);
+  result<void> halt_and_reset();
+  result<void> allocate_memory();
+  result<void> allocate_scratchpads();
+  void program_rings();
+  result<void> begin();
+
+  // controller.cc
+  void serve();
+  void stop_after_death();
+  bool any_port_occupied() const;
+  void check_health();
+  void scan_ports();
+  void look_at_port(root_port& port);
+  void handle_events();
+  void handle(const trb& event);
+  void on_transfer_event(const trb& event);
+  void on_command_completion(const trb& event);
+  void on_port_event(const trb& event);
+  bool abort_command();
+
+  mmio_window registers_, operational_, runtime_, doorbells_;
+  u8 number_;
+  u32 context_stride_ = 32;
+  u32 slots_ = 0, port_count_ = 0, scratchpad_count_ = 0;
+  bool has_port_power_ = false;
+
+  dma_buffer contexts_;  // the DCBAA: physical addresses of device contexts by slot
+  dma_buffer scratchpad_array_, scratchpads_;
+  producer_ring commands_;
+  event_ring events_;
+
+  std::array<root_port, max_ports + 1> ports_{};  // from 1
+  std::array<device*, max_slots + 1> devices_{};  // by slot, from 1
+
+  struct {
+    bool busy = false;  // somebody's command is under way
+    bool done = false;
+    bool ring_stopped = false;
+    u32 position = 0;
+    command_outcome outcome;
+  } command_;
+  wait_queue command_free_, command_done_;
+
+  bool running_ = false;  // the event ring is there
+  bool dead_ = false;
+  bool stopped_ = true;  // touches no memory
+  bool ports_changed_ = false;
+  bool at_start_ = true;  // what the first scan finds was plugged in before
+  wait_queue attention_, stopping_;
+};
+
+}  // namespace xhci

@@ -1,0 +1,229 @@
+#include "drivers/usb/xhci/device.h"
+
+#include <cstring>
+
+#include "drivers/usb/object_pool.h"
+#include "hal/log.h"
+#include "hal/memory.h"
+#include "hal/panic.h"
+#include "hal/task.h"
+
+namespace xhci {
+
+namespace {
+
+constexpr u32 max_devices = 16;
+constinit usb::object_pool<device, max_devices> pool{};
+
+constexpr u8 request_clear_feature = 1;
+
+const usb::transfer* failed_before(const usb::transfer& t) {
+  for (const usb::transfer* p = t.after; p; p = p->after)
+    if (p->done && !p->outcome) return p;
+  return nullptr;
+}
+
+}  // namespace
+
+// --- life ---
+
+void device::start(controller& host, root_port& port, bool hot) {
+  device* d = pool.make(host, port, hot);
+  if (!d) return;
+  port.occupant = d;
+  if (!kernel_task("usb", live, d)) {
+    port.vacate();
+    pool.destroy(d);
+  }
+}
+
+void device::live(void* self) {
+  device& d = *static_cast<device*>(self);
+  d.facts.bus = d.host_.number();
+  d.facts.port = static_cast<u8>(d.port_.number());
+  if (const result<void> up = d.bring_up()) {
+    usb::attend(d);
+  } else if (!d.gone_) {
+    printk("usb %u-%u: no contact with the device (error %d)\n", d.facts.bus, d.facts.port,
+           to_errno(up.error()));
+  }
+  d.release();
+  pool.destroy(&d);
+}
+
+void device::mark_gone() {
+  if (gone_) return;
+  gone_ = true;
+  wake_up(activity);
+}
+
+void device::release() {
+  if (released_) return;
+  released_ = true;
+  const bool was_gone = gone_;
+  gone_ = true;
+  for (u32 i = 0; i < open_queues(); ++i)
+    if (!queues_[i].empty()) stop_endpoint(dci_at(i));
+  disable_slot();
+  {
+    const irq_guard guard;
+    for (transfer_queue& q : queues_) q.fail_all(error::enodev);
+  }
+  port_.vacate();
+  port_.given_up = !was_gone;
+  host_.port_vacated();
+}
+
+// --- events ---
+
+transfer_queue* device::queue(u32 dci) {
+  for (u32 i = 0; i < open_queues(); ++i)
+    if (dci_at(i) == dci) return &queues_[i];
+  return nullptr;
+}
+
+void device::on_transfer_event(u32 dci, u64 trb_address, completion code, u32 residual) {
+  if (transfer_queue* q = queue(dci); q && q->on_event(trb_address, code, residual))
+    wake_up(activity);
+}
+
+// --- transfers ---
+
+result<void> device::submit(usb::transfer& t) {
+  const irq_guard guard;
+  const u32 dci = dci_of(t.endpoint_address);
+  transfer_queue* q = queue(dci);
+  kassert(q);
+  t.done = false;
+  t.actual = 0;
+  if (gone_) return fail(error::enodev);
+  TRY(q->add(t));
+  if (!q->halted()) host_.ring_doorbell(slot_, dci);
+  return {};
+}
+
+result<void> device::wait(usb::transfer& t, instant deadline) {
+  const auto over = [&] { return t.done || failed_before(t) || gone_; };
+  if (!host_.wait_until(activity, over, deadline)) cancel(t.endpoint_address);
+  if (gone_ && !t.done) release();  // ends every transfer
+  if (t.done) return t.outcome;
+  return failed_before(t)->outcome;
+}
+
+void device::settle(usb::transfer& t) {
+  const irq_guard guard;
+  if (transfer_queue* q = queue(dci_of(t.endpoint_address))) q->settle(t);
+}
+
+result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data,
+                            duration timeout) {
+  kassert(setup.length <= data.size() && setup.length <= bounce_.bytes().size());
+  const bool in = (setup.request_type & 0x80) != 0;
+  if (!in && setup.length) std::memcpy(bounce_.bytes().data(), data.data(), setup.length);
+  usb::transfer t;
+  {
+    const irq_guard guard;
+    if (gone_) return fail(error::enodev);
+    TRY(queues_[0].add_control(t, setup, bounce_.address()));
+    host_.ring_doorbell(slot_, control_dci);
+  }
+  const result<void> outcome = wait(t, now() + timeout);
+  if (!outcome && !gone_) static_cast<void>(restart_halted(control_dci));
+  TRY(outcome);
+  if (in) std::memcpy(data.data(), bounce_.bytes().data(), t.actual);
+  return t.actual;
+}
+
+// --- stopping and recovering ---
+
+// After this the controller moves no data for the endpoint. What it had finished before is heard.
+void device::stop_endpoint(u32 dci) {
+  for (int tries = 0; tries < 3; ++tries) {
+    const result<command_outcome> stopped =
+        host_.command(endpoint_command(trb_type::stop_endpoint, slot_, dci));
+    if (!stopped || stopped->code != completion::context_state) return;
+    // Not running: halted or stopped already. Running after all (it was on its way): once more.
+    if (constexpr u32 running = 1; endpoint_state(dci) != running) return;
+  }
+}
+
+result<void> device::set_dequeue(u32 dci) {
+  const u64 pointer = queue(dci)->resume_pointer();
+  TRY(host_.command_ok(endpoint_command(trb_type::set_tr_dequeue, slot_, dci, pointer)));
+  return {};
+}
+
+void device::cancel_queue(u32 dci) {
+  transfer_queue* q = queue(dci);
+  if (!q || q->empty()) return;
+  if (gone_) return release();
+  stop_endpoint(dci);
+  const bool halted = endpoint_state(dci) == endpoint_context::state_halted;
+  if (halted)
+    static_cast<void>(host_.command(endpoint_command(trb_type::reset_endpoint, slot_, dci)));
+  if (gone_) return release();
+  {
+    const irq_guard guard;
+    q->fail_all(error::etimedout);
+    if (dci == control_dci) q->set_running();
+  }
+  static_cast<void>(set_dequeue(dci));
+}
+
+// 4.6.8: Reset Endpoint, then on with what stands behind the failed transfer.
+result<void> device::restart_halted(u32 dci) {
+  transfer_queue& q = *queue(dci);
+  if (!q.halted()) return {};
+  const command_outcome reset =
+      TRY(host_.command(endpoint_command(trb_type::reset_endpoint, slot_, dci)));
+  if (reset.code != completion::success && reset.code != completion::context_state)
+    return fail(gone_ ? error::enodev : error::eio);
+  TRY(set_dequeue(dci));
+  const irq_guard guard;
+  q.set_running();
+  return {};
+}
+
+// The data toggle begins anew on our side, as CLEAR_FEATURE makes it on the device's. An endpoint
+// that was not halted has no Reset Endpoint to do that: it is dropped and added again.
+result<void> device::reset_host_side(u32 dci) {
+  if (queue(dci)->halted()) return restart_halted(dci);
+  stop_endpoint(dci);
+  begin_input(1u << dci | 1, 1u << dci);
+  copy_slot_context(0);
+  for (u32 i = 0; i < endpoint_count_; ++i)
+    if (dci_of(endpoints_[i].address) == dci) fill_endpoint(i);
+  dma_write_barrier();
+  TRY(host_.command_ok(slot_command(trb_type::configure_endpoint, slot_, input_.address())));
+  return {};
+}
+
+result<void> device::clear_halt(u8 endpoint_address) {
+  const u32 dci = dci_of(endpoint_address);
+  transfer_queue* q = queue(dci);
+  kassert(q);
+  if (gone_) return fail(error::enodev);
+  TRY(reset_host_side(dci));
+  const usb::setup_packet clear{
+      .request_type = 2, .request = request_clear_feature, .value = 0, .index = endpoint_address};
+  TRY(control(clear, {}));
+  const irq_guard guard;
+  if (!q->empty() && !gone_) host_.ring_doorbell(slot_, dci);
+  return {};
+}
+
+result<void> device::reset() {
+  for (u32 i = 0; i < open_queues(); ++i) cancel_queue(dci_at(i));
+  if (gone_) return fail(error::enodev);
+  TRY(port_.reset(true));
+  TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
+  {
+    const irq_guard guard;
+    for (transfer_queue& q : queues_) q.set_running();
+  }
+  TRY(address_device());
+  TRY(configure_endpoints());
+  return select_configuration();
+}
+
+}  // namespace xhci

@@ -1,0 +1,98 @@
+// device: what is plugged into a port, from the controller's side: a slot with its contexts and the
+// transfer queues of its endpoints (xHCI 1.2, 4.3 to 4.6).
+//
+// It lives in a task of its own: live() claims and resets the port, gets a slot and an address,
+// hands the device to the core, and takes it down. The interrupt handler and the controller's task
+// call only mark_gone and on_transfer_event.
+//
+// Taking it down, in this order (4.6.4): gone is marked, so nothing new is queued; every endpoint
+// with transfers is stopped, and the events until then are heard; the slot is disabled. Only now
+// does the controller let go of rings, contexts and data; then the transfers that are left end,
+// with enodev. QEMU tells nothing about a transfer in flight at a pull, and hardware not always.
+#pragma once
+
+#include <array>
+
+#include "drivers/usb/core.h"
+#include "drivers/usb/xhci/context.h"
+#include "drivers/usb/xhci/controller.h"
+#include "drivers/usb/xhci/transfer_queue.h"
+
+namespace xhci {
+
+class device final : public usb::host_device {
+ public:
+  // Starts a task for what is plugged into `port`; `hot`: plugged in just now. When there is no
+  // memory or no task for it, nothing happens.
+  static void start(controller& host, root_port& port, bool hot);
+
+  device(controller& host, root_port& port, bool hot) : host_(host), port_(port), hot_(hot) {}
+
+  // Never sleep.
+  void mark_gone();
+  void on_transfer_event(u32 dci, u64 trb_address, completion code, u32 residual);
+
+  // usb::device
+  result<u32> control(const usb::setup_packet& setup, std::span<byte> data,
+                      duration timeout = 5_s) override;
+  result<void> submit(usb::transfer& t) override;
+  result<void> wait(usb::transfer& t, instant deadline) override;
+  void settle(usb::transfer& t) override;
+  void cancel(u8 endpoint_address) override { cancel_queue(dci_of(endpoint_address)); }
+  result<void> clear_halt(u8 endpoint_address) override;
+  result<void> reset() override;
+  void release() override;
+  bool gone() const override { return gone_; }
+
+  // usb::host_device
+  result<void> set_control_packet_size(u16 bytes) override;
+  result<void> configure(u8 configuration, std::span<const usb::endpoint> endpoints) override;
+
+ private:
+  static void live(void* self);
+
+  // slot.cc: from nothing to an address, and back
+  result<void> bring_up();
+  result<void> allocate();
+  result<void> address_once();
+  result<void> enable_slot();
+  result<void> address_device();
+  void disable_slot();
+  void fill_input_for_address();
+  void fill_endpoint(u32 index);
+  result<void> configure_endpoints();
+  result<void> select_configuration();
+  void begin_input(u32 add_flags, u32 drop_flags);
+  void copy_slot_context(u32 entries);
+
+  // device.cc: transfers
+  transfer_queue* queue(u32 dci);  // null: no such endpoint
+  u32 open_queues() const { return endpoint_count_ + 1; }
+  u32 dci_at(u32 index) const {
+    return index ? dci_of(endpoints_[index - 1].address) : control_dci;
+  }
+  void stop_endpoint(u32 dci);
+  void cancel_queue(u32 dci);
+  result<void> restart_halted(u32 dci);
+  result<void> set_dequeue(u32 dci);
+  result<void> reset_host_side(u32 dci);
+  u32 endpoint_state(u32 dci) const { return endpoint_context::state::get(output_.at(dci)[0]); }
+
+  controller& host_;
+  root_port& port_;
+  bool hot_;
+  bool gone_ = false;
+  bool released_ = false;
+  u32 slot_ = 0;
+  u16 control_packet_ = 0;
+
+  context_table input_, output_;
+  dma_buffer bounce_;  // the data stage of control transfers
+  u8 configuration_ = 0;
+  std::array<usb::endpoint, usb::interface_info::max_endpoints> endpoints_{};
+  u32 endpoint_count_ = 0;
+  // EP0's, then one for each of endpoints_.
+  std::array<transfer_queue, usb::interface_info::max_endpoints + 1> queues_{};
+};
+
+}  // namespace xhci

@@ -1,0 +1,123 @@
+#include "drivers/usb/xhci/ports.h"
+
+#include "drivers/usb/xhci/controller.h"
+#include "hal/clock.h"
+#include "hal/wait.h"
+
+namespace xhci {
+
+port_status root_port::status() const {
+  return port_status{host_->read_operational(operational::portsc(number_))};
+}
+
+void root_port::write(u32 value) const {
+  host_->write_operational(operational::portsc(number_), value);
+}
+
+void root_port::power_on() const {
+  if (const port_status now = status(); !now.powered()) write(now.to_power());
+}
+
+void root_port::clear_changes() const {
+  for (int tries = 0; tries < 16 && !host_->dead(); ++tries) {
+    const port_status now = status();
+    if (!now.any_change()) return;
+    write(now.to_clear_changes());
+  }
+}
+
+// All changes but the connection's, which would be the news of a pull.
+void root_port::clear_reset_changes() const {
+  const port_status now = status();
+  write(now.to_clear_changes() & ~field<17>::mask);
+}
+
+bool root_port::lost(port_status now) const {
+  if (!watched_) return false;
+  if (!now.connected() || now.connect_changed()) return true;
+  return enabled_ && (!now.enabled() || (is_super_speed() && now.link() == link_state::inactive));
+}
+
+// Contacts bounce: 100 ms without a change count as plugged in, and 2 s of bouncing as not.
+bool root_port::steady_contact() const {
+  constexpr duration step = 25_ms, enough = 100_ms;
+  const instant deadline = now() + 2_s;
+  duration steady{};
+  while (steady < enough && now() < deadline && !host_->dead()) {
+    sleep_for(step);
+    const port_status at = status();
+    if (!at.connected()) return false;
+    steady = at.connect_changed() ? duration{} : steady + step;
+    clear_changes();
+  }
+  return steady >= enough;
+}
+
+result<void> root_port::claim(bool hot) {
+  clear_changes();
+  if (hot && !steady_contact()) return fail(error::enodev);
+  const irq_guard guard;
+  clear_changes();
+  watched_ = true;
+  if (lost(status())) return fail(error::enodev);
+  return {};
+}
+
+bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const {
+  const instant deadline = now() + duration{milliseconds * 1'000'000};
+  while (!host_->dead()) {
+    const port_status at = status();
+    if (condition(at)) return true;
+    if (lost(at) || now() >= deadline) return false;
+    sleep_for(10_ms);
+  }
+  return false;
+}
+
+result<void> root_port::reset(bool again) {
+  enabled_ = false;
+  const result<void> outcome = is_super_speed() ? reset_usb3(again) : reset_usb2();
+  if (host_->dead() || lost(status())) return fail(error::enodev);
+  if (!outcome) return outcome;
+  enabled_ = true;
+  sleep_for(10_ms);  // TRSTRCY (USB 2.0, 7.1.7.5)
+  return {};
+}
+
+// A USB 2 port enables its device, and learns its speed, by resetting it.
+result<void> root_port::reset_usb2() {
+  for (int tries = 0; tries < 5; ++tries) {
+    write(status().to_reset());
+    const bool done = wait_for([](port_status at) { return at.reset_done(); }, 800);
+    clear_reset_changes();
+    const port_status at = status();
+    if (lost(at)) return fail(error::enodev);
+    if (done && at.enabled()) return {};
+    sleep_for(tries < 2 ? 10_ms : 200_ms);
+  }
+  return fail(error::eio);
+}
+
+// A USB 3 link trains itself; one that came to rest elsewhere needs a warm reset.
+result<void> root_port::reset_usb3(bool again) {
+  const auto trained = [](port_status at) { return at.enabled() && at.link() == link_state::u0; };
+  if (!again && wait_for(trained, 500)) return {};
+  for (int tries = 0; tries < 3; ++tries) {
+    port_status at = status();
+    if (at.link() == link_state::inactive) {
+      // A device that is being pulled falls to RxDetect by itself.
+      wait_for([](port_status p) { return p.link() != link_state::inactive; }, 100);
+      at = status();
+    }
+    if (lost(at)) return fail(error::enodev);
+    const bool warm = at.link() == link_state::inactive || at.link() == link_state::compliance ||
+                      at.cold_attach() || tries > 0;
+    write(warm ? at.to_warm_reset() : at.to_reset());
+    wait_for([](port_status p) { return p.reset_done() || p.warm_reset_done(); }, 800);
+    clear_reset_changes();
+    if (wait_for(trained, 200)) return {};
+  }
+  return fail(error::eio);
+}
+
+}  // namespace xhci

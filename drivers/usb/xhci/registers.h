@@ -1,0 +1,141 @@
+// The registers of an xHCI controller (xHCI 1.2, chapter 5): offsets, fields, and PORTSC as a type
+// of its own, because writing back what was read there would disable the port.
+//
+// A register is read once into a word, the word is looked at or changed, and written once. All ones
+// means that the controller itself has gone.
+#pragma once
+
+#include "drivers/usb/usb.h"
+#include "lib/bits.h"
+#include "lib/types.h"
+
+namespace xhci {
+
+constexpr u32 all_ones = 0xFFFF'FFFF;
+
+// 5.3: capability registers, at the start of the window.
+namespace capability {
+constexpr u32 length_version = 0x00, hcsparams1 = 0x04, hcsparams2 = 0x08, hccparams1 = 0x10,
+              doorbell_offset = 0x14, runtime_offset = 0x18, window_size = 0x20;
+using caplength = field<7, 0>;
+using max_slots = field<7, 0>;                // HCSPARAMS1
+using max_ports = field<31, 24>;              // HCSPARAMS1
+using scratchpads_high = field<25, 21>;       // HCSPARAMS2
+using scratchpads_low = field<31, 27>;        // HCSPARAMS2
+using large_contexts = field<2>;              // HCCPARAMS1, CSZ
+using port_power_control = field<3>;          // HCCPARAMS1, PPC
+using extended_capabilities = field<31, 16>;  // HCCPARAMS1, xECP, in dwords
+
+constexpr u32 scratchpads(u32 hcsparams2_value) {
+  return scratchpads_high::get(hcsparams2_value) << 5 | scratchpads_low::get(hcsparams2_value);
+}
+}  // namespace capability
+
+// 5.4: operational registers, CAPLENGTH behind the start.
+namespace operational {
+constexpr u32 usbcmd = 0x00, usbsts = 0x04, pagesize = 0x08, crcr = 0x18, dcbaap = 0x30,
+              config = 0x38, portsc_1 = 0x400, port_stride = 0x10;
+constexpr u32 portsc(u32 port) { return portsc_1 + port_stride * (port - 1); }
+}  // namespace operational
+
+namespace usbcmd {
+using run = field<0>;
+using reset = field<1>;
+using interrupter_enable = field<2>;
+using host_system_error_enable = field<3>;
+}  // namespace usbcmd
+
+namespace usbsts {
+using halted = field<0>;
+using host_system_error = field<2>;  // RW1C
+using event_interrupt = field<3>;    // RW1C
+using port_change = field<4>;        // RW1C
+using not_ready = field<11>;
+using host_controller_error = field<12>;
+constexpr u32 changes = host_system_error::mask | event_interrupt::mask | port_change::mask;
+}  // namespace usbsts
+
+namespace crcr {
+constexpr u64 ring_cycle_state = 1;
+constexpr u64 command_abort = 4;
+using running = field<3>;
+}  // namespace crcr
+
+// 5.5: runtime registers; interrupter 0 is the only one that raises INTx.
+namespace runtime {
+constexpr u32 iman = 0x20, imod = 0x24, erstsz = 0x28, erstba = 0x30, erdp = 0x38;
+constexpr u64 event_handler_busy = 8;  // RW1C, in ERDP
+using interrupt_pending = field<0>;    // RW1C, in IMAN
+using interrupt_enable = field<1>;     // in IMAN
+}  // namespace runtime
+
+// 7: extended capabilities.
+namespace extended {
+using id = field<7, 0>;
+using next = field<15, 8>;  // in dwords, relative; 0 ends the list
+constexpr u32 id_legacy = 1, id_protocol = 2;
+using bios_owned = field<16>;
+using os_owned = field<24>;
+// USBLEGCTLSTS: what to keep (reserved bits) and the status bits to clear; all SMI enables go.
+constexpr u32 legacy_control_keep = 7u << 1 | 0xFFu << 5 | 7u << 17;
+constexpr u32 legacy_control_clear = 7u << 29;
+using major_revision = field<31, 24>;  // dword 0 of a supported protocol
+using first_port = field<7, 0>;        // dword 2
+using port_count = field<15, 8>;       // dword 2
+using slot_type = field<4, 0>;         // dword 3
+}  // namespace extended
+
+enum class link_state : u8 {
+  u0 = 0,
+  u3 = 3,
+  disabled = 4,
+  rx_detect = 5,
+  inactive = 6,
+  polling = 7,
+  recovery = 8,
+  hot_reset = 9,
+  compliance = 10,
+  resume = 15
+};
+
+// A snapshot of PORTSC (5.4.8). Every value to write is made from neutral(), where the bits that
+// act on a written 1 – PED above all, which disables the port – are 0.
+class port_status {
+ public:
+  constexpr explicit port_status(u32 raw) : raw_(raw) {}
+
+  constexpr u32 raw() const { return raw_; }
+  constexpr bool connected() const { return field<0>::in(raw_); }         // CCS
+  constexpr bool enabled() const { return field<1>::in(raw_); }           // PED
+  constexpr bool resetting() const { return field<4>::in(raw_); }         // PR
+  constexpr bool powered() const { return field<9>::in(raw_); }           // PP
+  constexpr bool connect_changed() const { return field<17>::in(raw_); }  // CSC
+  constexpr bool reset_done() const { return field<21>::in(raw_); }       // PRC
+  constexpr bool warm_reset_done() const { return field<19>::in(raw_); }  // WRC
+  constexpr bool cold_attach() const { return field<24>::in(raw_); }      // CAS
+  constexpr bool any_change() const { return (raw_ & changes) != 0; }
+  constexpr link_state link() const { return static_cast<link_state>(field<8, 5>::get(raw_)); }
+  constexpr usb::speed speed() const {
+    const u32 id = field<13, 10>::get(raw_);
+    return id <= 5 ? static_cast<usb::speed>(id) : usb::speed::none;
+  }
+
+  constexpr u32 neutral() const { return raw_ & preserved; }
+  constexpr u32 to_reset() const { return neutral() | field<4>::mask; }
+  constexpr u32 to_warm_reset() const { return neutral() | field<31>::mask; }
+  constexpr u32 to_power() const { return neutral() | field<9>::mask; }
+  constexpr u32 to_clear_changes() const { return neutral() | (raw_ & changes); }
+
+ private:
+  // Read-only bits (harmless) and plain read-write ones: CCS, OCA, speed, DR; PLS (ignored without
+  // LWS), PP, indicator, wake enables.
+  static constexpr u32 preserved = field<0>::mask | field<3>::mask | field<13, 10>::mask |
+                                   field<30>::mask | field<8, 5>::mask | field<9>::mask |
+                                   field<15, 14>::mask | field<27, 25>::mask;
+  static_assert(preserved == 0x4E00'FFE9);
+  static constexpr u32 changes = field<23, 17>::mask;
+
+  u32 raw_;
+};
+
+}  // namespace xhci

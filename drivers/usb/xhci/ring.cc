@@ -1,0 +1,135 @@
+#include "drivers/usb/xhci/ring.h"
+
+#include "hal/panic.h"
+
+namespace xhci {
+
+namespace {
+
+// The word with the cycle bit: one store, after everything else of the TRB.
+void store_control(trb& to, u32 control) { *static_cast<volatile u32*>(&to.control) = control; }
+
+void store(trb& to, const trb& from, u32 control) {
+  to.parameter = from.parameter;
+  to.status = from.status;
+  dma_write_barrier();
+  store_control(to, control);
+}
+
+}  // namespace
+
+result<void> producer_ring::allocate(u32 segments) {
+  kassert(segments > 0 && segments <= max_segments);
+  for (u32 i = 0; i < segments; ++i)
+    memory_[i] = TRY(dma_buffer::allocate(segment_trbs * sizeof(trb), 4096));
+  segments_ = segments;
+  clear();
+  return {};
+}
+
+void producer_ring::clear() {
+  for (u32 i = 0; i < segments_; ++i) {
+    for (byte& b : memory_[i].bytes()) b = byte{0};
+    const bool last = i + 1 == segments_;
+    memory_[i].as<trb>()[segment_trbs - 1] = link_trb(memory_[last ? 0 : i + 1].address(), last);
+  }
+  enqueue_ = used_ = first_ = 0;
+  cycle_ = true;
+  withheld_ = false;
+  dma_write_barrier();
+}
+
+u32 producer_ring::push(trb t) {
+  kassert(has_room(1));
+  const u32 position = enqueue_;
+  const bool first = !withheld_;
+  if (first) {
+    withheld_ = true;
+    first_ = position;
+    first_cycle_ = cycle_;
+  }
+  const u32 cycle = trb_control::cycle::of(first ? !cycle_ : cycle_);
+  store(slot(position), t, trb_control::cycle::set(t.control, cycle));
+  ++used_;
+  ++enqueue_;
+  if (enqueue_ % segment_trbs == segment_trbs - 1) cross_link(trb_control::chain::in(t.control));
+  return position;
+}
+
+// The Link goes over to the controller only now that we pass it. A TD that goes on behind it needs
+// the chain bit there too (4.11.7).
+void producer_ring::cross_link(bool chained) {
+  trb& link = slot(enqueue_);
+  u32 control = trb_control::chain::set(link.control, trb_control::chain::of(chained));
+  control = trb_control::cycle::set(control, trb_control::cycle::of(cycle_));
+  dma_write_barrier();
+  store_control(link, control);
+  enqueue_ = next(enqueue_);
+  if (trb_control::toggle_cycle::in(control)) cycle_ = !cycle_;
+}
+
+void producer_ring::publish() {
+  if (!withheld_) return;
+  withheld_ = false;
+  trb& first = slot(first_);
+  dma_write_barrier();
+  // From this store on the controller owns the whole TD.
+  store_control(first,
+                trb_control::cycle::set(first.control, trb_control::cycle::of(first_cycle_)));
+}
+
+void producer_ring::neutralise(u32 position, trb_type no_op) {
+  trb& t = slot(position);
+  store(t, trb{}, type_bits(no_op) | (t.control & trb_control::cycle::mask));
+}
+
+u32 producer_ring::next(u32 position) const {
+  u32 following = position + 1;
+  if (following % segment_trbs == segment_trbs - 1) ++following;  // a Link
+  return following % capacity();
+}
+
+std::optional<u32> producer_ring::position_of(u64 address) const {
+  for (u32 i = 0; i < segments_; ++i) {
+    const u64 base = memory_[i].address().value();
+    if (address >= base && address < base + segment_trbs * sizeof(trb) &&
+        (address - base) % sizeof(trb) == 0)
+      return i * segment_trbs + static_cast<u32>((address - base) / sizeof(trb));
+  }
+  return std::nullopt;
+}
+
+u64 producer_ring::pointer_to(u32 position) const {
+  const bool cycle = position == enqueue_ ? cycle_ : trb_control::cycle::in(slot(position).control);
+  return address_of(position) | (cycle ? 1 : 0);
+}
+
+result<void> event_ring::allocate() {
+  ring_ = TRY(dma_buffer::allocate(size * sizeof(trb), 4096));
+  table_ = TRY(dma_buffer::allocate(sizeof(segment_entry), 64));
+  clear();
+  return {};
+}
+
+void event_ring::clear() {
+  for (byte& b : ring_.bytes()) b = byte{0};
+  *table_.as<segment_entry>() = {ring_.address().value(), size, 0};
+  dequeue_ = 0;
+  cycle_ = true;
+  dma_write_barrier();
+}
+
+std::optional<trb> event_ring::pop() {
+  const trb& head = ring_.as<trb>()[dequeue_];
+  const u32 control = *static_cast<const volatile u32*>(&head.control);
+  if (trb_control::cycle::in(control) != cycle_) return std::nullopt;
+  dma_read_barrier();
+  const trb event{head.parameter, head.status, control};
+  if (++dequeue_ == size) {
+    dequeue_ = 0;
+    cycle_ = !cycle_;
+  }
+  return event;
+}
+
+}  // namespace xhci

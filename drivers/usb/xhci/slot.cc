@@ -1,0 +1,208 @@
+// A device's slot: enabled, addressed, configured, disabled (xHCI 1.2, 4.3 and 4.6). The input
+// context is filled anew for every command.
+#include <algorithm>
+#include <cstring>
+
+#include "drivers/usb/xhci/device.h"
+#include "hal/log.h"
+#include "hal/memory.h"
+#include "hal/panic.h"
+
+namespace xhci {
+
+namespace {
+
+constexpr u8 request_set_configuration = 9;
+// A data stage of 512 KiB in blocks of 1 KiB, and the command and status around it.
+constexpr u32 bulk_segments = 3;
+
+u16 default_control_packet(usb::speed at) {
+  switch (at) {
+    case usb::speed::super:
+    case usb::speed::super_plus: return 512;
+    case usb::speed::high: return 64;
+    default: return 8;
+  }
+}
+
+const char* speed_name(usb::speed at) {
+  switch (at) {
+    case usb::speed::low: return "low";
+    case usb::speed::full: return "full";
+    case usb::speed::high: return "high";
+    case usb::speed::super:
+    case usb::speed::super_plus: return "SuperSpeed";
+    default: return "unknown";
+  }
+}
+
+}  // namespace
+
+result<void> device::bring_up() {
+  if (const result<void> claimed = port_.claim(hot_); !claimed) {
+    gone_ = true;
+    return claimed;
+  }
+  TRY(allocate());
+  result<void> addressed = fail(error::eio);
+  for (int tries = 0; tries < 3 && !addressed && !gone_; ++tries) {
+    const result<void> reset = port_.reset(tries > 0);
+    if (!reset && reset.error() == error::enodev) gone_ = true;
+    if (reset) addressed = address_once();
+    if (!addressed) disable_slot();
+  }
+  if (addressed)
+    printk("usb %u-%u: new %s speed device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),
+           slot_);
+  return addressed;
+}
+
+result<void> device::allocate() {
+  TRY(input_.allocate(input_contexts, host_.context_stride()));
+  TRY(output_.allocate(device_contexts, host_.context_stride()));
+  bounce_ = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
+  return queues_[0].open(1, 8);
+}
+
+result<void> device::address_once() {
+  facts.at = port_.status().speed();
+  if (facts.at == usb::speed::none) return fail(error::eio);
+  control_packet_ = default_control_packet(facts.at);
+  TRY(enable_slot());
+  TRY(address_device());
+  sleep_for(2_ms);  // SET_ADDRESS recovery (USB 2.0, 9.2.6.3)
+  return {};
+}
+
+result<void> device::enable_slot() {
+  const command_outcome enabled = TRY(host_.command_ok(enable_slot_command(port_.slot_type())));
+  if (enabled.slot == 0 || enabled.slot > controller::max_slots) return fail(error::eio);
+  slot_ = enabled.slot;
+  output_.clear();
+  host_.bind_slot(slot_, this, output_.address());
+  return {};
+}
+
+// The slot, and with it everything that the controller knows of our memory, is given back. Whoever
+// cannot be sure of that has no use for the controller any more.
+void device::disable_slot() {
+  if (slot_ == 0) return;
+  const result<command_outcome> disabled =
+      host_.command(slot_command(trb_type::disable_slot, slot_));
+  const bool let_go = disabled && (disabled->code == completion::success ||
+                                   disabled->code == completion::slot_not_enabled);
+  if (!let_go) {
+    host_.die("a slot cannot be disabled");
+    host_.wait_stopped();
+  }
+  host_.bind_slot(slot_, nullptr, {});
+  slot_ = 0;
+}
+
+// --- contexts ---
+
+void device::begin_input(u32 add_flags, u32 drop_flags) {
+  input_.clear();
+  input_.at(0)[0] = drop_flags;
+  input_.at(0)[1] = add_flags;
+}
+
+// The slot context as the controller keeps it, with `entries` as its highest endpoint (0: as it
+// is).
+void device::copy_slot_context(u32 entries) {
+  for (u32 word = 0; word < 3; ++word) input_.at(1)[word] = output_.at(0)[word];
+  if (entries) {
+    const u32 word = input_.at(1)[0];
+    input_.at(1)[0] = slot_context::context_entries::set(word, entries);
+  }
+}
+
+void device::fill_input_for_address() {
+  begin_input(3, 0);
+  volatile u32* slot = input_.at(1);
+  slot[0] =
+      slot_context::speed::of(static_cast<u32>(facts.at)) | slot_context::context_entries::of(1);
+  slot[1] = slot_context::root_port::of(port_.number());
+  volatile u32* ep0 = input_.at(control_dci + 1);
+  const u64 ring = queues_[0].resume_pointer();
+  ep0[1] = endpoint_context::error_count::of(3) |
+           endpoint_context::type::of(endpoint_context::type_control) |
+           endpoint_context::max_packet::of(control_packet_);
+  ep0[2] = static_cast<u32>(ring);
+  ep0[3] = static_cast<u32>(ring >> 32);
+  ep0[4] = endpoint_context::average_length::of(8);
+}
+
+// Of endpoints_[index].
+void device::fill_endpoint(u32 index) {
+  const usb::endpoint& e = endpoints_[index];
+  volatile u32* context = input_.at(dci_of(e.address) + 1);
+  const u64 ring = queues_[index + 1].resume_pointer();
+  const u32 type = e.is_in() ? endpoint_context::type_bulk_in : endpoint_context::type_bulk_out;
+  context[1] = endpoint_context::error_count::of(3) | endpoint_context::type::of(type) |
+               endpoint_context::max_burst::of(e.max_burst) |
+               endpoint_context::max_packet::of(e.max_packet_size);
+  context[2] = static_cast<u32>(ring);
+  context[3] = static_cast<u32>(ring >> 32);
+  context[4] = endpoint_context::average_length::of(3072);
+}
+
+// --- commands ---
+
+result<void> device::address_device() {
+  fill_input_for_address();
+  dma_write_barrier();
+  queues_[0].set_max_packet(control_packet_);
+  TRY(host_.command_ok(slot_command(trb_type::address_device, slot_, input_.address())));
+  return {};
+}
+
+result<void> device::set_control_packet_size(u16 bytes) {
+  if (bytes == control_packet_) return {};
+  control_packet_ = bytes;
+  begin_input(2, 0);
+  volatile u32* ep0 = input_.at(control_dci + 1);
+  ep0[1] = endpoint_context::error_count::of(3) |
+           endpoint_context::type::of(endpoint_context::type_control) |
+           endpoint_context::max_packet::of(bytes);
+  dma_write_barrier();
+  TRY(host_.command_ok(slot_command(trb_type::evaluate_context, slot_, input_.address())));
+  queues_[0].set_max_packet(bytes);
+  return {};
+}
+
+result<void> device::configure(u8 configuration, std::span<const usb::endpoint> endpoints) {
+  kassert(endpoint_count_ == 0);
+  for (const usb::endpoint& e : endpoints) {
+    if (!e.is_bulk()) continue;
+    TRY(queues_[endpoint_count_ + 1].open(bulk_segments, e.max_packet_size));
+    endpoints_[endpoint_count_++] = e;
+  }
+  configuration_ = configuration;
+  TRY(configure_endpoints());
+  return select_configuration();
+}
+
+result<void> device::configure_endpoints() {
+  u32 highest = control_dci, add_flags = 1;
+  for (u32 i = 0; i < endpoint_count_; ++i) {
+    const u32 dci = dci_of(endpoints_[i].address);
+    highest = std::max(highest, dci);
+    add_flags |= 1u << dci;
+  }
+  begin_input(add_flags, 0);
+  copy_slot_context(highest);
+  for (u32 i = 0; i < endpoint_count_; ++i) fill_endpoint(i);
+  dma_write_barrier();
+  TRY(host_.command_ok(slot_command(trb_type::configure_endpoint, slot_, input_.address())));
+  return {};
+}
+
+result<void> device::select_configuration() {
+  const usb::setup_packet set{
+      .request_type = 0, .request = request_set_configuration, .value = configuration_};
+  TRY(control(set, {}));
+  return {};
+}
+
+}  // namespace xhci

@@ -1,0 +1,154 @@
+#include "drivers/usb/xhci/transfer_queue.h"
+
+#include <algorithm>
+
+#include "hal/panic.h"
+
+namespace xhci {
+
+u32 count_pieces(std::span<const dma_segment> segments) {
+  u32 pieces = 0;
+  for (const dma_segment& segment : segments)
+    for (u32 done = 0; done < segment.length; ++pieces)
+      done += longest_piece(segment.address.value() + done, segment.length - done);
+  return pieces;
+}
+
+u32 td_size(u32 done, u32 total, u32 max_packet) {
+  if (done >= total) return 0;
+  const u32 packets = (total + max_packet - 1) / max_packet;
+  return std::min(31u, packets - done / max_packet);
+}
+
+result<void> transfer_queue::open(u32 segments, u32 max_packet) {
+  TRY(ring_.allocate(segments));
+  max_packet_ = max_packet;
+  return {};
+}
+
+void transfer_queue::append(const descriptor& d) {
+  descriptors_[(head_ + count_) % max_transfers] = d;
+  ++count_;
+}
+
+result<void> transfer_queue::add(usb::transfer& t) {
+  // A piece may be cut once more in front of a Link, see below.
+  const u32 pieces = count_pieces(t.segments) + producer_ring::max_segments;
+  if (count_ == max_transfers || !ring_.has_room(pieces)) return fail(error::enomem);
+  u32 total = 0;
+  for (const dma_segment& segment : t.segments) total += segment.length;
+  kassert(total > 0);
+
+  const bool in = (t.endpoint_address & 0x80) != 0;
+  descriptor d{.owner = &t, .first = ring_.enqueue(), .length = total};
+  u32 done = 0;
+  for (const dma_segment& segment : t.segments)
+    for (u32 offset = 0; offset < segment.length;) {
+      const u64 at = segment.address.value() + offset;
+      u32 length = longest_piece(at, segment.length - offset);
+      // What stands before a Link inside a TD must be whole packets (4.11.7.1).
+      const u32 excess = (done + length) % max_packet_;
+      if (ring_.before_link() && done + length < total && length > excess) length -= excess;
+      offset += length;
+      done += length;
+      const bool last = done == total;
+      u32 flags = in ? trb_control::interrupt_on_short::mask : 0;
+      if (!last) flags |= trb_control::chain::mask;
+      if (last && !t.quiet) flags |= trb_control::interrupt_on_completion::mask;
+      d.last =
+          ring_.push(normal_trb(phys_addr{at}, length, td_size(done, total, max_packet_), flags));
+      ++d.trbs;
+    }
+  append(d);
+  ring_.publish();
+  return {};
+}
+
+result<void> transfer_queue::add_control(usb::transfer& t, const usb::setup_packet& setup,
+                                         phys_addr buffer) {
+  if (count_ == max_transfers || !ring_.has_room(3)) return fail(error::enomem);
+  const bool in = (setup.request_type & 0x80) != 0;
+  const u32 length = setup.length;
+  descriptor d{.owner = &t, .trbs = length ? 3u : 2u, .length = length, .control = true};
+  d.first = ring_.push(setup_trb(setup, length != 0, in));
+  if (length) ring_.push(data_trb(buffer, length, in));
+  d.last = ring_.push(status_trb(length == 0 || !in));
+  append(d);
+  ring_.publish();
+  return {};
+}
+
+// Ends the transfers before the one that has `position`. False when none has.
+bool transfer_queue::bring_to_front(u32 position) {
+  u32 before = 0;
+  for (; before < count_; ++before) {
+    const descriptor& d = descriptors_[(head_ + before) % max_transfers];
+    if (ring_.distance(d.first, position) <= ring_.distance(d.first, d.last)) break;
+  }
+  if (before == count_) return false;
+  while (before--) finish({}, oldest().length);
+  return true;
+}
+
+// "Sum of TRB lengths up to and including that TRB minus the residual", of the data alone.
+u32 transfer_queue::bytes_until(const descriptor& d, u32 position, u32 residual) const {
+  u32 sum = 0;
+  for (u32 at = d.first;; at = ring_.next(at)) {
+    const trb& t = ring_.at(at);
+    if (type_of(t) == trb_type::normal || type_of(t) == trb_type::data)
+      sum += trb_status::length::get(t.status);
+    if (at == position || at == d.last) break;
+  }
+  return sum - std::min(sum, residual);
+}
+
+void transfer_queue::finish(result<void> outcome, u32 actual) {
+  const descriptor d = oldest();
+  head_ = (head_ + 1) % max_transfers;
+  --count_;
+  ring_.retire(d.trbs);
+  d.owner->outcome = outcome;
+  d.owner->actual = actual;
+  d.owner->done = true;
+}
+
+bool transfer_queue::on_event(u64 trb_address, completion code, u32 residual) {
+  const std::optional<u32> position = ring_.position_of(trb_address);
+  if (!position || !bring_to_front(*position)) return false;
+  descriptor& d = oldest();
+  const u32 actual = bytes_until(d, *position, residual);
+  switch (code) {
+    case completion::success:
+    case completion::short_packet:
+      if (d.control && *position != d.last) {
+        d.short_actual = actual;  // the status stage is still to come
+        return false;
+      }
+      if (code == completion::success && *position != d.last) return false;
+      finish({}, d.control ? d.short_actual.value_or(d.length) : actual);
+      return true;
+    case completion::stopped:
+    case completion::stopped_length_invalid:
+    case completion::stopped_short_packet:
+      return false;  // whoever stopped the endpoint ends what is left
+    case completion::stall:
+      halted_ = true;
+      finish(fail(error::epipe), actual);
+      return true;
+    case completion::data_buffer_error: finish(fail(error::eio), actual); return true;
+    default:  // babble, transaction error and the like halt the endpoint
+      halted_ = true;
+      finish(fail(error::eio), actual);
+      return true;
+  }
+}
+
+void transfer_queue::settle(const usb::transfer& t) {
+  while (!t.done && count_) finish({}, oldest().length);
+}
+
+void transfer_queue::fail_all(error why) {
+  while (count_) finish(fail(why), 0);
+}
+
+}  // namespace xhci

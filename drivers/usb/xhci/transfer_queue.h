@@ -1,0 +1,81 @@
+// transfer_queue: the transfers of one endpoint, from TRBs on its ring to their outcomes.
+//
+// It knows rings and events but no registers: the caller rings doorbells and gives commands. An
+// interrupt handler brings the events, so every call stands under an irq_guard.
+//
+// - The controller works a ring in order: an event for a transfer says that those queued before it
+//   are over, told or not (quiet ones are not).
+// - A short IN transfer is done at its first event. Hardware sends a second one for the TRB that
+//   asked for an interrupt, QEMU does not; a late one matches nothing and is dropped.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "drivers/usb/usb.h"
+#include "drivers/usb/xhci/ring.h"
+
+namespace xhci {
+
+// A TRB's buffer may not cross a 64 KiB boundary (6.4.1): the length that fits at `at`.
+constexpr u32 longest_piece(u64 at, u32 length) {
+  const u32 room = 0x1'0000 - static_cast<u32>(at & 0xFFFF);
+  return length < room ? length : room;
+}
+// How many TRBs the segments need.
+u32 count_pieces(std::span<const dma_segment> segments);
+// TD Size (4.11.2.4): packets still to come after `done` of `total` bytes, at most 31; 0 in the
+// last TRB.
+u32 td_size(u32 done, u32 total, u32 max_packet);
+
+class transfer_queue {
+ public:
+  static constexpr u32 max_transfers = 16;  // QEMU takes no more per endpoint
+
+  // Errors: enomem.
+  result<void> open(u32 segments, u32 max_packet);
+  bool is_open() const { return max_packet_ != 0; }
+  void set_max_packet(u32 bytes) { max_packet_ = bytes; }
+
+  // Errors: enomem when there is no room now.
+  result<void> add(usb::transfer& t);
+  result<void> add_control(usb::transfer& t, const usb::setup_packet& setup, phys_addr buffer);
+
+  // A transfer event of this endpoint. Returns whether a transfer is done.
+  bool on_event(u64 trb_address, completion code, u32 residual);
+  void settle(const usb::transfer& t);
+  // Everything still queued ends this way; the controller no longer looks at the ring.
+  void fail_all(error why);
+
+  bool empty() const { return count_ == 0; }
+  bool halted() const { return halted_; }
+  void set_running() { halted_ = false; }
+  // Where the controller shall go on: at the oldest transfer, or where the next one will stand.
+  u64 resume_pointer() const { return ring_.pointer_to(count_ ? oldest().first : ring_.enqueue()); }
+  const producer_ring& ring() const { return ring_; }
+
+ private:
+  struct descriptor {
+    usb::transfer* owner = nullptr;
+    u32 first = 0, last = 0;  // positions
+    u32 trbs = 0;
+    u32 length = 0;  // bytes of data
+    bool control = false;
+    std::optional<u32> short_actual{};  // control: the data stage ended early
+  };
+
+  const descriptor& oldest() const { return descriptors_[head_]; }
+  descriptor& oldest() { return descriptors_[head_]; }
+  void append(const descriptor& d);
+  bool bring_to_front(u32 position);
+  u32 bytes_until(const descriptor& d, u32 position, u32 residual) const;
+  void finish(result<void> outcome, u32 actual);
+
+  producer_ring ring_;
+  std::array<descriptor, max_transfers> descriptors_{};
+  u32 head_ = 0, count_ = 0;
+  u32 max_packet_ = 0;
+  bool halted_ = false;
+};
+
+}  // namespace xhci
