@@ -45,14 +45,15 @@ buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
 }
 
 // Way 2: no buffer is clean and free, so the fullest device is written now. It takes no inode lock.
-result<void> make_room(instant deadline) {
+// `begun`: inside an operation, which a signal may not cut in half.
+result<void> make_room(bool begun, instant deadline) {
   const dev_id dirtiest = dirtiest_disk();
   if (dirtiest) {
     const result<void> outcome = write_buffers(dirtiest);
     if (oldest_free_buffer()) return {};
     if (!outcome) return outcome;
   }
-  switch (interruptible_sleep_on(buffer_wait, deadline)) {
+  switch (begun ? sleep_on(buffer_wait, deadline) : interruptible_sleep_on(buffer_wait, deadline)) {
     case wake_reason::signalled: return fail(error::eintr);
     case wake_reason::timed_out: return fail(error::eio);
     case wake_reason::woken: return {};
@@ -119,7 +120,7 @@ result<buffer_ref> getblk(dev_id dev, block_nr block) {
     if (buffer_ref found = get_hash_table(dev, block)) return found;
     // Nothing sleeps from the look into the hash to the claim, so no block gets two heads.
     if (buffer_head* bh = claim_free_buffer(dev, block)) return buffer_ref(bh);
-    TRY(make_room(deadline));
+    TRY(make_room(operation::current(dev) != nullptr, deadline));
   }
 }
 

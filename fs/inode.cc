@@ -73,11 +73,18 @@ result<inode_ref> wait_loaded(inode_ref inode) {
   return inode;
 }
 
+// Closing a file does not wait for an absent stick.
+result<fs_operation> begin_to_delete(const m_inode& inode) {
+  const bool begun = operation::current(inode.i_dev) != nullptr;
+  if (checkpoint::absent(inode.i_dev) && !begun) return fail(error::enodev);
+  return begin_change(inode);
+}
+
 // Frees the file of an inode that has neither names nor users left. What cannot be done because
 // the stick is away is left to sync_inodes.
 void delete_inode(m_inode& inode) {
   unhash(inode);
-  result<fs_operation> op = begin_change(inode);
+  result<fs_operation> op = begin_to_delete(inode);
   if (!op && op.error() != error::erofs && check_alive(inode)) {
     inode.i_orphan = true;
     hash(inode);
@@ -102,8 +109,6 @@ bool on_disk(const m_inode& inode, dev_id disk) {
 }
 
 }  // namespace
-
-void inode_init() {}
 
 std::span<m_inode> all_inodes() { return inode_table; }
 
@@ -280,20 +285,15 @@ void invalidate_inodes(dev_id dev) {
   }
 }
 
-void drop_cached_inodes(dev_id disk) {
-  for (m_inode& inode : inode_table)
-    if (inode.i_unused_link.linked() && on_disk(inode, disk)) unhash(inode);
-}
-
-void for_each_clean_inode(dev_id disk, void* ctx,
-                          void (*visit)(void* ctx, dev_id dev, block_nr block, u32 offset,
+void for_each_clean_inode(dev_id disk, void* context,
+                          void (*visit)(void* context, dev_id dev, block_nr block, u32 offset,
                                         std::span<const byte, 32> expected)) {
   for (const m_inode& inode : inode_table) {
     if (!on_disk(inode, disk) || inode.i_dirt || inode.i_loading || !get_super(inode.i_dev))
       continue;
     const d_inode expected = to_disk(inode);
     const inode_place place = place_of(inode);
-    visit(ctx, inode.i_dev, place.block, place.offset,
+    visit(context, inode.i_dev, place.block, place.offset,
           std::as_bytes(std::span<const d_inode, 1>(&expected, 1)));
   }
 }

@@ -130,7 +130,8 @@ class [[nodiscard]] inode_change {
 // Brings an inode into its block; clears i_dirt. Errors: eio.
 result<void> write_inode(operation& op, m_inode& inode);
 // Writes the dirty inodes of a device into their blocks, or of all for dev_id{}; frees the files
-// that had to wait for their stick. The caller holds no inode lock. Sleeps. Errors: the first met.
+// that had to wait for their stick. Inodes of absent sticks are left alone. The caller holds no
+// inode lock. Sleeps. Errors: the first met.
 result<void> sync_inodes(dev_id dev);
 
 // Where a block of a file stands: block_nr{} for a hole. The inode is locked. Sleeps. Errors: eio
@@ -176,11 +177,8 @@ result<free_counts> count_free(super_block& sb);
 bool inodes_busy(dev_id dev);
 // Forgets all inodes of a device; those still in use are gone for their users.
 void invalidate_inodes(dev_id dev);
-// Forgets the inodes of a whole disk that nobody uses.
-void drop_cached_inodes(dev_id disk);
 // Visits the in-core inodes of a disk, all its partitions, that are not dirty: where each stands on
 // the device, and the 32 bytes that must be there. Never sleeps.
-void for_each_clean_inode(dev_id disk, void* ctx,
-                          void (*visit)(void* ctx, dev_id dev, block_nr block, u32 offset,
+void for_each_clean_inode(dev_id disk, void* context,
+                          void (*visit)(void* context, dev_id dev, block_nr block, u32 offset,
                                         std::span<const byte, 32> expected));
-void inode_init();

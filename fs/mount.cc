@@ -58,37 +58,46 @@ result<void> write_out(super_block& sb) {
   return sync_dev(sb.s_dev);
 }
 
-// The volume is away: it comes back, or it is given up, which is fine with us too.
-result<void> await_stick(super_block& sb, bool force) {
-  const result<void> settled = checkpoint::settle(sb.s_dev, force);
-  if (!settled && settled.error() == error::eintr) return settled;
-  return {};
+// Whether nobody needs to be asked: the volume was given up, or its stick is away and the user does
+// not want to wait.
+bool is_abandoned(dev_id dev, bool force) {
+  return checkpoint::dead(dev) || (force && checkpoint::absent(dev));
+}
+
+// Brings the volume into a state in which it may be forgotten: written out, or given up. A stick
+// that is pulled meanwhile is waited for again.
+result<void> settle_volume(super_block& sb, bool force) {
+  const dev_id dev = sb.s_dev;
+  for (;;) {
+    if (checkpoint::absent(dev)) {
+      const result<void> settled = checkpoint::settle(dev, force);
+      if (!settled && settled.error() == error::eintr) return settled;
+    }
+    if (is_abandoned(dev, force)) return {};
+    if (inodes_busy(dev)) return fail(error::ebusy);
+    if (checkpoint::absent(dev)) return {};  // and nothing of it is missing
+    const result<void> written = write_out(sb);
+    if (written || !checkpoint::absent(dev)) return written;
+  }
 }
 
 result<void> leave(super_block& sb, bool force) {
   const dev_id dev = sb.s_dev;
-  if (checkpoint::absent(dev)) TRY(await_stick(sb, force));
-  result<void> outcome;
-  if (!checkpoint::dead(dev)) {
-    if (inodes_busy(dev)) return fail(error::ebusy);
-    if (!checkpoint::absent(dev)) outcome = write_out(sb);
-    // Pulled or failing at the last moment: it stays mounted, unless it must go.
-    if (!outcome && !checkpoint::dead(dev) && !force) {
-      static_cast<void>(clear_state(sb));
-      return outcome;
-    }
+  const result<void> settled = settle_volume(sb, force);
+  const bool stays = !settled && !(force && settled.error() == error::eio);
+  if (stays) {
+    if (!checkpoint::absent(dev)) static_cast<void>(clear_state(sb));
+    return settled;
   }
   put_super(sb);
   invalidate_buffers(dev);
   checkpoint::unmounted(dev);
-  return outcome;
+  return settled;
 }
 
 result<void> umount(super_block& sb, bool force) {
   if (sb.s_dev == root_dev || sb.s_leaving) return fail(error::ebusy);
   if (carries_mounts(sb)) return fail(error::ebusy);
-  if (inodes_busy(sb.s_dev) && !checkpoint::dead(sb.s_dev) && !checkpoint::absent(sb.s_dev))
-    return fail(error::ebusy);
   sb.s_leaving = true;
   const dev_id dev = sb.s_dev;
   const result<void> outcome = leave(sb, force);
@@ -98,10 +107,7 @@ result<void> umount(super_block& sb, bool force) {
 
 }  // namespace
 
-void fs_init() {
-  inode_init();
-  register_info(abi::info_file::mounts, print_mounts);
-}
+void fs_init() { register_info(abi::info_file::mounts, print_mounts); }
 
 super_block* root_super() { return get_super(root_dev); }
 

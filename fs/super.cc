@@ -109,9 +109,7 @@ result<void> fill_super(super_block& sb, bool rd_only) {
   text_sink(sb.s_device).print("/dev/%s", disk_name(sb.s_dev).data());
   TRY(read_from_disk(sb, target.sectors / SECTORS_PER_BLOCK));
   TRY(read_root(sb));
-  warn_about_state(sb);
-  checkpoint::mounted(sb.s_dev);
-  return clear_state(sb);
+  return {};
 }
 
 }  // namespace
@@ -130,9 +128,15 @@ std::span<super_block> all_super_blocks() { return super_blocks; }
 result<super_block*> read_super(dev_id dev, bool rd_only) {
   super_block* sb = TRY(claim_slot(dev));
   if (auto filled = fill_super(*sb, rd_only); !filled) {
-    checkpoint::unmounted(dev);
     put_super(*sb);
     return fail(filled.error());
+  }
+  warn_about_state(*sb);
+  checkpoint::mounted(dev);
+  if (auto cleared = clear_state(*sb); !cleared) {
+    put_super(*sb);
+    checkpoint::unmounted(dev);
+    return fail(cleared.error());
   }
   return sb;
 }
