@@ -1,0 +1,40 @@
+// input_queue: what has been typed and not yet read. The line discipline puts characters in at one
+// end, perhaps takes some of them back, and commits them; readers take committed ones.
+//
+// Interrupt handlers put, tasks take: every use stands under an irq_guard.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+
+#include "lib/types.h"
+
+class input_queue {
+ public:
+  // Appends one character to the uncommitted ones. False when the queue is full: the character is
+  // dropped, but room is always left for the end of the line.
+  bool put(char c);
+  // Appends the end of a line or of the file, which stands as a mark, and commits. False when full.
+  bool put_newline();
+  bool put_end_of_file();
+  // Takes the last uncommitted character back.
+  std::optional<char> erase();
+  void commit() { committed_ = head_; }
+  void clear() { tail_ = committed_ = head_; }
+
+  bool readable() const { return tail_ != committed_; }
+  // Committed characters, at most to.size() of them; with `one_line` none behind a line's end. An
+  // end-of-file mark ends the taking and is not a character. Returns how many.
+  u32 take(std::span<byte> to, bool one_line);
+
+ private:
+  static constexpr u32 SIZE = 2048;  // a power of two
+  static constexpr u16 END_OF_FILE = 0x100;
+
+  u32 used() const { return head_ - tail_; }
+  void append(u16 cell) { cells_[head_++ % SIZE] = cell; }
+
+  std::array<u16, SIZE> cells_{};
+  u32 tail_ = 0, committed_ = 0, head_ = 0;  // running counts; tail <= committed <= head
+};

@@ -1,0 +1,215 @@
+// The terminal: see tty.h. Input travels interrupt → receive → input_queue → tty_read; the
+// interrupt handler does all the editing, as in the book's copy_to_cooked.
+#include "drivers/char/tty.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "drivers/char/char_device.h"
+#include "drivers/char/console.h"
+#include "drivers/char/input_queue.h"
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/task.h"
+#include "hal/wait.h"
+#include "lib/abi.h"
+
+namespace {
+
+constexpr char control(char c) { return static_cast<char>(c & 0x1F); }
+constexpr char DELETE = 0x7F;
+
+constexpr abi::termios DEFAULT_TERMIOS = [] {
+  abi::termios t{};
+  t.iflag = abi::tty_icrnl;
+  t.oflag = abi::tty_opost | abi::tty_onlcr;
+  t.lflag = abi::tty_isig | abi::tty_icanon | abi::tty_echo | abi::tty_echoe;
+  t.cc[abi::cc_intr] = control('C');
+  t.cc[abi::cc_quit] = control('\\');
+  t.cc[abi::cc_erase] = DELETE;
+  t.cc[abi::cc_kill] = control('U');
+  t.cc[abi::cc_eof] = control('D');
+  t.cc[abi::cc_min] = 1;
+  return t;
+}();
+
+struct terminal {
+  abi::termios termios = DEFAULT_TERMIOS;
+  int pgrp = 0;  // the foreground process group; 0: nobody is signalled
+  input_queue input;
+  wait_queue readers;
+  process_groups groups{};
+
+  bool local(u32 flag) const { return (termios.lflag & flag) != 0; }
+  bool canonical() const { return local(abi::tty_icanon); }
+  // A control character of 0 is switched off.
+  bool is(char c, abi::tty_cc which) const {
+    return c != 0 && static_cast<u8>(c) == termios.cc[which];
+  }
+};
+constinit terminal tty;
+
+// --- output ---
+
+void put(std::string_view text) { console_write(text); }
+
+bool is_control(char c) { return static_cast<u8>(c) < ' ' || c == DELETE; }
+
+// Control characters are shown as ^X, and take two columns.
+void echo(char c) {
+  if (!tty.local(abi::tty_echo)) return;
+  if (is_control(c) && c != '\t' && c != '\n')
+    put(std::array{'^', static_cast<char>(c ^ 0x40), '\0'}.data());
+  else
+    put({&c, 1});
+}
+
+void unecho(char c) {
+  if (!tty.local(abi::tty_echo) || !tty.local(abi::tty_echoe)) return;
+  put(is_control(c) && c != '\t' ? "\b\b  \b\b" : "\b \b");
+}
+
+// The console begins a new line at every newline by itself; ONLCR only says so.
+result<u32> tty_write(u8, std::span<const byte> from, u32) {
+  put({reinterpret_cast<const char*>(from.data()), from.size()});
+  return static_cast<u32>(from.size());
+}
+
+// --- input: everything here runs in interrupt handlers ---
+
+// A signal character also throws away what was typed before it.
+bool signal_typed(char c) {
+  if (!tty.local(abi::tty_isig)) return false;
+  const u32 signal = tty.is(c, abi::cc_intr)   ? abi::sigint
+                     : tty.is(c, abi::cc_quit) ? abi::sigquit
+                     : tty.is(c, abi::cc_susp) ? abi::sigtstp
+                                               : 0;
+  if (!signal) return false;
+  tty.input.clear();
+  echo(c);
+  if (tty.pgrp) tty.groups.signal(tty.pgrp, signal);
+  return true;
+}
+
+bool erase_last() {
+  const std::optional<char> erased = tty.input.erase();
+  if (erased) unecho(*erased);
+  return erased.has_value();
+}
+
+// One character of a line that is being edited.
+void edit_line(char c) {
+  if (tty.is(c, abi::cc_erase) || c == '\b') {
+    erase_last();
+  } else if (tty.is(c, abi::cc_kill)) {
+    while (erase_last()) {
+    }
+  } else if (tty.is(c, abi::cc_eof)) {
+    tty.input.put_end_of_file();
+  } else if (c == '\n') {
+    if (tty.input.put_newline()) echo(c);
+  } else if (tty.input.put(c)) {
+    echo(c);
+  }
+}
+
+void pass_on(char c) {
+  if (tty.input.put(c)) echo(c);
+  tty.input.commit();
+}
+
+void receive(char c) {
+  if (c == '\r' && tty.termios.iflag & abi::tty_icrnl) c = '\n';
+  if (!signal_typed(c)) tty.canonical() ? edit_line(c) : pass_on(c);
+  if (tty.input.readable()) wake_up(tty.readers);
+}
+
+// --- reading ---
+
+// A background process that reads is stopped (POSIX); it tries again when it is continued.
+result<void> demand_foreground() {
+  const int group = tty.groups.current_group();
+  if (tty.pgrp == 0 || group == tty.pgrp) return {};
+  tty.groups.signal(group, abi::sigttin);
+  return fail(signal_pending() ? error::eintr : error::eio);  // eio: it ignores the signal
+}
+
+// How long a read waits for its first character. The timer between characters is not there: a read
+// returns with what has come.
+instant reading_deadline() {
+  if (tty.canonical() || (tty.termios.cc[abi::cc_min] > 0)) return never;
+  return now() + duration{tty.termios.cc[abi::cc_time] * (100_ms).ns};
+}
+
+result<u32> tty_read(u8, std::span<byte> to, u32) {
+  TRY(demand_foreground());
+  const irq_guard masked;
+  const instant deadline = reading_deadline();
+  while (!tty.input.readable()) {
+    if (signal_pending()) return fail(error::eintr);
+    if (now() >= deadline) return 0;
+    if (interruptible_sleep_on(tty.readers, deadline) == wake_reason::signalled)
+      return fail(error::eintr);
+  }
+  return tty.input.take(to, tty.canonical());
+}
+
+// --- ioctl ---
+
+constexpr abi::winsize WINDOW = {.rows = 25, .columns = 80, .xpixel = 0, .ypixel = 0};
+
+u32 tty_ioctl_size(u32 command) {
+  switch (command) {
+    case abi::tcgets:
+    case abi::tcsets:
+    case abi::tcsetsw:
+    case abi::tcsetsf: return sizeof(abi::termios);
+    case abi::tiocgpgrp:
+    case abi::tiocspgrp: return sizeof(int);
+    case abi::tiocgwinsz: return sizeof(abi::winsize);
+    default: return 0;
+  }
+}
+
+// What was typed under the old rules may be read under the new ones.
+void set_termios(std::span<const byte> argument, bool flush) {
+  const irq_guard masked;
+  std::memcpy(&tty.termios, argument.data(), sizeof tty.termios);
+  if (flush) tty.input.clear();
+  if (!tty.canonical()) tty.input.commit();
+  wake_up(tty.readers);
+}
+
+result<u32> set_foreground(std::span<const byte> argument) {
+  int group;
+  std::memcpy(&group, argument.data(), sizeof group);
+  if (group < 0) return fail(error::einval);
+  tty.pgrp = group;
+  return 0;
+}
+
+result<u32> tty_ioctl(u8, u32 command, std::span<byte> argument) {
+  switch (command) {
+    case abi::tcgets: std::memcpy(argument.data(), &tty.termios, sizeof tty.termios); return 0;
+    case abi::tcsets:
+    case abi::tcsetsw: set_termios(argument, false); return 0;  // output is never pending
+    case abi::tcsetsf: set_termios(argument, true); return 0;
+    case abi::tiocgpgrp: std::memcpy(argument.data(), &tty.pgrp, sizeof tty.pgrp); return 0;
+    case abi::tiocspgrp: return set_foreground(argument);
+    case abi::tiocgwinsz: std::memcpy(argument.data(), &WINDOW, sizeof WINDOW); return 0;
+    default: return fail(error::enotty);
+  }
+}
+
+constexpr char_device tty_device = {
+    .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .ioctl_size = tty_ioctl_size};
+
+}  // namespace
+
+void tty_init(const process_groups& groups) {
+  tty.groups = groups;
+  register_char_device(abi::major_tty, tty_device);
+  register_char_device(abi::major_console, tty_device);
+  set_console_input(receive);
+}

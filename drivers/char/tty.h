@@ -1,0 +1,23 @@
+// tty: the line discipline between the console and the programs (the book's tty_io.c). One console,
+// so one terminal, under four names: /dev/console (5,1), /dev/tty (5,0), /dev/tty1 (4,1) and
+// /dev/ttyS0 (4,64).
+//
+// - Canonical mode (the default): a program reads whole lines; the person may erase a character
+//   (^H, DEL) or the line (^U), and end the file (^D). Otherwise characters come as they are typed,
+//   as VMIN and VTIME want it.
+// - ^C and ^\ go as SIGINT and SIGQUIT to the foreground process group, in both modes, unless ISIG
+//   is off. ^Z is an ordinary character until somebody sets VSUSP: the shell has no job control.
+// - The processes are layers above: whoever has them registers how to signal a group.
+#pragma once
+
+#include "lib/types.h"
+
+struct process_groups {
+  // The group of the task that runs now.
+  int (*current_group)();
+  // Sends a signal to every process of a group. Never sleeps; called from interrupt handlers, too.
+  void (*signal)(int group, u32 signal);
+};
+
+// Registers the devices and turns the console's input on. Called once at boot.
+void tty_init(const process_groups& groups);
