@@ -1,18 +1,74 @@
-// Where boot/head.asm arrives. Every room is made ready, in the order in which they need each
-// other; then this, as task 0, becomes the idle task.
+// main: the kernel's beginning (the book's main.c), and the one place that knows every room.
+//
+// Each room is made ready by one call, in the order in which they need each other; what a lower
+// room has to tell a higher one is wired here. Nothing in main may sleep: what does is process 1's
+// (init.cc).
+#include "drivers/block/ramdisk.h"
 #include "drivers/char/console.h"
+#include "drivers/char/info_device.h"
+#include "drivers/char/mem.h"
+#include "drivers/char/tty.h"
 #include "drivers/pci/pci.h"
+#include "fs/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/fs.h"
+#include "fs/media.h"
 #include "hal/log.h"
 #include "hal/memory.h"
+#include "hal/panic.h"
 #include "kernel/i386/machine.h"
+#include "kernel/info.h"
+#include "kernel/init.h"
+#include "kernel/options.h"
 #include "kernel/sched.h"
+#include "kernel/signal.h"
+
+// boot/root_image.asm
+extern "C" {
+extern byte root_image_start[];
+extern byte root_image_end[];
+}
+
+namespace {
+
+void char_devices_init() {
+  tty_init({.current_group = [] { return current->pgrp; },
+            .signal = [](int group, u32 signal) { signal_group(group, signal); }});
+  mem_device_init();
+  info_init();
+  kernel_info_init();
+}
+
+// hold= and io_wait= are seconds, slots= is the number of blocks that the region can hold.
+void checkpoint_init() {
+  checkpoint::settings& settings = checkpoint::current_settings();
+  if (const auto hold = boot_option_number("hold")) settings.hold = seconds(*hold);
+  if (const auto wait = boot_option_number("io_wait")) settings.io_wait = seconds(*wait);
+  checkpoint::init(boot_option_number("slots").value_or(0));
+}
+
+void root_disk_init() { rd_init({root_image_start, root_image_end}); }
+
+// Process 1's task is made first, for its number; it runs when main has become the idle task.
+void make_process_1() {
+  if (!kernel_task("init", init, nullptr)) panic("no memory for process 1");
+}
+
+}  // namespace
 
 extern "C" [[noreturn]] void main(u32 multiboot_information) {
   console_init();
   machine_init(multiboot_information);
   sched_init();
+  make_process_1();
+  char_devices_init();
   pci_init();
   printk("Replug: %u KiB of memory, %zu PCI devices\n", total_page_count() * (PAGE_SIZE / 1024),
          pci_devices().size());
+  root_disk_init();
+  buffer_init(boot_option_number("buffers").value_or(0));
+  checkpoint_init();
+  fs_init();
+  media_init();
   idle();
 }

@@ -90,19 +90,6 @@ void release_ended_kernel_tasks() {
   });
 }
 
-bool is_ignored(const task_struct& t, u32 signal) {
-  const u32 handler = t.sigaction[signal - 1].handler;
-  const bool ignored_by_default = signal == abi::sigchld || signal == abi::sigcont;
-  return handler == abi::sig_ign || (handler == abi::sig_dfl && ignored_by_default);
-}
-
-bool signal_pending_for(const task_struct& t) {
-  const u32 pending = t.signal & ~t.blocked;
-  for (u32 signal = 1; signal <= abi::nsig; ++signal)
-    if ((pending & 1u << (signal - 1)) && !is_ignored(t, signal)) return true;
-  return false;
-}
-
 wake_reason sleep(wait_queue& queue, instant deadline, task_state how) {
   irq_guard masked;
   if (how == task_state::interruptible && signal_pending()) return wake_reason::signalled;
@@ -202,7 +189,6 @@ void end_kernel_task() {
 
 task_struct* current_task() { return current; }
 int current_pid() { return current->pid; }
-bool signal_pending() { return signal_pending_for(*current); }
 
 void yield() {
   current->counter = 0;

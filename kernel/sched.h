@@ -42,6 +42,7 @@ struct task_struct {
   u32 signal = 0, blocked = 0;
   std::array<abi::sigaction, abi::nsig> sigaction{};
   instant alarm = never;
+  u32 interrupted_call = 0;  // the system call that ended with eintr, until do_signal has seen it
 
   // files
   fs_context fs;
@@ -58,6 +59,7 @@ struct task_struct {
   void (*kernel_body)(void*) = nullptr;  // what a kernel task lives for
   void* kernel_argument = nullptr;
   u32 user_ticks = 0, system_ticks = 0;
+  u32 child_user_ticks = 0, child_system_ticks = 0;  // of the children waited for
   wait_queue child_exited;
 };
 

@@ -1,4 +1,4 @@
-// The four functions that the compiler itself may call, and strlen.
+// The functions that the compiler and the standard library's headers call.
 #include <cstring>
 
 #include "lib/types.h"
@@ -49,3 +49,11 @@ size_t strlen(const char* text) {
 }
 
 }  // extern "C"
+
+// <cstring> gives this one C++ linkage and its C name.
+const void* memchr(const void* in, int value, size_t length) noexcept {
+  const auto* bytes = static_cast<const u8*>(in);
+  for (size_t i = 0; i < length; ++i)
+    if (bytes[i] == static_cast<u8>(value)) return bytes + i;
+  return nullptr;
+}

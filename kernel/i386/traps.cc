@@ -10,11 +10,10 @@
 #include "kernel/i386/task_switch.h"
 #include "kernel/i386/trap_frame.h"
 #include "kernel/sched.h"
+#include "kernel/signal.h"
+#include "kernel/system_call.h"
 #include "lib/bits.h"
 #include "mm/address_space.h"
-
-// The system calls' dispatcher. Called with interrupts enabled.
-extern "C" void system_call(trap_frame& registers);
 
 namespace {
 
@@ -64,15 +63,6 @@ u32 fault_address() {
   u32 address;
   asm volatile("mov %%cr2, %0" : "=r"(address));
   return address;
-}
-
-// A program cannot go on behind its own fault, so neither blocking nor ignoring the signal helps.
-void force_signal(u32 signal) {
-  abi::sigaction& action = current->sigaction[signal - 1];
-  const u32 bit = 1u << (signal - 1);
-  if (action.handler == abi::sig_ign || (current->blocked & bit)) action.handler = abi::sig_dfl;
-  current->blocked &= ~bit;
-  send_signal(*current, signal);
 }
 
 // The current program did what it may not do: tells about it when it is going to die.

@@ -1,0 +1,188 @@
+// exit, waitpid and kill (the book's exit.c): how a process ends, and who is told.
+//
+// A dead process stays in the task array as a zombie, with its number and its exit code, until its
+// father has asked for them; fatherless ones belong to process 1. Exit codes have the traditional
+// form: the value of exit() in bits 8 to 15, or the signal that killed it in the low ones.
+#include "hal/log.h"
+#include "hal/panic.h"
+#include "kernel/files.h"
+#include "kernel/init.h"
+#include "kernel/process.h"
+#include "kernel/signal.h"
+#include "kernel/sys.h"
+#include "kernel/user_memory.h"
+#include "mm/address_space.h"
+
+task_struct* find_process(int pid) {
+  for (task_struct* t : task)
+    if (t && t->state != task_state::unused && t->pid == pid) return t;
+  return nullptr;
+}
+
+void tell_father(task_struct& child) {
+  if (!child.father) return;
+  send_signal(*child.father, abi::sigchld);
+  wake_up(child.father->child_exited);
+}
+
+void reparent_children(task_struct& dead) {
+  task_struct* const init = find_process(1);
+  for (task_struct* t : task) {
+    if (!t || t->father != &dead) continue;
+    t->father = init;
+    if (t->state == task_state::zombie) tell_father(*t);
+  }
+}
+
+namespace {
+
+// Whether nobody who could continue a stopped member is left: a father in the same session, but in
+// another group (POSIX).
+bool orphaned(int pgrp, const task_struct& without) {
+  for (const task_struct* t : task) {
+    if (!t || t == &without || t->pgrp != pgrp || t->state == task_state::zombie || !t->father)
+      continue;
+    if (t->father->pid != 1 && t->father->pgrp != pgrp && t->father->session == t->session)
+      return false;
+  }
+  return true;
+}
+
+bool has_stopped(int pgrp) {
+  for (const task_struct* t : task)
+    if (t && t->pgrp == pgrp && t->state == task_state::stopped) return true;
+  return false;
+}
+
+// Stopped processes that lose the last one who could continue them are told so and go on.
+void release_orphaned_groups(task_struct& dead) {
+  for (const task_struct* t : task) {
+    const bool concerned = t && (t == &dead || t->father == &dead);
+    if (!concerned || !has_stopped(t->pgrp) || !orphaned(t->pgrp, dead)) continue;
+    signal_group(t->pgrp, abi::sighup);
+    signal_group(t->pgrp, abi::sigcont);
+  }
+}
+
+}  // namespace
+
+// It may sleep, so no signal shall disturb it any more; what its files have to say is heard by
+// nobody.
+void give_everything_back() {
+  current->alarm = never;
+  current->blocked = ~u32{0};
+  current->signal = 0;
+  close_files(false);
+  current->fs = {};
+  if (address_space* const space = std::exchange(current->space, nullptr)) {
+    address_space::activate_kernel();
+    address_space::destroy(space);
+  }
+  current->executable = {};
+}
+
+// `code` is the whole status. Process 1 never ends; it is begun again.
+void do_exit(u32 code) {
+  kassert(current != task[0]);
+  if (current->pid == 1) restart_init(code);
+  give_everything_back();
+  release_orphaned_groups(*current);
+  reparent_children(*current);
+  current->exit_code = code;
+  current->state = task_state::zombie;
+  tell_father(*current);
+  schedule();
+  panic("a dead task ran");
+}
+
+result<void> sys_exit(u32 code) { do_exit((code & 0xFF) << 8); }
+
+namespace {
+
+// The children that waitpid's pid stands for.
+bool meant(const task_struct& child, int pid) {
+  if (pid > 0) return child.pid == pid;
+  if (pid == 0) return child.pgrp == current->pgrp;
+  return pid == -1 || child.pgrp == -pid;
+}
+
+struct found {
+  bool any = false;              // there are such children
+  task_struct* ready = nullptr;  // one that has news
+};
+
+found look_for_child(int pid, u32 options) {
+  found result;
+  for (task_struct* t : task) {
+    if (!t || t->father != current || !meant(*t, pid)) continue;
+    result.any = true;
+    const bool stopped = t->state == task_state::stopped && t->exit_code != 0;
+    if (t->state == task_state::zombie || (stopped && options & abi::wuntraced)) result.ready = t;
+  }
+  return result;
+}
+
+// The news is told once: a zombie is gone, a stop is forgotten.
+u32 take_news(task_struct& child) {
+  const u32 pid = static_cast<u32>(child.pid);
+  if (child.state == task_state::stopped) {
+    child.exit_code = 0;
+    return pid;
+  }
+  current->child_user_ticks += child.user_ticks + child.child_user_ticks;
+  current->child_system_ticks += child.system_ticks + child.child_system_ticks;
+  release(child);
+  return pid;
+}
+
+}  // namespace
+
+result<u32> sys_waitpid(u32 pid, u32 status, u32 options) {
+  if (options & ~(abi::wnohang | abi::wuntraced)) return fail(error::einval);
+  if (status) TRY(user_span(status, sizeof(u32), true));
+  for (;;) {
+    const found children = look_for_child(static_cast<int>(pid), options);
+    if (!children.any) return fail(error::echild);
+    if (children.ready) {
+      if (status) TRY(put_user(status, children.ready->exit_code));
+      return take_news(*children.ready);
+    }
+    if (options & abi::wnohang) return 0;
+    if (interruptible_sleep_on(current->child_exited) == wake_reason::signalled)
+      return fail(error::eintr);
+  }
+}
+
+namespace {
+
+// Everybody but process 1 and the caller.
+u32 signal_all(u32 signal) {
+  u32 sent = 0;
+  for (task_struct* t : task) {
+    if (!t || !t->space || t->pid <= 1 || t == current) continue;
+    ++sent;
+    if (signal) send_signal(*t, signal);
+  }
+  return sent;
+}
+
+u32 signal_process(int pid, u32 signal) {
+  task_struct* const to = find_process(pid);
+  if (!to) return 0;
+  if (signal) send_signal(*to, signal);
+  return 1;
+}
+
+}  // namespace
+
+// Signal 0 only asks whether there is somebody.
+result<void> sys_kill(u32 pid, u32 signal) {
+  if (signal >= abi::nsig) return fail(error::einval);
+  const int who = static_cast<int>(pid);
+  const u32 reached = who > 0     ? signal_process(who, signal)
+                      : who == 0  ? signal_group(current->pgrp, signal)
+                      : who == -1 ? signal_all(signal)
+                                  : signal_group(-who, signal);
+  if (reached == 0) return fail(error::esrch);
+  return {};
+}

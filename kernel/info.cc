@@ -1,0 +1,51 @@
+// The kernel's own info files: see info.h. A line is a record, blanks separate its fields.
+#include "kernel/info.h"
+
+#include "drivers/char/info_device.h"
+#include "fs/buffer.h"
+#include "hal/memory.h"
+#include "kernel/printk.h"
+#include "kernel/sched.h"
+
+namespace {
+
+char letter_of(const task_struct& t) {
+  switch (t.state) {
+    case task_state::running: return 'R';
+    case task_state::interruptible: return 'S';
+    case task_state::uninterruptible: return 'D';
+    case task_state::zombie: return 'Z';
+    case task_state::stopped: return 'T';
+    case task_state::unused: break;
+  }
+  return '?';
+}
+
+// /dev/tasks: pid, father, state, ticks used, name.
+void print_tasks(text_sink& out) {
+  for (const task_struct* t : task) {
+    if (!t || t->state == task_state::unused || t->pid == 0) continue;
+    out.print("%d %d %c %u %s\n", t->pid, t->father ? t->father->pid : 0, letter_of(*t),
+              t->user_ticks + t->system_ticks, t->comm.data());
+  }
+}
+
+// /dev/memory: name and number.
+void print_memory(text_sink& out) {
+  constexpr u32 kib_per_page = PAGE_SIZE / 1024;
+  const buffer_counts buffers = count_buffers();
+  out.print("total_kib %u\n", total_page_count() * kib_per_page);
+  out.print("free_kib %u\n", free_page_count() * kib_per_page);
+  out.print("buffers %u\n", buffers.total);
+  out.print("buffers_clean %u\n", buffers.clean);
+  out.print("buffers_dirty %u\n", buffers.dirty);
+  out.print("buffers_in_use %u\n", buffers.in_use);
+}
+
+}  // namespace
+
+void kernel_info_init() {
+  register_info(abi::info_file::tasks, print_tasks);
+  register_info(abi::info_file::memory, print_memory);
+  register_info(abi::info_file::kmsg, print_log);
+}

@@ -1,0 +1,67 @@
+// Process 1 on its way from the kernel to user mode: see init.h.
+#include "kernel/init.h"
+
+#include "drivers/block/genhd.h"
+#include "drivers/usb/usb_init.h"
+#include "fs/fs.h"
+#include "hal/log.h"
+#include "hal/panic.h"
+#include "kernel/exec.h"
+#include "kernel/i386/task_switch.h"
+#include "kernel/options.h"
+#include "kernel/process.h"
+#include "kernel/sched.h"
+
+namespace {
+
+constexpr i32 PROCESS_PRIORITY = 15;  // its children inherit it
+
+// Tries the programs that process 1 can be, and leaves the kernel for the first that is one.
+void try_programs() {
+  for (const std::string_view path :
+       {boot_option("init").value_or(""), std::string_view("/sbin/init"),
+        std::string_view("/bin/sh")}) {
+    if (path.empty()) continue;
+    const result<trap_frame> begin = exec_init(path);
+    if (begin) enter_user_mode(*begin);
+    printk("init: %.*s cannot be run (error %d)\n", static_cast<int>(path.size()), path.data(),
+           to_errno(begin.error()));
+  }
+}
+
+// A root disk without a program is no bug of the kernel's: it goes on, with nobody to talk to.
+[[noreturn]] void run_program() {
+  try_programs();
+  printk("There is no program to run.\n");
+  for (;;) sleep_for(3600_s);
+}
+
+void mount_root_disk() {
+  result<fs_context> root = mount_root(dev_id(MAJOR_RAM, 0));
+  if (!root) panic("the root disk cannot be mounted (error %d)", to_errno(root.error()));
+  current->fs = std::move(*root);
+}
+
+}  // namespace
+
+void init(void*) {
+  kassert(current->pid == 1);
+  current->priority = PROCESS_PRIORITY;
+  current->leader = true;
+  current->session = current->pgrp = current->pid;
+  mount_root_disk();
+  usb_init();
+  run_program();
+}
+
+void restart_init(u32 exit_code) {
+  printk("Process 1 has ended (status %x); it is begun again.\n", exit_code);
+  fs_context context = current->fs.copy();
+  context.pwd = context.root.copy();
+  give_everything_back();
+  current->fs = std::move(context);
+  current->blocked = 0;
+  current->sigaction = {};
+  sleep_for(1_s);
+  run_program();
+}

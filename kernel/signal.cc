@@ -1,0 +1,234 @@
+// Signals (the book, 8.2): sending, the calls that arrange for them, and the default actions.
+// Running a handler on the user's stack is kernel/signal_frame.cc.
+//
+// Differences from 0.11, whose default was to die of everything but SIGCHLD: stop and continue are
+// there, a fault cannot be ignored, process 1 dies of no signal it did not ask for, and a system
+// call that a signal interrupted is begun again where the handler's SA_RESTART wants it.
+#include "kernel/signal.h"
+
+#include "hal/clock.h"
+#include "hal/irq.h"
+#include "hal/log.h"
+#include "kernel/i386/trap_frame.h"
+#include "kernel/process.h"
+#include "kernel/signal_frame.h"
+#include "kernel/sys.h"
+#include "kernel/user_memory.h"
+
+namespace {
+
+enum class default_action { end, ignore, stop, go_on };
+
+default_action default_of(u32 signal) {
+  switch (signal) {
+    case abi::sigchld: return default_action::ignore;
+    case abi::sigcont: return default_action::go_on;
+    case abi::sigstop:
+    case abi::sigtstp:
+    case abi::sigttin:
+    case abi::sigttou: return default_action::stop;
+    default: return default_action::end;
+  }
+}
+
+constexpr u32 STOPPING = signal_bit(abi::sigstop) | signal_bit(abi::sigtstp) |
+                         signal_bit(abi::sigttin) | signal_bit(abi::sigttou);
+
+abi::sigaction& action_of(task_struct& t, u32 signal) { return t.sigaction[signal - 1]; }
+const abi::sigaction& action_of(const task_struct& t, u32 signal) {
+  return t.sigaction[signal - 1];
+}
+
+bool valid(u32 signal) { return signal >= 1 && signal < abi::nsig; }
+
+// Process 1 must stay: it dies of nothing by default.
+bool ignored(const task_struct& t, u32 signal) {
+  const u32 handler = action_of(t, signal).handler;
+  if (handler != abi::sig_dfl) return handler == abi::sig_ign;
+  const default_action action = default_of(signal);
+  return action == default_action::ignore || action == default_action::go_on || t.pid == 1;
+}
+
+u32 deliverable(const task_struct& t) { return t.signal & ~t.blocked; }
+
+}  // namespace
+
+void send_signal(task_struct& to, u32 signal) {
+  const irq_guard masked;
+  if (!to.space || to.state == task_state::zombie || to.state == task_state::unused) return;
+  if (signal == abi::sigcont) to.signal &= ~STOPPING;
+  if (signal_bit(signal) & STOPPING) to.signal &= ~signal_bit(abi::sigcont);
+  const bool resumes = signal == abi::sigcont || signal == abi::sigkill;
+  if (to.state == task_state::stopped && resumes) to.state = task_state::running;
+  const bool blocked = to.blocked & signal_bit(signal);
+  if (!blocked && ignored(to, signal)) return;
+  to.signal |= signal_bit(signal);
+  if (!blocked && to.state == task_state::interruptible) wake_task(to, wake_reason::signalled);
+}
+
+bool signal_pending() { return deliverable(*current) != 0; }
+
+void force_signal(u32 signal) {
+  abi::sigaction& action = action_of(*current, signal);
+  const bool deaf = current->blocked & signal_bit(signal) || action.handler == abi::sig_ign;
+  if (deaf) action.handler = abi::sig_dfl;
+  current->blocked &= ~signal_bit(signal);
+  current->signal |= signal_bit(signal);
+}
+
+u32 signal_group(int pgrp, u32 signal) {
+  u32 members = 0;
+  for (task_struct* t : task) {
+    if (!t || !t->space || t->pgrp != pgrp || t->state == task_state::zombie) continue;
+    ++members;
+    if (signal) send_signal(*t, signal);
+  }
+  return members;
+}
+
+void reset_handlers(task_struct& t) {
+  for (abi::sigaction& action : t.sigaction)
+    if (action.handler != abi::sig_ign) action = {};
+}
+
+namespace {
+
+// The father is told and the process rests until SIGCONT or SIGKILL.
+void stop(u32 signal) {
+  current->exit_code = signal << 8 | 0x7F;
+  current->state = task_state::stopped;
+  tell_father(*current);
+  schedule();
+}
+
+void act_by_default(u32 signal) {
+  switch (default_of(signal)) {
+    case default_action::ignore:
+    case default_action::go_on: break;
+    case default_action::stop: stop(signal); break;
+    case default_action::end: do_exit(signal);
+  }
+}
+
+u32 take_signal() {
+  const u32 signal = static_cast<u32>(__builtin_ctz(deliverable(*current))) + 1;
+  current->signal &= ~signal_bit(signal);
+  return signal;
+}
+
+constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
+
+// The call that was interrupted: begun again, or -eintr as it stands.
+void settle_interrupted_call(trap_frame& registers, bool restart) {
+  const u32 call = std::exchange(current->interrupted_call, 0);
+  if (!call || !restart || registers.vector != SYSTEM_CALL_VECTOR) return;
+  registers.eax = call;
+  registers.eip -= 2;  // the length of `int 0x80`
+}
+
+// pause and nanosleep end with a handler, whatever it says.
+bool may_restart(u32 call) {
+  return call != static_cast<u32>(abi::syscall::pause) &&
+         call != static_cast<u32>(abi::syscall::nanosleep);
+}
+
+void run_handler(trap_frame& registers, u32 signal) {
+  abi::sigaction& slot = action_of(*current, signal);
+  const abi::sigaction action = slot;
+  settle_interrupted_call(registers,
+                          action.flags & abi::sa_restart && may_restart(current->interrupted_call));
+  if (action.flags & abi::sa_resethand) slot = {};
+  if (!push_signal_frame(registers, signal, action)) {
+    printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
+    do_exit(abi::sigsegv);
+  }
+  current->blocked |= action.mask & ~UNBLOCKABLE;
+  if (!(action.flags & abi::sa_nodefer)) current->blocked |= signal_bit(signal);
+}
+
+}  // namespace
+
+void do_signal(trap_frame& registers) {
+  while (deliverable(*current)) {
+    const u32 signal = take_signal();
+    const u32 handler = action_of(*current, signal).handler;
+    if (handler == abi::sig_ign) continue;
+    if (handler == abi::sig_dfl)
+      act_by_default(signal);
+    else
+      run_handler(registers, signal);
+  }
+  settle_interrupted_call(registers, true);  // no handler ran
+}
+
+namespace {
+
+// A new action for a signal; what it makes ignored is no longer pending.
+void set_action(u32 signal, abi::sigaction action) {
+  action.mask &= ~UNBLOCKABLE;
+  action_of(*current, signal) = action;
+  if (ignored(*current, signal)) current->signal &= ~signal_bit(signal);
+}
+
+bool changeable(u32 signal) { return valid(signal) && !(signal_bit(signal) & UNBLOCKABLE); }
+
+}  // namespace
+
+// System V's manner, as in the book: the action is gone once it has been taken. The result is the
+// earlier handler.
+result<u32> sys_signal(u32 signal, u32 handler, u32 restorer) {
+  if (!changeable(signal)) return fail(error::einval);
+  const u32 earlier = action_of(*current, signal).handler;
+  const u32 flags = abi::sa_resethand | abi::sa_nodefer | (restorer ? abi::sa_restorer : 0);
+  set_action(signal, {.handler = handler, .mask = 0, .flags = flags, .restorer = restorer});
+  return earlier;
+}
+
+result<void> sys_sigaction(u32 signal, u32 action, u32 old_action) {
+  if (!valid(signal) || (action && !changeable(signal))) return fail(error::einval);
+  const abi::sigaction earlier = action_of(*current, signal);
+  abi::sigaction wanted{};
+  if (action) wanted = TRY(get_user<abi::sigaction>(action));
+  if (old_action) TRY(put_user(old_action, earlier));
+  if (action) set_action(signal, wanted);
+  return {};
+}
+
+result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set) {
+  const u32 earlier = current->blocked;
+  u32 blocked = earlier;
+  if (set) {
+    const u32 bits = TRY(get_user<u32>(set));
+    switch (how) {
+      case abi::sig_block: blocked |= bits; break;
+      case abi::sig_unblock: blocked &= ~bits; break;
+      case abi::sig_setmask: blocked = bits; break;
+      default: return fail(error::einval);
+    }
+  }
+  if (old_set) TRY(put_user(old_set, earlier));
+  current->blocked = blocked & ~UNBLOCKABLE;
+  return {};
+}
+
+result<u32> sys_sgetmask() { return current->blocked; }
+
+result<u32> sys_ssetmask(u32 mask) { return std::exchange(current->blocked, mask & ~UNBLOCKABLE); }
+
+// Whatever signal is delivered ends it. The test and the sleep are one step: the signal may come
+// from an interrupt.
+result<void> sys_pause() {
+  const irq_guard masked;
+  wait_queue nobody_wakes;
+  while (!signal_pending()) (void)interruptible_sleep_on(nobody_wakes);
+  return fail(error::eintr);
+}
+
+// Seconds that were left of the earlier alarm, rounded up; 0 takes it away.
+result<u32> sys_alarm(u32 seconds_ahead) {
+  const instant earlier = current->alarm;
+  current->alarm = seconds_ahead ? now() + seconds(seconds_ahead) : never;
+  if (earlier == never) return 0;
+  const duration left = earlier - now();
+  return left.ns > 0 ? static_cast<u32>((left + 999_ms).seconds()) : 1;
+}

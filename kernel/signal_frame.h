@@ -1,0 +1,14 @@
+// signal_frame: a handler runs on the user's stack as if the program had called it, and sigreturn
+// brings the program back to where it was. i386 Linux's manner: the handler finds its signal as its
+// argument and returns into `pop eax; mov eax, sigreturn; int 0x80`, which is the program's own
+// code (sa_restorer) or, without one, stands in the frame itself.
+#pragma once
+
+#include "kernel/sched.h"
+
+// Puts the frame on the user's stack and points the registers at the handler. False when the stack
+// has no room for it: nothing has changed then. Sleeps (the stack's page may have to be copied).
+bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action);
+
+// sigreturn: takes the frame off again. Errors: efault.
+result<void> pop_signal_frame(trap_frame& registers);

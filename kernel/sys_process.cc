@@ -1,0 +1,57 @@
+// The system calls about a process itself: its names, its group, its memory.
+#include "kernel/process.h"
+#include "kernel/sched.h"
+#include "kernel/sys.h"
+#include "mm/address_space.h"
+
+result<u32> sys_getpid() { return static_cast<u32>(current->pid); }
+
+result<u32> sys_getppid() {
+  return current->father ? static_cast<u32>(current->father->pid) : u32{0};
+}
+
+result<u32> sys_getpgrp() { return static_cast<u32>(current->pgrp); }
+
+result<u32> sys_getpgid(u32 pid) {
+  const task_struct* const asked = pid ? find_process(static_cast<int>(pid)) : current;
+  if (!asked) return fail(error::esrch);
+  return static_cast<u32>(asked->pgrp);
+}
+
+namespace {
+
+bool group_in_session(int pgrp, int session) {
+  for (const task_struct* t : task)
+    if (t && t->state != task_state::unused && t->pgrp == pgrp && t->session == session)
+      return true;
+  return false;
+}
+
+}  // namespace
+
+// A process may move itself and its children, within its session: a group of their own, or one that
+// exists there.
+result<void> sys_setpgid(u32 pid, u32 pgid) {
+  task_struct* const moved = pid ? find_process(static_cast<int>(pid)) : current;
+  if (!moved || (moved != current && moved->father != current)) return fail(error::esrch);
+  const int group = pgid ? static_cast<int>(pgid) : moved->pid;
+  if (group < 0) return fail(error::einval);
+  if (moved->leader || moved->session != current->session) return fail(error::eperm);
+  if (group != moved->pid && !group_in_session(group, moved->session)) return fail(error::eperm);
+  moved->pgrp = group;
+  return {};
+}
+
+result<u32> sys_setsid() {
+  if (current->leader || current->pgrp == current->pid) return fail(error::eperm);
+  current->leader = true;
+  current->session = current->pgrp = current->pid;
+  current->tty = 0;
+  return static_cast<u32>(current->pid);
+}
+
+// As on Linux: the break as it is afterwards, moved or not; the libc tells by comparing.
+result<u32> sys_brk(u32 address) {
+  if (address) (void)current->space->set_break(address);
+  return current->space->program_break();
+}

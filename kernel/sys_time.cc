@@ -1,0 +1,73 @@
+// The system calls about time.
+#include <algorithm>
+
+#include "hal/clock.h"
+#include "kernel/i386/clock.h"
+#include "kernel/sched.h"
+#include "kernel/sys.h"
+#include "kernel/user_memory.h"
+
+namespace {
+
+constexpr i64 NS_PER_SECOND = 1'000'000'000;
+
+abi::timespec to_timespec(duration d) {
+  return {static_cast<i32>(d.ns / NS_PER_SECOND), static_cast<i32>(d.ns % NS_PER_SECOND)};
+}
+
+result<duration> to_duration(const abi::timespec& t) {
+  if (t.seconds < 0 || t.nanoseconds < 0 || t.nanoseconds >= NS_PER_SECOND)
+    return fail(error::einval);
+  return duration{t.seconds * NS_PER_SECOND + t.nanoseconds};
+}
+
+struct tms {
+  u32 user, system, children_user, children_system;  // in ticks of HZ
+};
+
+}  // namespace
+
+result<u32> sys_time(u32 to) {
+  const u32 time = current_time();
+  if (to) TRY(put_user(to, time));
+  return time;
+}
+
+result<void> sys_stime(u32 from) {
+  set_current_time(TRY(get_user<u32>(from)));
+  return {};
+}
+
+result<u32> sys_times(u32 to) {
+  const tms used{current->user_ticks, current->system_ticks, current->child_user_ticks,
+                 current->child_system_ticks};
+  if (to) TRY(put_user(to, used));
+  return jiffies & 0x7FFF'FFFF;
+}
+
+result<void> sys_clock_gettime(u32 clock, u32 to) {
+  const duration since_boot = now() - instant{};
+  switch (clock) {
+    case abi::clock_monotonic: return put_user(to, to_timespec(since_boot));
+    case abi::clock_realtime: {
+      abi::timespec time = to_timespec(since_boot);
+      time.seconds = static_cast<i32>(current_time());
+      return put_user(to, time);
+    }
+    default: return fail(error::einval);
+  }
+}
+
+// A signal that has a handler ends the sleep; the program learns how much of it was left.
+result<void> sys_nanosleep(u32 time, u32 remaining) {
+  const abi::timespec asked = TRY(get_user<abi::timespec>(time));
+  const instant end = now() + TRY(to_duration(asked));
+  wait_queue nobody_wakes;
+  while (now() < end) {
+    if (interruptible_sleep_on(nobody_wakes, end) != wake_reason::signalled) continue;
+    const duration left = std::max(end - now(), duration{});
+    if (remaining) TRY(put_user(remaining, to_timespec(left)));
+    return fail(error::eintr);
+  }
+  return {};
+}

@@ -1,0 +1,136 @@
+// The table of system calls and the way into it: see system_call.h.
+//
+// The sys_ functions (sys.h) have the parameters that their call has; `enter` takes as many of them
+// from the registers as a function wants and makes one number of what it returns.
+#include "kernel/system_call.h"
+
+#include <array>
+#include <type_traits>
+
+#include "kernel/sched.h"
+#include "kernel/sys.h"
+#include "lib/abi.h"
+
+namespace {
+
+using system_call_function = i32 (*)(const trap_frame& registers);
+
+i32 to_eax(const result<u32>& r) { return r ? static_cast<i32>(*r) : -to_errno(r.error()); }
+i32 to_eax(const result<void>& r) { return r ? 0 : -to_errno(r.error()); }
+
+template <auto Function>
+struct gate;
+template <class Return, class... Argument, Return (*Function)(Argument...)>
+struct gate<Function> {
+  static_assert(sizeof...(Argument) <= 5 && (std::is_same_v<Argument, u32> && ...));
+
+  static i32 enter(const trap_frame& r) {
+    return pass({r.ebx, r.ecx, r.edx, r.esi, r.edi}, std::index_sequence_for<Argument...>{});
+  }
+  template <size_t... I>
+  static i32 pass(const std::array<u32, 5>& arguments, std::index_sequence<I...>) {
+    return to_eax(Function(arguments[I]...));
+  }
+};
+
+constexpr u32 number(abi::syscall call) { return static_cast<u32>(call); }
+constexpr u32 NR_CALLS = number(abi::syscall::clock_gettime) + 1;
+
+struct table_builder {
+  std::array<system_call_function, NR_CALLS> table{};
+
+  template <auto Function>
+  constexpr void set(abi::syscall call) {
+    table[number(call)] = gate<Function>::enter;
+  }
+};
+
+constexpr auto sys_call_table = [] {
+  using enum abi::syscall;
+  table_builder b;
+  b.set<sys_exit>(exit);
+  b.set<sys_fork>(fork);
+  b.set<sys_read>(read);
+  b.set<sys_write>(write);
+  b.set<sys_open>(open);
+  b.set<sys_close>(close);
+  b.set<sys_waitpid>(waitpid);
+  b.set<sys_creat>(creat);
+  b.set<sys_link>(link);
+  b.set<sys_unlink>(unlink);
+  b.set<sys_execve>(execve);
+  b.set<sys_chdir>(chdir);
+  b.set<sys_time>(time);
+  b.set<sys_mknod>(mknod);
+  b.set<sys_chmod>(chmod);
+  b.set<sys_lseek>(lseek);
+  b.set<sys_getpid>(getpid);
+  b.set<sys_mount>(mount);
+  b.set<sys_umount>(umount);
+  b.set<sys_stime>(stime);
+  b.set<sys_alarm>(alarm);
+  b.set<sys_pause>(pause);
+  b.set<sys_utime>(utime);
+  b.set<sys_access>(access);
+  b.set<sys_sync_all>(sync);
+  b.set<sys_kill>(kill);
+  b.set<sys_rename>(rename);
+  b.set<sys_mkdir>(mkdir);
+  b.set<sys_rmdir>(rmdir);
+  b.set<sys_dup>(dup);
+  b.set<sys_pipe>(pipe);
+  b.set<sys_times>(times);
+  b.set<sys_brk>(brk);
+  b.set<sys_signal>(signal);
+  b.set<sys_umount2>(umount2);
+  b.set<sys_ioctl>(ioctl);
+  b.set<sys_fcntl>(fcntl);
+  b.set<sys_setpgid>(setpgid);
+  b.set<sys_umask>(umask);
+  b.set<sys_dup2>(dup2);
+  b.set<sys_getppid>(getppid);
+  b.set<sys_getpgrp>(getpgrp);
+  b.set<sys_setsid>(setsid);
+  b.set<sys_sigaction>(sigaction);
+  b.set<sys_sgetmask>(sgetmask);
+  b.set<sys_ssetmask>(ssetmask);
+  b.set<sys_reboot>(reboot);
+  b.set<sys_truncate>(truncate);
+  b.set<sys_ftruncate>(ftruncate);
+  b.set<sys_statfs>(statfs);
+  b.set<sys_syslog>(syslog);
+  b.set<sys_stat>(stat);
+  b.set<sys_lstat>(lstat);
+  b.set<sys_fstat>(fstat);
+  b.set<sys_fsync>(fsync);
+  b.set<sys_sigreturn>(sigreturn);
+  b.set<sys_sigprocmask>(sigprocmask);
+  b.set<sys_getpgid>(getpgid);
+  b.set<sys_getdents>(getdents);
+  b.set<sys_fsync>(fdatasync);
+  b.set<sys_nanosleep>(nanosleep);
+  b.set<sys_getcwd>(getcwd);
+  b.set<sys_clock_gettime>(clock_gettime);
+  return b.table;
+}();
+
+system_call_function function_of(u32 call) {
+  return call < NR_CALLS ? sys_call_table[call] : nullptr;
+}
+
+// Never begun again: close, since the descriptor is gone whatever close says, and sigreturn, whose
+// "result" is another call's.
+bool restartable(u32 call) {
+  return call != number(abi::syscall::close) && call != number(abi::syscall::sigreturn);
+}
+
+}  // namespace
+
+void system_call(trap_frame& registers) {
+  const u32 call = registers.eax;
+  const system_call_function function = function_of(call);
+  const i32 value = function ? function(registers) : -to_errno(error::enosys);
+  const bool interrupted = value == -to_errno(error::eintr);
+  current->interrupted_call = interrupted && restartable(call) ? call : 0;
+  registers.eax = static_cast<u32>(value);
+}

@@ -1,0 +1,35 @@
+// The checks behind user_memory.h.
+#include "kernel/user_memory.h"
+
+#include <algorithm>
+
+#include "hal/memory.h"
+#include "kernel/sched.h"
+#include "mm/address_space.h"
+
+result<std::span<byte>> user_span(u32 address, u32 length, bool write) {
+  if (!current->space) return fail(error::efault);  // a kernel task has no user memory
+  if (length != 0) TRY(current->space->verify_area(address, length, write));
+  return std::span<byte>(reinterpret_cast<byte*>(address), length);
+}
+
+// Page by page, so that a text which ends just before unmapped memory is as good as any other.
+result<std::string_view> user_text(u32 address, u32 limit, error too_long) {
+  const char* const text = reinterpret_cast<const char*>(address);
+  u32 length = 0;
+  while (length < limit) {
+    const u32 at = address + length;
+    const u32 piece = std::min(limit - length, PAGE_SIZE - at % PAGE_SIZE);
+    TRY(user_span(at, piece, false));
+    const void* const end = std::memchr(text + length, 0, piece);
+    if (end) return std::string_view(text, static_cast<const char*>(end));
+    length += piece;
+  }
+  return fail(too_long);
+}
+
+result<std::string_view> user_path(u32 address) {
+  const std::string_view path = TRY(user_text(address, PATH_MAX, error::enametoolong));
+  if (path.empty()) return fail(error::enoent);
+  return path;
+}
