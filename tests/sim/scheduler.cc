@@ -15,7 +15,7 @@
 namespace sim {
 namespace {
 
-constexpr u64 most_turns_at_one_time = 2'000'000;
+constexpr u64 most_turns_at_one_time = 200'000;
 
 world* running_world = nullptr;
 

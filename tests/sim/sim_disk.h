@@ -90,7 +90,7 @@ class medium {
 
   // --- evidence ---
   std::span<byte> bytes() { return bytes_; }  // what is durable; for planting and for looking
-  std::vector<byte> durable() const { return bytes_; }
+  std::span<const byte> durable() const { return bytes_; }
   // What a reader would get now, the cache included.
   std::vector<byte> content() const;
   size_t cached_sectors() const { return cache_.size(); }
