@@ -7,9 +7,11 @@
 #include <new>
 
 #include "hal/irq.h"
+#include "hal/paging.h"
 #include "hal/panic.h"
 #include "mm/buddy.h"
 #include "mm/mmio.h"
+#include "mm/page_table.h"
 
 namespace {
 
@@ -31,6 +33,13 @@ constexpr u32 round_up(u64 address) {
   return static_cast<u32>((address + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
+// head.asm mapped all that could be there. Where no memory is, a wild pointer shall fault.
+void unmap_beyond(u32 end) {
+  for (u32 at = (end + TABLE_SPAN - 1) / TABLE_SPAN; at < DIRECT_MAP_SIZE / TABLE_SPAN; ++at)
+    kernel_page_directory[KERNEL_BASE / TABLE_SPAN + at] = 0;
+  load_page_directory(physical_address(kernel_page_directory));
+}
+
 }  // namespace
 
 void mem_init(std::span<const memory_range> usable, u32 first_free) {
@@ -47,6 +56,7 @@ void mem_init(std::span<const memory_range> usable, u32 first_free) {
     if (start < end) allocator.free(start, end - start);
   }
   pages_in_all = allocator.free_pages();
+  unmap_beyond(pages * PAGE_SIZE);
   mmio_init();
 }
 

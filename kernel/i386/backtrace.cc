@@ -24,7 +24,7 @@ void print_address(u32 address) {
   if (found.name.empty())
     printk("  %08x\n", address);
   else
-    printk("  %08x %.*s+%#x\n", address, static_cast<int>(found.name.size()), found.name.data(),
+    printk("  %08x %.*s+0x%x\n", address, static_cast<int>(found.name.size()), found.name.data(),
            found.offset);
 }
 

@@ -25,15 +25,18 @@ constexpr chipset chipsets[] = {
     {0x8086, 0x2918, 0x40, 0xFF80},  // ICH9: -M q35
 };
 
-void soft_power_off() {
+// Takes effect a moment later. False: the chipset is not a known one.
+bool soft_power_off() {
   for (const pci_device& device : pci_devices()) {
     for (const chipset& known : chipsets) {
       if (device.vendor_id != known.vendor_id || device.device_id != known.device_id) continue;
       const u16 base = pci_read16(device, known.base_register) & known.base_mask;
       out16(static_cast<io_port>(base + pm1_control_offset),
             static_cast<u16>(sleep_type::of(soft_off) | sleep_enable::of(1)));
+      return true;
     }
   }
+  return false;
 }
 
 constexpr io_port keyboard_command = 0x64, reset_control = 0xCF9;
@@ -52,8 +55,7 @@ void triple_fault() {
 
 void power_off() {
   disable_interrupts();
-  soft_power_off();
-  printk("The power can be switched off now.\n");
+  if (!soft_power_off()) printk("The power can be switched off now.\n");
   halt();
 }
 
