@@ -51,7 +51,7 @@ void bulk_only::fill_cbw(const scsi_command& command) {
 result<void> bulk_only::submit_all(exchange& x, const scsi_command& command) {
   TRY(device_.submit(x.cbw));
   if (command.data != direction::none) TRY(device_.submit(x.data));
-  if (command.data == direction::out && !x.data.quiet) {
+  if (command.data != direction::none && !x.data.quiet) {
     const result<void> sent = device_.wait(x.data, x.deadline);
     if (!sent) TRY(clear_failed_data(x));
     x.csw.after = nullptr;
@@ -118,7 +118,7 @@ void bulk_only::take_back(exchange& x) {
 result<command_reply> bulk_only::attempt(const scsi_command& command) {
   const bool in = command.data == direction::in;
   const bool status_at_once =
-      command.data != direction::out || command.length <= longest_write_with_status;
+      command.data == direction::out && command.length <= longest_write_with_status;
   fill_cbw(command);
   exchange x{
       .cbw = {.endpoint_address = out_, .segments = {&cbw_segment_, 1}, .quiet = true},

@@ -1,7 +1,10 @@
 // Bulk-Only Transport (USB Mass Storage Class, Bulk-Only Transport 1.0): one SCSI command as three
 // transfers – command wrapper (CBW) out, data in or out, status wrapper (CSW) in.
 //
-// - All three are queued at once; the interrupt comes with the status.
+// - All three are queued at once where that is safe, and then the interrupt comes with the status.
+//   Two things are not, both seen in QEMU 7.2: a status queued behind data IN is never answered, and
+//   one asked for while a long write still wants data is answered with STALL. There the status is
+//   asked for when the data is through.
 // - Nothing is believed before the status: a device pads the data of a failed command and says so
 //   only there.
 // - Each command has a tag of its own, so that a stale status is recognised.
@@ -87,8 +90,7 @@ class bulk_only {
 
  private:
   static constexpr u32 cbw_offset = 0, csw_offset = 64, scratch_offset = 512;
-  // A device that takes its data in portions answers IN tokens with STALL until it has all
-  // (QEMU: 128 KiB), so the status of a longer write is asked for when the data is through.
+  // QEMU takes data in portions of 128 KiB.
   static constexpr u32 longest_write_with_status = 128 * 1024;
 
   // A command under way.
