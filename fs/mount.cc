@@ -156,7 +156,7 @@ void umount_all() {
   for (super_block& sb : all_super_blocks()) {
     if (!sb.s_ready || sb.s_dev == root_dev) continue;
     if (checkpoint::absent(sb.s_dev)) {
-      printk("%s is away: its unwritten blocks are lost with the power\n", sb.s_device.data());
+      static_cast<void>(checkpoint::settle(sb.s_dev, true));  // says what is lost with the power
     } else if (!umount(sb, false) && sb.s_ready && !write_out(sb)) {
       // Files are still open, but nobody will write any more.
       printk("%s could not be written out\n", sb.s_device.data());

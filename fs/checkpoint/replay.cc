@@ -3,7 +3,8 @@
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/report.h"
 #include "hal/clock.h"
-#include "hal/log.h"
+#include "hal/panic.h"
+#include "lib/crc32c.h"
 
 namespace checkpoint {
 
@@ -33,6 +34,8 @@ void start_writes(volume& v, slot_names& names, u32 count, batch& writes) {
   for (u32 i = 0; i < count; ++i) {
     slot* s = find_slot(names[i].dev, names[i].block);
     if (!s) continue;
+    // The region is memory like any other; what was sealed must be what goes out.
+    kassert(v.state != volume_state::replay || s->checksum == crc32c(s->bytes()));
     s->state = slot_state::issued;
     names[writes.size()] = names[i];
     writes.start(block_command::write, medium_address(v.partitions, s->dev, s->block), s->content);
