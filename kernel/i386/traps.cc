@@ -138,5 +138,8 @@ extern "C" void handle_trap(trap_frame& registers) {
     handle_exception(registers);
   }
 
+  // Nobody is let into virtual-8086 mode, but QEMU's iret takes a program there that asks for it
+  // (Intel SDM volume 2, IRET: only at privilege level 0). It goes no further.
+  if (registers.virtual_8086()) force_signal(abi::sigkill);
   if (from_user) return_to_user(registers);
 }

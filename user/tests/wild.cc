@@ -38,7 +38,9 @@ const crime CRIMES[] = {
     {"jumping into the kernel", SIGSEGV, [] { jump_to(0x80100000); }},
     {"jumping to the end of memory", SIGSEGV, [] { jump_to(0xFFFFFFFF); }},
     {"overflowing its stack", SIGSEGV, [] { overflow_stack(0); }},
-    {"dividing by zero", SIGFPE, [] { zero = 1 / zero; }},
+    {"dividing by zero", SIGFPE, [] { asm volatile("idivl %2"
+                                                   :
+                                                   : "a"(1), "d"(0), "r"(zero)); }},
     {"dividing too much", SIGFPE,
      [] {
        asm volatile("idivl %2" : : "a"(0x80000000), "d"(-1), "r"(-1));
