@@ -4,21 +4,9 @@
 #include <algorithm>
 
 #include "hal/memory.h"
+#include "kernel/elf_format.h"
 
 namespace {
-
-struct elf_header {
-  std::array<u8, 16> e_ident;
-  u16 e_type, e_machine;
-  u32 e_version, e_entry, e_phoff, e_shoff, e_flags;
-  u16 e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx;
-};
-static_assert(sizeof(elf_header) == 52);
-
-struct program_header {
-  u32 p_type, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_flags, p_align;
-};
-static_assert(sizeof(program_header) == 32);
 
 constexpr std::array<u8, 7> MAGIC = {0x7F, 'E', 'L', 'F', 1 /* 32 bit */, 1 /* little endian */, 1};
 constexpr u16 ET_EXEC = 2, EM_386 = 3;

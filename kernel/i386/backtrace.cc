@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr int max_frames = 24;
+constexpr int MAX_FRAMES = 24;
 
 struct stack_frame {
   u32 caller_frame;
@@ -40,7 +40,7 @@ void print_registers(const trap_frame& r) {
 
 void print_backtrace(const task_struct& of, u32 instruction, u32 frame_pointer) {
   if (instruction) print_address(instruction);
-  for (int i = 0; i < max_frames && is_on_stack(of, frame_pointer); ++i) {
+  for (int i = 0; i < MAX_FRAMES && is_on_stack(of, frame_pointer); ++i) {
     const auto& frame = *reinterpret_cast<const stack_frame*>(frame_pointer);
     if (frame.return_address == 0) break;
     print_address(frame.return_address - 1);

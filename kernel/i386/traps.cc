@@ -98,6 +98,7 @@ void handle_page_fault(trap_frame& registers) {
       panic_with_registers("the kernel used an unchecked address", registers);
     }
     switch (outcome.error()) {
+      case error::eintr: break;  // while it waited for its program; the signal is delivered next
       case error::enomem:
         fault_of_program(registers, "out of memory", abi::sigkill, address);
         break;
