@@ -1,13 +1,13 @@
 """The other end of the kernel's serial line: says what is typed, waits for what is printed."""
 
 import re
-import sys
 import threading
 import time
 
 PROMPT = "# "
-# Colours and cursor movements of the line editor, and carriage returns: layout, not text.
-_LAYOUT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
+# Layout, not text: colours, cursor movements, carriage returns before a line's end, and the " \r"
+# by which the line editor makes a terminal wrap.
+_LAYOUT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)| \r(?=[^\n])")
 
 
 class ConsoleError(Exception):
@@ -98,8 +98,3 @@ class Console:
 
 def _indented(text):
     return "\n".join("  | " + line for line in text.splitlines())
-
-
-def show(text):
-    sys.stdout.write(text)
-    sys.stdout.flush()
