@@ -100,7 +100,7 @@ void vga_screen::continue_sequence(char c) {
     u32& value = parameters_[parameter_count_];
     value = std::min(value * 10 + static_cast<u32>(c - '0'), 9999u);
   } else if (c == ';') {
-    parameter_count_ = std::min<u32>(parameter_count_ + 1, std::size(parameters_) - 1);
+    parameter_count_ = std::min(parameter_count_ + 1, static_cast<u32>(std::size(parameters_)) - 1);
   } else if (c == '?') {
     private_sequence_ = true;
   } else if (c >= '@' && c <= '~') {
