@@ -209,7 +209,10 @@ int fputc(int c, FILE* file) {
 int putc(int c, FILE* file) { return fputc(c, file); }
 int putchar(int c) { return fputc(c, stdout); }
 
-int fputs(const char* s, FILE* file) { return fwrite(s, 1, strlen(s), file) ? 0 : EOF; }
+int fputs(const char* s, FILE* file) {
+  const size_t length = strlen(s);
+  return fwrite(s, 1, length, file) == length ? 0 : EOF;
+}
 int puts(const char* s) { return fputs(s, stdout) == EOF ? EOF : putchar('\n'); }
 
 void perror(const char* what) {

@@ -1,0 +1,2 @@
+// false: fails.
+int main() { return 1; }

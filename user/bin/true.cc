@@ -1,0 +1,2 @@
+// true: succeeds.
+int main() { return 0; }
