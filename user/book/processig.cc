@@ -10,6 +10,7 @@
 
 void sig_usr(int signo) {
   printf("pid %d has received %s (%d)\n", getpid(), signo == SIGUSR1 ? "SIGUSR1" : "?", signo);
+  fflush(stdout);
   signal(SIGUSR1, sig_usr);
 }
 

@@ -29,10 +29,20 @@ int run_condition(node& condition) {
   return status;
 }
 
-// In the child: never returns.
+int run_simple(node& command, bool in_child);
+
+bool is_only_wrapping(const node& command) {
+  return (command.kind == node_kind::sequence || command.kind == node_kind::group) &&
+         command.parts.size() == 1 && command.redirections.empty();
+}
+
+// In the child: never returns. A single command becomes the child itself, so that the pid that is
+// known outside ($!, the job's) is the program's.
 [[noreturn]] void run_child(node& command) {
   forget_jobs();
-  const int status = run(command);
+  node* only = &command;
+  while (is_only_wrapping(*only)) only = &*only->parts[0];
+  const int status = only->kind == node_kind::simple ? run_simple(*only, true) : run(*only);
   fflush(stdout);
   _exit(status);
 }
@@ -246,7 +256,7 @@ void print_trace(const vector<text>& arguments) {
   fprintf(stderr, "\n");
 }
 
-int run_simple(node& command) {
+int run_simple(node& command, bool in_child) {
   const size_t assignments = count_assignments(command);
   const bool nothing_else = assignments == command.words.size();
   if (nothing_else) shell.status = 0;  // $(command) in them sets it
@@ -258,6 +268,7 @@ int run_simple(node& command) {
   if (arguments.empty() || function)
     for (size_t n = 0; n < assignments; ++n) assign(command.words[n]);
   if (function) return run_builtin(function, arguments, command);
+  if (!arguments.empty() && in_child) exec_program(command, arguments, assignments);
   if (!arguments.empty()) return run_program(command, arguments, assignments);
   redirected files;
   return files.apply(command.redirections, false) ? shell.status : 1;
@@ -284,7 +295,7 @@ int run_redirected(node& command) {
 
 int run_any(node& command) {
   switch (command.kind) {
-    case node_kind::simple: return run_simple(command);
+    case node_kind::simple: return run_simple(command, false);
     case node_kind::pipeline: return run_pipeline(command);
     case node_kind::not_true: return run_condition(*command.parts[0]) == 0;
     case node_kind::and_then:

@@ -11,15 +11,25 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
-// How far the construct reaches that opens at `at`: one past the closing character.
+// One past the quote that closes what opens at `at`.
+size_t end_of_quoted(std::string_view word, size_t at) {
+  const char quote = word[at];
+  for (++at; at < word.size() && word[at] != quote; ++at)
+    if (word[at] == '\\' && quote == '"') ++at;
+  return at + 1;
+}
+
+// One past the character that closes the construct that opens at `at`; what is quoted is skipped.
 size_t end_of_enclosed(std::string_view word, size_t at, char open, char close) {
-  for (int depth = 0; at < word.size(); ++at) {
+  for (int depth = 0; at < word.size();) {
     const char c = word[at];
-    if (c == '\\') ++at;
-    if (c == '\'') at = word.find('\'', at + 1);
-    if (at == word.npos) break;
+    if (c == '\'' || c == '"') {
+      at = end_of_quoted(word, at);
+      continue;
+    }
+    at += c == '\\' ? 2 : 1;
     if (c == open) ++depth;
-    if (c == close && --depth == 0) return at + 1;
+    if (c == close && --depth == 0) return at;
   }
   return word.size();
 }

@@ -101,9 +101,8 @@ void tell_death(int status) {
   if (WTERMSIG(status) == SIGINT) {
     shell.interrupted = shell.interactive;
   } else if (WTERMSIG(status) != SIGPIPE) {
-    printf("%s\n", strsignal(WTERMSIG(status)));
+    fprintf(stderr, "%s\n", strsignal(WTERMSIG(status)));
   }
-  fflush(stdout);
 }
 
 // The foreground's part is over: the job has ended, or goes into the table. Returns $?.

@@ -1,0 +1,126 @@
+"""The shell on a terminal: editing, history, jobs, and who gets ^C."""
+
+import time
+
+import pytest
+
+pexpect = pytest.importorskip("pexpect")
+
+from conftest import SHELL  # noqa: E402
+
+UP, DOWN, RIGHT, LEFT = "\033[A", "\033[B", "\033[C", "\033[D"
+
+
+def control(letter):
+    return chr(ord(letter) & 0x1F)
+
+
+class Terminal:
+    def __init__(self, environment, directory):
+        self.child = pexpect.spawn(str(SHELL), env=environment, cwd=str(directory), timeout=5,
+                                   encoding="utf-8", dimensions=(24, 80))
+        self.child.expect("# ")
+
+    def type(self, keys):
+        self.child.send(keys)
+
+    def until_prompt(self):
+        self.child.expect("\r\n# ")
+        return self.child.before
+
+    def run(self, line):
+        """What the command printed."""
+        self.type(line + "\n")
+        return self.until_prompt().replace("\r", "").partition("\n")[2]
+
+
+@pytest.fixture
+def terminal(environment, tmp_path):
+    t = Terminal(environment, tmp_path)
+    yield t
+    t.child.close(force=True)
+
+
+@pytest.mark.parametrize("keys, result", [
+    ("echo abd" + LEFT + "c", "abcd"),
+    ("cho x" + control("A") + "e" + control("E") + "y", "xy"),
+    ("echo ab\x7fc", "ac"),
+    ("echo a b" + control("W") + "c", "a c"),
+    ("garbage" + control("U") + "echo a", "a"),
+    ("echo abc" + LEFT * 2 + control("K"), "a"),
+    ("echo abc" + LEFT * 2 + control("D"), "ac"),
+    ("echo abc" + LEFT * 2 + "\033[3~", "ac"),
+    ("echo one two" + "\033b\033b" + "zero ", "zero one two"),
+    ("echo one two" + "\033[1;5D" + "\033[1;5C" + "x", "one twox"),
+    ("echo one" + control("B") + control("F") + "x", "onex"),
+    ("cho x" + "\033[1~" + "e" + "\033[4~" + "y", "xy"),
+])
+def test_editing(terminal, keys, result):
+    terminal.type(keys + "\n")
+    assert terminal.until_prompt().endswith("\r\n" + result)
+
+
+def test_history(terminal):
+    terminal.run("echo one")
+    terminal.run("echo two")
+    assert terminal.run(UP + UP).endswith("one")
+    assert terminal.run(UP + UP + UP + DOWN).endswith("two")
+    assert terminal.run("echo new" + UP + DOWN).endswith("new")
+
+
+def test_long_lines_are_edited(terminal):
+    word = "x" * 200
+    terminal.type("echo " + word + control("A") + RIGHT * 5 + "y" + control("E") + "z\n")
+    assert terminal.until_prompt().endswith("\r\ny" + word + "z")
+
+
+def test_interrupt_cancels_the_line(terminal):
+    terminal.type("echo a" + control("C"))
+    assert terminal.until_prompt() == "echo a^C"
+    terminal.type("if true\n")
+    terminal.child.expect("> ")
+    terminal.type(control("C"))
+    terminal.until_prompt()
+    assert terminal.run("echo b") == "b"
+
+
+def test_interrupt_ends_the_foreground_only(terminal):
+    terminal.run("sleep 60 &")
+    terminal.type("sleep 60\n")
+    time.sleep(0.3)
+    terminal.type(control("C"))
+    terminal.until_prompt()
+    assert terminal.run("echo $?") == "130"
+    assert "Running" in terminal.run("jobs")
+    terminal.run("kill $!")
+
+
+@pytest.mark.parametrize("loop", ["while true; do true; done", "while true; do sleep 0.1; done"])
+def test_interrupt_ends_loops(terminal, loop):
+    terminal.type(loop + "\n")
+    time.sleep(0.3)
+    terminal.type(control("C"))
+    terminal.until_prompt()
+    assert terminal.run("echo alive") == "alive"
+
+
+def test_stop_and_continue(terminal):
+    terminal.type("sleep 0.5\n")
+    time.sleep(0.2)
+    terminal.type(control("Z"))
+    assert "Stopped" in terminal.until_prompt()
+    assert terminal.run("fg") == "sleep 0.5"
+    assert terminal.run("jobs; echo none") == "none"
+
+
+def test_finished_jobs_are_told(terminal):
+    terminal.run("sleep 0.1 &")
+    time.sleep(0.4)
+    assert "Done" in terminal.run("true") + terminal.run("true")
+
+
+def test_end_of_input_leaves(terminal):
+    terminal.type(control("D"))
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 0
