@@ -135,7 +135,7 @@ void attend(host_device& device) {
   devices.push_back(device);
   const at_scope_end forget([&device] { devices.remove(device); });
   const result<void> served = identify_and_serve(device);
-  if (!served && !device.gone())
+  if (!served && served.error() != error::enotsup && !device.gone())
     printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
            to_errno(served.error()));
 }

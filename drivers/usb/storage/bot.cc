@@ -174,6 +174,7 @@ result<command_reply> bulk_only::execute(const scsi_command& command) {
   if (device_.gone()) return fail(error::enodev);
   if (const result<void> recovered = recover(); !recovered) {
     // Nothing helps: whoever serves it treats it as pulled.
+    printk("usb %u-%u: the device does not recover\n", device_.facts.bus, device_.facts.port);
     device_.release();
     return fail(error::enodev);
   }

@@ -2,9 +2,9 @@
 // transfers – command wrapper (CBW) out, data in or out, status wrapper (CSW) in.
 //
 // - All three are queued at once where that is safe, and then the interrupt comes with the status.
-//   Two things are not, both seen in QEMU 7.2: a status queued behind data IN is never answered, and
-//   one asked for while a long write still wants data is answered with STALL. There the status is
-//   asked for when the data is through.
+//   Two things are not, both seen in QEMU 7.2: a status queued behind data IN is never answered,
+//   and one asked for while a long write still wants data is answered with STALL. There the status
+//   is asked for when the data is through.
 // - Nothing is believed before the status: a device pads the data of a failed command and says so
 //   only there.
 // - Each command has a tag of its own, so that a stale status is recognised.

@@ -98,18 +98,17 @@ result<verdict> scsi_disk::ask_what_failed() {
 // Runs a command to its final outcome. The command's own failure stays a failure, however well its
 // REQUEST SENSE went.
 result<u32> scsi_disk::run(const scsi_command& command) {
-  constexpr int max_tries = 5;
+  constexpr int max_tries = 5, max_transport_failures = 2;
   const instant patience = now() + 30_s;
-  bool ended = false;
-  for (int tries = 0; tries < max_tries;) {
+  int transport_failures = 0;
+  for (int tries = 0; tries < max_tries; ++tries) {
     const result<command_reply> reply = transport_.execute(command);
-    if (!reply && reply.error() == error::enodev) return fail(error::enodev);
-    if (reply && !reply->failed) {
-      if (reply->actual == command.length) return reply->actual;
-      if (command.data != direction::in || command.segments.size() == 1) return reply->actual;
+    if (!reply) {
+      if (reply.error() == error::enodev) return fail(error::enodev);
+      if (++transport_failures == max_transport_failures) return fail(error::eio);
+      continue;
     }
-    ++tries;
-    if (!reply || !reply->failed) continue;
+    if (!reply->failed) return reply->actual;
     const result<verdict> why = ask_what_failed();
     if (!why && why.error() == error::enodev) return fail(error::enodev);
     switch (why.value_or(verdict::retry)) {
@@ -120,14 +119,15 @@ result<u32> scsi_disk::run(const scsi_command& command) {
         sleep_for(100_ms);
         break;
       case verdict::reset:
-      case verdict::medium_changed: ended = phase_ == phase::in_use; break;
+      case verdict::medium_changed:
+        if (phase_ == phase::in_use) return fail(error::enomedium);
+        break;
       case verdict::no_medium: return fail(error::enomedium);
       case verdict::write_protected: return fail(error::erofs);
       case verdict::not_supported: return fail(error::enotsup);
       case verdict::out_of_range: return fail(error::erange);
       case verdict::failed: return fail(error::eio);
     }
-    if (ended) return fail(error::enomedium);
   }
   return fail(error::eio);
 }

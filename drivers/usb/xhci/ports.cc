@@ -6,6 +6,10 @@
 
 namespace xhci {
 
+namespace {
+constexpr duration reset_recovery = 10_ms;  // TRSTRCY (USB 2.0, 7.1.7.5)
+}
+
 port_status root_port::status() const {
   return port_status{host_->read_operational(operational::portsc(number_))};
 }
@@ -80,7 +84,6 @@ result<void> root_port::reset(bool again) {
   if (host_->dead() || lost(status())) return fail(error::enodev);
   if (!outcome) return outcome;
   enabled_ = true;
-  sleep_for(10_ms);  // TRSTRCY (USB 2.0, 7.1.7.5)
   return {};
 }
 
@@ -92,7 +95,10 @@ result<void> root_port::reset_usb2() {
     clear_reset_changes();
     const port_status at = status();
     if (lost(at)) return fail(error::enodev);
-    if (done && at.enabled()) return {};
+    if (done && at.enabled()) {
+      sleep_for(reset_recovery);
+      return {};
+    }
     sleep_for(tries < 2 ? 10_ms : 200_ms);
   }
   return fail(error::eio);
@@ -115,7 +121,10 @@ result<void> root_port::reset_usb3(bool again) {
     write(warm ? at.to_warm_reset() : at.to_reset());
     wait_for([](port_status p) { return p.reset_done() || p.warm_reset_done(); }, 800);
     clear_reset_changes();
-    if (wait_for(trained, 200)) return {};
+    if (wait_for(trained, 200)) {
+      sleep_for(reset_recovery);
+      return {};
+    }
   }
   return fail(error::eio);
 }
