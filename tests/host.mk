@@ -10,10 +10,10 @@ HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno
 # As in the kernel, but with the type information that the tests' derived classes refer to.
 HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-statics -fno-strict-aliasing
 
-# Parts of drivers/char that need no machine: the file system answers for special files by them.
-HOST_EXTRA := $(wildcard drivers/char/char_device.cc drivers/char/info_device.cc)
+# Parts of other rooms that need no machine; the file system answers for special files by drivers/char.
+HOST_EXTRA := $(wildcard drivers/char/char_device.cc drivers/char/info_device.cc mm/buddy.cc kernel/options.cc)
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
-HOST_ROOMS := sim lib drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
+HOST_ROOMS := sim lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests
