@@ -48,11 +48,15 @@ class Guest(Machine):
         assert found, f"no cksum of {path}\n{self.console.text[-1000:]}"
         return int(found.group(1)), int(found.group(2))
 
+    def disks(self):
+        """The names of disks and partitions that the kernel has now."""
+        return re.findall(r"^(sd\w+)", self.sh("cat /dev/disks"), re.MULTILINE)
+
     # --- pulls -------------------------------------------------------------------------------
 
     def volume_line(self, disk="sda"):
         """What `ckpt` says about a volume."""
-        found = re.search(rf"^{disk} .*$", self.sh("ckpt"), re.MULTILINE)
+        found = re.search(rf"^{disk} .*$", self.sh("cat /dev/ckpt"), re.MULTILINE)
         return found.group() if found else ""
 
     def wait_state(self, state, disk="sda"):

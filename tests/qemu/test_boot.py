@@ -36,6 +36,6 @@ def test_reboot(boot):
 def test_a_stick_that_is_plugged_in_later_is_found(boot, make_stick, controller):
     guest = boot(controller=controller)
     guest.insert(make_stick(port=5))
-    guest.wait_for(lambda: "sda" in guest.sh("lsblk"), "sda appears")
+    guest.wait_for(lambda: "sda" in guest.disks(), "sda appears")
     guest.ok("mount /dev/sda /mnt")
     assert "user" in guest.sh("ls /mnt")

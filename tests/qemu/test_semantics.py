@@ -40,7 +40,7 @@ def test_hold_expires_and_the_lost_files_are_named(pulled):
     # Row 16: it comes back as a stick that lost something, and nothing old is written to it.
     before = guest.snapshot()
     guest.plug("stick", 2)
-    guest.wait_for(lambda: "sd" in guest.sh("lsblk"), "it is there")
+    guest.wait_for(lambda: guest.disks(), "it is there")
     assert guest.snapshot() == before
 
 
@@ -51,7 +51,7 @@ def test_ckpt_drops_a_set(pulled):
     assert guest.console.seen("^LOST: .*hello.txt")
     guest.sh("umount /mnt")
     guest.plug("stick", 2)
-    guest.wait_for(lambda: "sd" in guest.sh("lsblk"), "it is there")
+    guest.wait_for(lambda: guest.disks(), "it is there")
     assert guest.snapshot() == before
 
 
@@ -81,7 +81,7 @@ def test_umount_by_force_gives_up(pulled):
     guest.ok("umount -f /mnt")
     assert guest.console.seen("^LOST: .*hello.txt")
     guest.plug("stick", 2)
-    guest.wait_for(lambda: "sd" in guest.sh("lsblk"), "it is there")
+    guest.wait_for(lambda: guest.disks(), "it is there")
     assert guest.snapshot() == before
 
 

@@ -19,7 +19,7 @@ def test_another_stick_with_the_same_serial_is_not_written(boot, make_stick):
     before = other.image.read_bytes()
     guest.insert(other)
     guest.console.expect(REFUSED)
-    guest.wait_for(lambda: "sdb" in guest.sh("lsblk"), "the other one gets a name of its own")
+    guest.wait_for(lambda: "sdb" in guest.disks(), "the other one gets a name of its own")
     guest.ok("sync")
     guest.pull("other")
     assert other.image.read_bytes() == before
@@ -45,7 +45,7 @@ def test_a_copy_of_the_stick_that_was_written_elsewhere_is_not_written(boot, mak
 def test_two_sticks_are_pulled_and_come_back_swapped(boot, make_stick):
     guest = boot(make_stick("stick", port=1))
     guest.insert(make_stick("second", port=2))
-    guest.wait_for(lambda: "sdb" in guest.sh("lsblk"), "sdb appears")
+    guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
     guest.ok("mkdir /tmp/second")
     guest.ok("mount /dev/sdb /tmp/second")
     guest.ok("echo one > /mnt/one")
@@ -63,7 +63,7 @@ def test_two_sticks_are_pulled_and_come_back_swapped(boot, make_stick):
 def test_one_stick_does_not_wait_for_the_other(boot, make_stick):
     guest = boot(make_stick("stick", port=1))
     guest.insert(make_stick("second", port=2))
-    guest.wait_for(lambda: "sdb" in guest.sh("lsblk"), "sdb appears")
+    guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
     guest.ok("mkdir /tmp/second")
     guest.ok("mount /dev/sdb /tmp/second")
     guest.ok("echo one > /mnt/one")
@@ -88,7 +88,7 @@ def test_partitions(boot, make_stick, tmp_path):
     stick = make_stick()
     ranges = sticks.make_partitioned_stick(stick.image, [2048, 4096])
     guest = boot(stick, mounted=False)
-    guest.wait_for(lambda: "sda2" in guest.sh("lsblk"), "sda2 appears")
+    guest.wait_for(lambda: "sda2" in guest.disks(), "sda2 appears")
     guest.sh("umount /mnt")
     for number in (1, 2):
         guest.ok(f"mkdir /tmp/p{number}")
@@ -171,7 +171,7 @@ def test_hostile_images_harm_nobody(boot, make_stick, what):
     HOSTILE[what](image, minix.Volume(bytes(image)))
     stick.image.write_bytes(image)
     guest = boot(stick, mounted=False)
-    guest.wait_for(lambda: "sda" in guest.sh("lsblk"), "sda appears")
+    guest.wait_for(lambda: "sda" in guest.disks(), "sda appears")
     for command in ("mount /dev/sda /mnt", "ls -l /mnt /mnt/user", f"cat /mnt{HELLO1} | wc",
                     "echo new > /mnt/new", f"echo over > /mnt{HELLO1}", "mkdir /mnt/user/directory",
                     f"rm /mnt{HELLO1}", "rmdir /mnt/user", "df", "sync", "umount /mnt"):
@@ -193,11 +193,11 @@ def test_random_damage_harms_nobody(boot, make_stick, data):
         struct.pack_into("<H", image, minix.BLOCK + 16, 0x137F)
         stick.image.write_bytes(image)
         guest.insert(stick)
-        guest.wait_for(lambda: "sd" in guest.sh("lsblk"), "it appears")
+        guest.wait_for(lambda: guest.disks(), "it appears")
         for command in ("mount /dev/sda /mnt", "ls -l /mnt /mnt/user", "echo new > /mnt/new",
                         "rm /mnt/new", "sync", "umount -f /mnt"):
             guest.sh(command)
         guest.pull(stick.name)
-        guest.wait_for(lambda: "sd" not in guest.sh("lsblk"), "it is gone")
+        guest.wait_for(lambda: not guest.disks(), "it is gone")
     assert not guest.console.seen("PANIC")
     assert "alive" in guest.sh("echo alive")
