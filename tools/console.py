@@ -75,6 +75,15 @@ class Console:
         """Whether it was printed at any time."""
         return re.search(pattern, self.text, re.MULTILINE) is not None
 
+    def wait_seen(self, pattern, timeout=60):
+        """Waits until it has been printed, before or after what was matched last."""
+        deadline = time.monotonic() + timeout
+        while not self.seen(pattern):
+            with self._changed:
+                if self._closed or time.monotonic() > deadline:
+                    raise ConsoleError(f"{pattern!r} was never printed")
+                self._changed.wait(0.2)
+
     def mark(self):
         """From here on: expect() looks only at what comes later."""
         with self._changed:

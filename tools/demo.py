@@ -95,7 +95,7 @@ class Demo:
         began = time.monotonic()
         self._vm.console.wait_prompt()
         tell(f"The shell's prompt came after {time.monotonic() - began:.1f} s.")
-        self._vm.console.expect(r"/dev/sda mounted on /mnt")
+        self._vm.console.wait_seen(r"/dev/sda mounted on /mnt")
         self._vm.insert(self._source)
         self.shell("mkdir /tmp/source")
         self.retry("mount /dev/sdb /tmp/source", "ls /tmp/source", "random.bin")

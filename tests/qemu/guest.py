@@ -32,7 +32,7 @@ class Guest(Machine):
         return output
 
     def wait_mounted(self, disk="sda", directory="/mnt"):
-        self.console.expect(f"/dev/{disk} mounted on {directory}")
+        self.console.wait_seen(f"/dev/{disk} mounted on {directory}")
 
     def wait_for(self, condition, what, timeout=30):
         """Polls a condition of the outside world; the patience is no measure of speed."""
