@@ -83,6 +83,7 @@ result<parent_and_name> dir_namei(fs_context& ctx, std::string_view path) {
   inode_ref dir = path.starts_with('/') ? ctx.root.copy() : ctx.pwd.copy();
   for (;;) {
     const std::string_view name = take_name(path);
+    if (!dir->is_dir()) return fail(error::enotdir);
     if (only_slashes(path)) return parent_and_name{std::move(dir), name, !path.empty()};
     dir = TRY(lookup(ctx, *dir, name));
   }

@@ -157,6 +157,8 @@ size_t minix_image::inode_offset(u32 number) const {
 minix_image::raw_inode minix_image::read_inode(u32 number) {
   const size_t at = inode_offset(number);
   raw_inode inode{u16_at(at), u32_at(at + 4), static_cast<u8>(bytes_[at + 13]), {}, {}};
+  const u16 type = inode.mode & mode_format;
+  if (type != mode_directory && type != mode_regular) return inode;  // a device has no zones
   const u32 wanted = static_cast<u32>((inode.size + block_size - 1) / block_size);
   for (u32 i = 0; i < direct_zones + 2; ++i)
     collect_zones(inode, u16_at(at + 14 + 2 * i),

@@ -27,8 +27,8 @@ std::vector<byte> on_minix(const disk_options& options,
       EXPECT_EQ(count_buffers().in_use, 0u) << "a buffer was not given back";
     });
   }
-  judge(stick.bytes());
-  return stick.durable();
+  judge(stick.durable());
+  return {stick.durable().begin(), stick.durable().end()};
 }
 
 void judge(std::span<const byte> image) {
@@ -86,7 +86,8 @@ namespace {
 // Opens, does something, closes; the first error.
 template <class Action>
 result<void> with_file(fs_context& ctx, std::string_view path, u32 flags, Action&& action) {
-  TRY(open_file(ctx, path, flags, 0644).and_then([](file* f) { return close_file(*f); }));
+  file* created = TRY(open_file(ctx, path, flags, 0644));
+  TRY(close_file(*created));
   opened f(ctx, path, flags & ~(abi::o_trunc | abi::o_excl));
   TRY(action(f));
   return f.close();
@@ -107,19 +108,20 @@ result<void> write_at(fs_context& ctx, std::string_view path, u32 position, std:
 
 result<std::string> read_from(fs_context& ctx, std::string_view path) {
   std::string whole;
-  TRY(with_file(ctx, path, abi::o_rdonly, [&](const opened& f) -> result<void> {
+  const auto read_all = [&](const opened& f) -> result<void> {
     for (;;) {
       const std::string part = TRY(f.read(4096));
       if (part.empty()) return {};
       whole += part;
     }
-  }));
+  };
+  TRY(with_file(ctx, path, abi::o_rdonly, read_all));
   return whole;
 }
 
 result<std::vector<std::string>> names_in(fs_context& ctx, std::string_view path) {
   std::vector<std::string> names;
-  TRY(with_file(ctx, path, abi::o_rdonly | abi::o_directory, [&](const opened& f) -> result<void> {
+  const auto read_all = [&](const opened& f) -> result<void> {
     std::array<byte, 200> records;
     while (const u32 size = TRY(read_directory(*f, records)))
       for (u32 at = 0; at < size;) {
@@ -130,7 +132,8 @@ result<std::vector<std::string>> names_in(fs_context& ctx, std::string_view path
         at += head.record_length;
       }
     return {};
-  }));
+  };
+  TRY(with_file(ctx, path, abi::o_rdonly | abi::o_directory, read_all));
   std::ranges::sort(names);
   return names;
 }
