@@ -3,6 +3,7 @@
 // A dead process stays in the task array as a zombie, with its number and its exit code, until its
 // father has asked for them; fatherless ones belong to process 1. Exit codes have the traditional
 // form: the value of exit() in bits 8 to 15, or the signal that killed it in the low ones.
+#include "drivers/char/tty.h"
 #include "hal/log.h"
 #include "hal/panic.h"
 #include "kernel/files.h"
@@ -48,9 +49,10 @@ bool orphaned(int pgrp, const task_struct& without) {
   return true;
 }
 
+// Process 1 is nobody's job: it stops for the end of the machine alone (sys_reboot.cc).
 bool has_stopped(int pgrp) {
   for (const task_struct* t : task)
-    if (t && t->pgrp == pgrp && t->state == task_state::stopped) return true;
+    if (t && t->pgrp == pgrp && t->state == task_state::stopped && t->pid != 1) return true;
   return false;
 }
 
@@ -86,6 +88,7 @@ void do_exit(u32 code) {
   kassert(current != task[0]);
   if (current->pid == 1) restart_init(code);
   give_everything_back();
+  if (current->leader) tty_session_ended(current->session);
   release_orphaned_groups(*current);
   reparent_children(*current);
   current->exit_code = code;
@@ -154,17 +157,6 @@ result<u32> sys_waitpid(u32 pid, u32 status, u32 options) {
 }
 
 namespace {
-
-// Everybody but process 1 and the caller.
-u32 signal_all(u32 signal) {
-  u32 sent = 0;
-  for (task_struct* t : task) {
-    if (!t || !t->space || t->pid <= 1 || t == current) continue;
-    ++sent;
-    if (signal) send_signal(*t, signal);
-  }
-  return sent;
-}
 
 u32 signal_process(int pid, u32 signal) {
   task_struct* const to = find_process(pid);

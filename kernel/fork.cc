@@ -17,7 +17,6 @@ void copy_identity(const task_struct& parent, task_struct& child) {
   child.priority = parent.priority;
   child.pgrp = parent.pgrp;
   child.session = parent.session;
-  child.tty = parent.tty;
   child.comm = parent.comm;
   child.blocked = parent.blocked;
   child.sigaction = parent.sigaction;

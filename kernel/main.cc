@@ -33,6 +33,7 @@ namespace {
 
 void char_devices_init() {
   tty_init({.current_group = [] { return current->pgrp; },
+            .current_session = [] { return current->session; },
             .signal = [](int group, u32 signal) { signal_group(group, signal); }});
   mem_device_init();
   info_init();

@@ -48,7 +48,6 @@ struct task_struct {
   fs_context fs;
   std::array<file*, NR_OPEN> filp{};
   u32 close_on_exec = 0;
-  u32 tty = 0;  // device number of the controlling terminal; 0 none
 
   // memory and processor
   address_space* space = nullptr;  // null for a kernel task

@@ -68,12 +68,14 @@ void send_signal(task_struct& to, u32 signal) {
 
 bool signal_pending() { return deliverable(*current) != 0; }
 
-void force_signal(u32 signal) {
-  abi::sigaction& action = action_of(*current, signal);
-  const bool deaf = current->blocked & signal_bit(signal) || action.handler == abi::sig_ign;
+void force_signal(task_struct& to, u32 signal) {
+  const irq_guard masked;
+  abi::sigaction& action = action_of(to, signal);
+  const bool deaf = to.blocked & signal_bit(signal) || action.handler == abi::sig_ign;
   if (deaf) action.handler = abi::sig_dfl;
-  current->blocked &= ~signal_bit(signal);
-  current->signal |= signal_bit(signal);
+  to.blocked &= ~signal_bit(signal);
+  to.signal |= signal_bit(signal);
+  if (to.state == task_state::interruptible) wake_task(to, wake_reason::signalled);
 }
 
 u32 signal_group(int pgrp, u32 signal) {
@@ -84,6 +86,16 @@ u32 signal_group(int pgrp, u32 signal) {
     if (signal) send_signal(*t, signal);
   }
   return members;
+}
+
+u32 signal_all(u32 signal) {
+  u32 others = 0;
+  for (task_struct* t : task) {
+    if (!t || !t->space || t->pid <= 1 || t == current) continue;
+    ++others;
+    if (signal) send_signal(*t, signal);
+  }
+  return others;
 }
 
 void reset_handlers(task_struct& t) {

@@ -11,13 +11,16 @@ constexpr u32 signal_bit(u32 signal) { return u32{1} << (signal - 1); }
 // Neither may be caught, blocked or ignored.
 constexpr u32 UNBLOCKABLE = signal_bit(abi::sigkill) | signal_bit(abi::sigstop);
 
-// A fault of the current process itself: delivered even if it is blocked or ignored, since the
-// faulting instruction would only fault again.
-void force_signal(u32 signal);
+// Delivered even if it is blocked or ignored, and to process 1, too: for a program's own fault,
+// whose instruction would only fault again, and for the end of the machine. The default action
+// then.
+void force_signal(task_struct& to, u32 signal);
 
 // Sends to every process of a group; how many there were. Never sleeps; callable from interrupt
 // handlers.
 u32 signal_group(int pgrp, u32 signal);
+// The same for everybody but process 1 and the current one.
+u32 signal_all(u32 signal);
 
 // exec: handlers are gone with the old program; what was ignored stays ignored.
 void reset_handlers(task_struct& t);

@@ -82,7 +82,7 @@ result<u32> sys_sigreturn() {
   trap_frame& registers = *current->user_registers;
   if (!pop_signal_frame(registers)) {
     printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
-    force_signal(abi::sigsegv);
+    force_signal(*current, abi::sigsegv);
   }
   return registers.eax;
 }

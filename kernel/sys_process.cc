@@ -46,7 +46,6 @@ result<u32> sys_setsid() {
   if (current->leader || current->pgrp == current->pid) return fail(error::eperm);
   current->leader = true;
   current->session = current->pgrp = current->pid;
-  current->tty = 0;
   return static_cast<u32>(current->pid);
 }
 

@@ -2,18 +2,46 @@
 #include <algorithm>
 
 #include "fs/fs.h"
+#include "hal/clock.h"
 #include "hal/log.h"
+#include "kernel/files.h"
 #include "kernel/i386/power.h"
 #include "kernel/printk.h"
+#include "kernel/process.h"
 #include "kernel/sched.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
 
 namespace {
 
+// How long processes have to end by themselves, and then to be ended.
+constexpr duration GRACE = 200_ms;
+
+bool others_live() {
+  for (const task_struct* t : task)
+    if (t && t->space && t != current && t->pid != 1) return true;
+  return false;
+}
+
+// So that no file stays open: everybody is asked to end, then made to. Process 1 rests meanwhile,
+// lest it begin another shell. Who waits for a stick that is away is not waited for.
+void end_other_processes() {
+  current->blocked = ~u32{0};
+  if (current->pid != 1) force_signal(*find_process(1), abi::sigstop);
+  for (const u32 signal : {abi::sigterm, abi::sigkill}) {
+    signal_all(signal);
+    const instant deadline = now() + GRACE;
+    while (others_live() && now() < deadline) sleep_for(10_ms);
+  }
+  close_files(false);
+  current->fs.pwd = current->fs.root.copy();
+}
+
 // Everything that a stick can still be told, it is told; what cannot be written is said on the
 // console and does not hold the machine up.
 void put_file_systems_away() {
+  end_other_processes();
   if (!sys_sync_all()) printk("Some blocks could not be written.\n");
   umount_all();
 }

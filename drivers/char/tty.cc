@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "drivers/char/char_device.h"
 #include "drivers/char/console.h"
@@ -36,7 +37,8 @@ constexpr abi::termios DEFAULT_TERMIOS = [] {
 
 struct terminal {
   abi::termios termios = DEFAULT_TERMIOS;
-  int pgrp = 0;  // the foreground process group; 0: nobody is signalled
+  int pgrp = 0;     // the foreground process group; 0: nobody is signalled
+  int session = 0;  // of the one who chose it
   input_queue input;
   wait_queue readers;
   process_groups groups{};
@@ -186,6 +188,7 @@ result<u32> set_foreground(std::span<const byte> argument) {
   std::memcpy(&group, argument.data(), sizeof group);
   if (group < 0) return fail(error::einval);
   tty.pgrp = group;
+  tty.session = tty.groups.current_session();
   return 0;
 }
 
@@ -206,6 +209,13 @@ constexpr char_device tty_device = {
     .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .ioctl_size = tty_ioctl_size};
 
 }  // namespace
+
+void tty_session_ended(int session) {
+  if (session != tty.session) return;
+  const int left_behind = std::exchange(tty.pgrp, 0);
+  tty.session = 0;
+  if (left_behind) tty.groups.signal(left_behind, abi::sighup);
+}
 
 void tty_init(const process_groups& groups) {
   tty.groups = groups;

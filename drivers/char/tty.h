@@ -13,11 +13,16 @@
 #include "lib/types.h"
 
 struct process_groups {
-  // The group of the task that runs now.
+  // The group and the session of the task that runs now.
   int (*current_group)();
+  int (*current_session)();
   // Sends a signal to every process of a group. Never sleeps; called from interrupt handlers, too.
   void (*signal)(int group, u32 signal);
 };
 
 // Registers the devices and turns the console's input on. Called once at boot.
 void tty_init(const process_groups& groups);
+
+// A session is over: if the terminal was its, the foreground group gets SIGHUP, and the terminal is
+// free for the next one. Never sleeps.
+void tty_session_ended(int session);

@@ -77,7 +77,7 @@ void fault_of_program(const trap_frame& registers, const char* what, u32 signal,
     print_registers(registers);
     print_user_backtrace(registers);
   }
-  force_signal(signal);
+  force_signal(*current, signal);
 }
 
 void handle_page_fault(trap_frame& registers) {
@@ -141,6 +141,6 @@ extern "C" void handle_trap(trap_frame& registers) {
 
   // Nobody is let into virtual-8086 mode, but QEMU's iret takes a program there that asks for it
   // (Intel SDM volume 2, IRET: only at privilege level 0). It goes no further.
-  if (registers.virtual_8086()) force_signal(abi::sigkill);
+  if (registers.virtual_8086()) force_signal(*current, abi::sigkill);
   if (from_user) return_to_user(registers);
 }

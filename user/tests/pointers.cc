@@ -12,15 +12,15 @@ using abi::syscall;
 int zero, null_device, directory, terminal;
 uint32_t good[32];
 
+long text(const char* s) { return reinterpret_cast<long>(s); }
+long memory() { return reinterpret_cast<long>(good); }
+
 struct probe {
   const char* name;
   bool null_allowed;  // null means something, so it is no bad pointer here
   bool written;       // the kernel writes through it: read-only memory is bad too
   long (*call)(long pointer);
 };
-
-long text(const char* s) { return reinterpret_cast<long>(s); }
-long memory() { return reinterpret_cast<long>(good); }
 
 const probe PROBES[] = {
     {"read", false, true, [](long p) { return raw_system_call(syscall::read, zero, p, 16); }},
