@@ -48,7 +48,7 @@ u32 producer_ring::push(trb t) {
     first_ = position;
     first_cycle_ = cycle_;
   }
-  const u32 cycle = trb_control::cycle::of(first ? !cycle_ : cycle_);
+  const bool cycle = first ? !cycle_ : cycle_;
   store(slot(position), t, trb_control::cycle::set(t.control, cycle));
   ++used_;
   ++enqueue_;
@@ -60,8 +60,8 @@ u32 producer_ring::push(trb t) {
 // the chain bit there too (4.11.7).
 void producer_ring::cross_link(bool chained) {
   trb& link = slot(enqueue_);
-  u32 control = trb_control::chain::set(link.control, trb_control::chain::of(chained));
-  control = trb_control::cycle::set(control, trb_control::cycle::of(cycle_));
+  u32 control = trb_control::chain::set(link.control, chained);
+  control = trb_control::cycle::set(control, cycle_);
   dma_write_barrier();
   store_control(link, control);
   enqueue_ = next(enqueue_);
@@ -74,8 +74,7 @@ void producer_ring::publish() {
   trb& first = slot(first_);
   dma_write_barrier();
   // From this store on the controller owns the whole TD.
-  store_control(first,
-                trb_control::cycle::set(first.control, trb_control::cycle::of(first_cycle_)));
+  store_control(first, trb_control::cycle::set(first.control, first_cycle_));
 }
 
 void producer_ring::neutralise(u32 position, trb_type no_op) {
