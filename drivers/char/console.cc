@@ -48,6 +48,8 @@ void console_write(std::span<const char> text) {
   }
 }
 
+bool wait_for_console() { return serial_wait_for_room(); }
+
 void console_panic() { serial_panic(); }
 
 void set_console_input(void (*receive)(char)) {

@@ -10,6 +10,10 @@ void console_init();
 // the VT102's escape sequences. Never sleeps; callable from interrupt handlers.
 void console_write(std::span<const char> text);
 
+// For those who write more than a line: sleeps while the serial line is far behind, but not for
+// ever. False: a signal came first.
+bool wait_for_console();
+
 // For panic(): what has been written is shown though interrupts will never come again.
 void console_panic();
 

@@ -5,6 +5,7 @@
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/port_io.h"
+#include "hal/wait.h"
 #include "lib/types.h"
 
 namespace {
@@ -23,14 +24,16 @@ constexpr u8 received = 0x01, transmitter_empty = 0x20;  // line_status
 constexpr u8 divisor_115200 = 1;
 constexpr u8 serial_line = 4;
 constexpr u32 fifo_size = 16;
-constexpr duration stuck_after = 2_s;
+constexpr duration stuck_after = 2_s;  // for those who cannot sleep
+constexpr duration patience = 60_s;    // for those who can
 
-constexpr u32 queue_size = 16384;
+constexpr u32 queue_size = 16384, plenty = queue_size / 2;
 std::array<char, queue_size> queue;
 u32 head = 0, tail = 0;  // taken from, added at; they count on for ever
 bool by_polling = true;  // until interrupts are there
 bool present = false;
 bool stuck = false;  // the line has not taken anything for long: nobody listens
+wait_queue room;     // who waits for the queue to empty
 void (*receiver)(char) = nullptr;
 
 bool transmitter_ready() { return (in8(line_status) & transmitter_empty) != 0; }
@@ -49,12 +52,14 @@ void select_interrupts() {
   out8(interrupt_enable, static_cast<u8>(transmit | (receiver ? on_received : 0)));
 }
 
+u32 queued() { return tail - head; }
+
 // Waits until the queue holds no more than `left`; what a stuck line does not take is given up.
 void drain(u32 left) {
   const instant deadline = now() + stuck_after;
-  while (tail - head > left) {
+  while (queued() > left) {
     send_queued();
-    if (tail - head > left && (stuck || now() > deadline)) {
+    if (queued() > left && (stuck || now() > deadline)) {
       stuck = true;
       head = tail - left;
     }
@@ -72,6 +77,7 @@ bool serial_interrupt(void*) {
     send_queued();
     select_interrupts();
   }
+  if (queued() < plenty) wake_up(room);
   return ours;
 }
 
@@ -91,7 +97,7 @@ void serial_init() {
 void serial_write(std::span<const char> text) {
   if (!present) return;
   for (const char c : text) {
-    if (tail - head == queue_size) drain(queue_size / 2);
+    if (queued() == queue_size) drain(plenty);
     queue[tail++ % queue_size] = c;
   }
   send_queued();
@@ -99,6 +105,17 @@ void serial_write(std::span<const char> text) {
     drain(0);
   else
     select_interrupts();
+}
+
+bool serial_wait_for_room() {
+  irq_guard masked;
+  const instant deadline = now() + patience;
+  while (queued() > plenty && !stuck) {
+    const wake_reason why = interruptible_sleep_on(room, deadline);
+    if (why == wake_reason::signalled) return false;
+    if (why == wake_reason::timed_out) stuck = true;
+  }
+  return true;
 }
 
 void serial_panic() {

@@ -7,6 +7,9 @@
 void serial_init();
 // Never sleeps.
 void serial_write(std::span<const char> text);
+// Sleeps until the queue has room for some thousand characters, or the line is stuck. False: a
+// signal came first.
+bool serial_wait_for_room();
 // From now on text is sent by polling, for interrupts are off.
 void serial_panic();
 void set_serial_input(void (*receive)(char));

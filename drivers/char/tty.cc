@@ -2,6 +2,7 @@
 // interrupt handler does all the editing, as in the book's copy_to_cooked.
 #include "drivers/char/tty.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -72,10 +73,17 @@ void unecho(char c) {
   put(is_control(c) && c != '\t' ? "\b\b  \b\b" : "\b \b");
 }
 
-// The console begins a new line at every newline by itself; ONLCR only says so.
+// The console begins a new line at every newline by itself; ONLCR only says so. A terminal that is
+// slower than the writer is waited for, piece by piece.
 result<u32> tty_write(u8, std::span<const byte> from, u32) {
-  put({reinterpret_cast<const char*>(from.data()), from.size()});
-  return static_cast<u32>(from.size());
+  constexpr size_t PIECE = 1024;
+  std::string_view rest(reinterpret_cast<const char*>(from.data()), from.size());
+  while (!rest.empty() && wait_for_console()) {
+    put(rest.substr(0, PIECE));
+    rest.remove_prefix(std::min(rest.size(), PIECE));
+  }
+  if (!rest.empty() && rest.size() == from.size()) return fail(error::eintr);
+  return static_cast<u32>(from.size() - rest.size());
 }
 
 // --- input: everything here runs in interrupt handlers ---

@@ -34,8 +34,9 @@ void print_registers(const trap_frame& r) {
   printk("eax %08x  ebx %08x  ecx %08x  edx %08x\n", r.eax, r.ebx, r.ecx, r.edx);
   printk("esi %08x  edi %08x  ebp %08x  esp %08x\n", r.esi, r.edi, r.ebp,
          r.from_user() ? r.esp : static_cast<u32>(reinterpret_cast<uintptr_t>(&r.esp)));
-  printk("eip %08x  cs %04x  eflags %08x  vector %u  error %x\n", r.eip, r.cs & 0xFFFF, r.eflags,
-         r.vector, r.error_code);
+  printk("eip %08x  cs %04x  eflags %08x", r.eip, r.cs & 0xFFFF, r.eflags);
+  if (r.vector != trap_frame::no_vector) printk("  vector %u  error %x", r.vector, r.error_code);
+  printk("\n");
 }
 
 void print_backtrace(const task_struct& of, u32 instruction, u32 frame_pointer) {

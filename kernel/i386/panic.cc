@@ -25,29 +25,25 @@ void begin_panic() {
   console_panic();
 }
 
-void say_where() { printk("in task %d (%s)\n", current->pid, current->comm.data()); }
+[[noreturn]] void die(const char* message, const trap_frame& registers) {
+  printk("\nPANIC: %s\nin task %d (%s)\n", message, current->pid, current->comm.data());
+  print_registers(registers);
+  print_backtrace(*current, registers.eip, registers.ebp);
+  halt();
+}
 
 }  // namespace
 
-void panic(const char* format, ...) {
+// panic() itself is in traps.asm.
+extern "C" [[noreturn]] void panic_at(const trap_frame& registers, const char* format,
+                                      std::va_list arguments) {
   begin_panic();
   std::array<char, 256> message;
-  std::va_list arguments;
-  va_start(arguments, format);
   format_to(message, format, arguments);
-  va_end(arguments);
-  printk("\nPANIC: %s\n", message.data());
-  say_where();
-  print_backtrace(*current, 0,
-                  static_cast<u32>(reinterpret_cast<uintptr_t>(__builtin_frame_address(0))));
-  halt();
+  die(message.data(), registers);
 }
 
 void panic_with_registers(const char* what, const trap_frame& registers) {
   begin_panic();
-  printk("\nPANIC: %s\n", what);
-  say_where();
-  print_registers(registers);
-  print_backtrace(*current, registers.eip, registers.ebp);
-  halt();
+  die(what, registers);
 }

@@ -11,6 +11,7 @@ struct trap_frame {
   u32 eip, cs, eflags;
   u32 esp, ss;  // only when it came from user mode
 
+  static constexpr u32 no_vector = 0x100;  // panic() was called
   static constexpr u32 virtual_8086_flag = 1 << 17;
   bool virtual_8086() const { return (eflags & virtual_8086_flag) != 0; }
   bool from_user() const { return (cs & 3) == 3 || virtual_8086(); }

@@ -2,10 +2,11 @@
 ; system_call.s). Every entry builds the same trap_frame (trap_frame.h) and calls handle_trap.
 
 KERNEL_DATA equ 0x10
+NO_VECTOR   equ 0x100                   ; trap_frame.h
 
 global trap_entries, system_call_entry, switch_stacks, first_run_of_kernel_task, first_run_of_child
-global load_user_registers
-extern handle_trap, finish_trap, run_kernel_task
+global load_user_registers, _Z5panicPKcz
+extern handle_trap, finish_trap, run_kernel_task, panic_at
 
 section .text
 
@@ -89,6 +90,28 @@ first_run_of_child:
   call finish_trap
   add esp, 4
   jmp leave_kernel
+
+; void panic(const char* format, ...), under the name that C++ gives it: keeps the registers as its
+; caller has them, in the form of a trap, for panic.cc to show.
+_Z5panicPKcz:
+  pushf
+  cli
+  push cs
+  push dword [esp + 8]                  ; eip: where panic was called
+  push dword 0
+  push dword NO_VECTOR
+  pusha
+  push ds
+  push es
+  push fs
+  push gs
+  mov eax, esp
+  lea edx, [esp + 18 * 4]               ; the format, behind the frame, eflags and the return address
+  lea ecx, [edx + 4]                    ; the arguments for it
+  push ecx
+  push dword [edx]
+  push eax
+  call panic_at
 
 section .rodata
 trap_entries:
