@@ -86,9 +86,8 @@ namespace {
 // Opens, does something, closes; the first error.
 template <class Action>
 result<void> with_file(fs_context& ctx, std::string_view path, u32 flags, Action&& action) {
-  file* created = TRY(open_file(ctx, path, flags, 0644));
-  TRY(close_file(*created));
-  opened f(ctx, path, flags & ~(abi::o_trunc | abi::o_excl));
+  file* open_one = TRY(open_file(ctx, path, flags, 0644));
+  opened f(*open_one);
   TRY(action(f));
   return f.close();
 }

@@ -44,6 +44,7 @@ u32 free_inodes(fs_context& ctx);
 class opened {
  public:
   opened(fs_context& ctx, std::string_view path, u32 flags, u16 mode = 0644);
+  explicit opened(file& f) : file_(&f) {}
   ~opened() { static_cast<void>(close()); }
   opened(const opened&) = delete;
   opened& operator=(const opened&) = delete;
