@@ -92,7 +92,7 @@ void refuse(volume& v, block_device& device) {
   device.hold();
   v.candidate = &device;
   set_state(v, volume_state::conflict);
-  checkpoint::report_refusal(v, device, true);
+  checkpoint::report_conflict(v, device);
 }
 
 // This stick is the missed one, unchanged.
@@ -109,19 +109,30 @@ void welcome(volume& v, block_device& device, const partition_table& partitions)
            disk_name(v.disk).data());
 }
 
+// A stick with the missed one's serial number that cannot be it: its owner will wonder.
+void tell_lookalike(const volume& v, const block_device& device) {
+  if (device.identity.serial != v.identity.serial) return;
+  const bool other_size = device.identity.sectors != v.identity.sectors;
+  checkpoint::report_stranger(v, device, other_size ? "capacity differs" : "description differs");
+}
+
 // Compares the stick with every volume that is missed. Whether that settled what becomes of it: it
 // is one of them, or one of them changed elsewhere; or it could not be read.
 bool settle_return(block_device& device, const partition_table& partitions) {
   volume* changed_elsewhere = nullptr;
   for (volume& v : checkpoint::all_volumes()) {
-    if (!is_missing(v) || !checkpoint::may_be(v, device, partitions)) continue;
+    if (!is_missing(v)) continue;
+    if (!checkpoint::may_be(v, device, partitions)) {
+      tell_lookalike(v, device);
+      continue;
+    }
     const result<verdict> outcome = look_at(v, device);
     if (!outcome) return true;
     if (*outcome == verdict::same) {
       welcome(v, device, partitions);
       return true;
     }
-    if (*outcome == verdict::different) checkpoint::report_refusal(v, device, false);
+    if (*outcome == verdict::different) checkpoint::report_stranger(v, device, "content differs");
     if (*outcome == verdict::modified && !changed_elsewhere) changed_elsewhere = &v;
   }
   if (!changed_elsewhere || !is_missing(*changed_elsewhere)) return false;

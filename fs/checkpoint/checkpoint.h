@@ -36,9 +36,6 @@ bool absent(dev_id dev);
 // Whether the volume was given up: everything on it answers eio until it is unmounted.
 bool dead(dev_id dev);
 
-// sync was asked for: says which volumes it had to leave out. Never sleeps.
-void report_skipped();
-
 // umount asks: gives up what is held (force), or waits for the stick, interruptibly, until nothing
 // is. Errors: eintr, eio when it was given up meanwhile.
 result<void> settle(dev_id dev, bool force);

@@ -50,14 +50,6 @@ void report_missed(const volume& v) {
          static_cast<int>(left % 60));
 }
 
-void report_skipped() {
-  for (const volume& v : all_volumes()) {
-    if (!away(v) || held_blocks(v) == 0) continue;
-    printk("sync: %s is away, its %u block%s must wait\n", describe(v.identity).data(),
-           held_blocks(v), plural(held_blocks(v)));
-  }
-}
-
 void report_return(const volume& v, u32 blocks, duration took) {
   const auto name = describe(v.identity);
   const int ms = static_cast<int>(took.milliseconds());
@@ -81,16 +73,17 @@ void report_loss(const volume& v) {
            plural(blocks - told));
 }
 
-void report_refusal(const volume& v, const block_device& device, bool modified) {
+void report_conflict(const volume& v, const block_device& device) {
+  printk(
+      "%s was changed elsewhere while it was away: nothing is written to it. "
+      "`ckpt force %s` writes our blocks, `ckpt drop %s` gives them up\n",
+      describe(device.identity).data(), disk_name(v.disk).data(), disk_name(v.disk).data());
+}
+
+void report_stranger(const volume& v, const block_device& device, const char* difference) {
   const auto missed_one = describe(v.identity);
-  const auto found = describe(device.identity);
-  if (modified)
-    printk(
-        "%s was changed elsewhere while it was away: nothing is written to it. "
-        "`ckpt force %s` writes our blocks, `ckpt drop %s` gives them up\n",
-        found.data(), disk_name(v.disk).data(), disk_name(v.disk).data());
-  else
-    printk("%s is not the missing %s: its content differs\n", found.data(), missed_one.data());
+  printk("%s is not the missing %s: its %s\n", describe(device.identity).data(), missed_one.data(),
+         difference);
 }
 
 void print_volumes(text_sink& out) {

@@ -13,9 +13,10 @@ void report_missed(const volume& v);
 void report_return(const volume& v, u32 blocks, duration took);
 // The set is given up: the files that lose data, by name.
 void report_loss(const volume& v);
-// A stick that might have been it is not, or was changed elsewhere. `disk` is its own name, if it
-// got one.
-void report_refusal(const volume& v, const block_device& device, bool modified);
+// The missed stick is back, but was changed elsewhere: it is refused.
+void report_conflict(const volume& v, const block_device& device);
+// A stick that looks like the missed one is another one; `difference` ends "its …".
+void report_stranger(const volume& v, const block_device& device, const char* difference);
 
 // The text of /dev/ckpt: one line per volume.
 void print_volumes(text_sink& out);
