@@ -45,6 +45,8 @@ void printk(const char* format, ...) {
   va_end(arguments);
   const std::span<const char> shown(text.data(), std::min(length, text.size() - 1));
   irq_guard masked;
+  // The kernel speaks on a line of its own, not into a prompt or into what somebody types.
+  if (at_line_start && !console_at_line_start()) console_write({"\n", 1});
   keep(shown);
   console_write(shown);
 }

@@ -11,6 +11,8 @@ namespace {
 
 vga_screen screen;
 
+bool line_start = true;
+
 // Interrupts, which print too, are let in between pieces of this size.
 constexpr size_t piece_size = 256;
 
@@ -40,7 +42,10 @@ void console_init() {
   screen.init();
 }
 
+bool console_at_line_start() { return line_start; }
+
 void console_write(std::span<const char> text) {
+  if (!text.empty()) line_start = text.back() == '\n';
   while (!text.empty()) {
     const auto piece = text.first(std::min(text.size(), piece_size));
     write_piece(piece);

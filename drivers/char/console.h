@@ -9,6 +9,8 @@ void console_init();
 // Shows text on both terminals; LF starts a new line. Understands CR, BS, HT, BEL and a subset of
 // the VT102's escape sequences. Never sleeps; callable from interrupt handlers.
 void console_write(std::span<const char> text);
+// Whether the last character written ended a line.
+bool console_at_line_start();
 
 // For those who write more than a line: sleeps while the serial line is far behind, but not for
 // ever. False: a signal came first.
