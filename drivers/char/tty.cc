@@ -32,6 +32,7 @@ constexpr abi::termios DEFAULT_TERMIOS = [] {
   t.cc[abi::cc_erase] = DELETE;
   t.cc[abi::cc_kill] = control('U');
   t.cc[abi::cc_eof] = control('D');
+  t.cc[abi::cc_susp] = control('Z');
   t.cc[abi::cc_min] = 1;
   return t;
 }();

@@ -27,6 +27,7 @@ CASES = {
               "2\n"),
     "break 2": ("for i in 1 2; do for j in 1 2; do echo $i$j; break 2; done; done; echo end",
                 "11\nend\n"),
+    "break in eval": ("for i in 1 2; do eval 'break; echo no'; echo no; done; echo end", "end\n"),
     "case": ("case abc in x) echo 1;; a*|b) echo 2;; *) echo 3;; esac", "2\n"),
     "group": ("{ echo a; echo b; } | wc -l", "2\n"),
     "subshell": ("X=1; (X=2; echo $X; exit 3); echo $? $X", "2\n3 1\n"),

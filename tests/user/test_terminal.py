@@ -104,6 +104,22 @@ def test_interrupt_ends_loops(terminal, loop):
     assert terminal.run("echo alive") == "alive"
 
 
+def test_kill_knows_jobs(terminal):
+    terminal.run("sleep 60 | cat &")
+    told = terminal.run("kill %1")
+    time.sleep(0.2)
+    assert "Terminated" in told + terminal.run("true") + terminal.run("true")
+
+
+def test_interrupt_ends_a_sourced_file(terminal, tmp_path):
+    (tmp_path / "f").write_text("sleep 60\necho went on\n")
+    terminal.type(". ./f\n")
+    time.sleep(0.3)
+    terminal.type(control("C"))
+    assert "went on" not in terminal.until_prompt()
+    assert terminal.run("echo $?") == "130"
+
+
 def test_stop_and_continue(terminal):
     terminal.type("sleep 0.5\n")
     time.sleep(0.2)

@@ -25,6 +25,7 @@ void open_console() {
 void become_shell(char* const arguments[]) {
   execve("/bin/sh", arguments, ENVIRONMENT);
   perror("init: /bin/sh");
+  sleep(1);  // it will be tried again
   _exit(1);
 }
 

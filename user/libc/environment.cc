@@ -91,9 +91,10 @@ int execvp(const char* file, char* const argv[]) {
   for (;;) {
     const size_t length = strcspn(path, ":");
     char whole[256];
-    snprintf(whole, sizeof whole, "%.*s%s%s", static_cast<int>(length), path, length ? "/" : "",
-             file);
-    execve(whole, argv, environ);
+    const int size = snprintf(whole, sizeof whole, "%.*s%s%s", static_cast<int>(length), path,
+                              length ? "/" : "", file);
+    errno = ENAMETOOLONG;
+    if (static_cast<size_t>(size) < sizeof whole) execve(whole, argv, environ);
     if (errno == ENOEXEC) exec_as_script(whole, argv);
     if (errno != ENOENT && errno != ENOTDIR) reason = errno;
     path += length;

@@ -1,3 +1,4 @@
+// See file_tree.h. What is read of a directory is read before anything in it is changed.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 
 namespace {
 
-// The paths of what is in a directory. Read completely before anything is changed there.
+// The paths of what is in a directory.
 bool read_entries(const char* path, vector<char*>& to) {
   DIR* directory = opendir(path);
   if (!directory) return false;

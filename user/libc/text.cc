@@ -1,3 +1,4 @@
+// The parts of text that are more than a line.
 #include <text.h>
 
 text& text::add(std::string_view more) {

@@ -1,3 +1,4 @@
+// The commands that the shell itself executes, and their table.
 #include "user/bin/sh/builtin.h"
 
 #include <ctype.h>
@@ -150,11 +151,8 @@ int run_source(vector<text>& arguments) {
   const int high = fcntl(fd, F_DUPFD, 10);
   close(fd);
   fcntl(high, F_SETFD, FD_CLOEXEC);
-  const bool interactive = shell.interactive;
   file_source from(high, false);
-  const int status = run_all(from);
-  shell.interactive = interactive;
-  return status;
+  return run_all(from);
 }
 
 int run_eval(vector<text>& arguments) {

@@ -1,3 +1,4 @@
+// Turns the words of a command into arguments; see expand.h for what that means.
 #include "user/bin/sh/expand.h"
 
 #include <ctype.h>

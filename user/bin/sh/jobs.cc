@@ -1,3 +1,4 @@
+// Process groups, the terminal, and the table of jobs; see jobs.h.
 #include "user/bin/sh/jobs.h"
 
 #include <errno.h>
@@ -202,10 +203,24 @@ void report_jobs() {
 
 void forget_jobs() { all.clear(); }
 
+void name_groups(vector<text>& arguments) {
+  vector<text> named;
+  for (text& argument : arguments) {
+    const job* found = argument.view().starts_with('%') ? find(argument) : nullptr;
+    if (found && named.size() == 1) named.push_back(text("--"));  // -5 would be a signal there
+    char number[16];
+    snprintf(number, sizeof number, "-%d", found ? found->group : 0);
+    named.push_back(found ? text(number) : std::move(argument));
+  }
+  arguments = std::move(named);
+}
+
 int jobs_command() {
   poll();
-  for (job& j : all)
+  for (job& j : all) {
     if (!j.members.empty()) print(j, j.stopped ? "Stopped" : "Running");
+    j.told = j.stopped;
+  }
   report_jobs();
   return 0;
 }

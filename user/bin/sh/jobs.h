@@ -26,6 +26,9 @@ void report_jobs();
 // In a child of the shell: the jobs are not its own.
 void forget_jobs();
 
+// For `kill`, which is a program: %1 becomes the number of the job's process group, negative.
+void name_groups(vector<text>& arguments);
+
 // The built-in commands `jobs`, `fg`, `bg`, `wait`.
 int jobs_command();
 int resume_command(std::string_view which, bool foreground);

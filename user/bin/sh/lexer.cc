@@ -1,3 +1,4 @@
+// One token at a time; a word is kept as typed, so quotes are only skipped over here.
 #include "user/bin/sh/lexer.h"
 
 #include <ctype.h>

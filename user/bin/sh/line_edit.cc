@@ -1,3 +1,4 @@
+// The line and the screen are kept alike by one rule: print what changed, then move back.
 #include "user/bin/sh/line_edit.h"
 
 #include <ctype.h>

@@ -56,7 +56,7 @@ int run_input(int argc, char** argv) {
     return run_all(from);
   }
   terminal_source from;
-  return run_all(from);
+  return run_interactively(from);
 }
 
 }  // namespace

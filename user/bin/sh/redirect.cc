@@ -1,3 +1,4 @@
+// Opens, duplicates and closes descriptors, and remembers what was there.
 #include "user/bin/sh/redirect.h"
 
 #include <ctype.h>

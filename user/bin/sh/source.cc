@@ -1,3 +1,4 @@
+// The sources that read descriptors; see source.h.
 #include "user/bin/sh/source.h"
 
 #include <errno.h>

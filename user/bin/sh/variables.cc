@@ -1,3 +1,4 @@
+// One list; a shell has few variables.
 #include "user/bin/sh/variables.h"
 
 #include <ctype.h>
