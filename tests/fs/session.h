@@ -1,0 +1,57 @@
+// A process, as far as the file system sees one: whole calls on whole files, for tests.
+#pragma once
+
+#include <string>
+
+#include "fs/fs.h"
+#include "tests/fs/machine.h"
+
+namespace sim {
+
+// Boots with a small root file system on the RAM disk that has /dev/sda, /dev/sda1, /dev/sdb,
+// /dev/ckpt, /mnt and /mnt2. Inside a world, once.
+fs_context boot_with_root(const boot_options& options = {});
+
+// Every call opens the file, does its work and closes it.
+class session {
+ public:
+  explicit session(fs_context context) : context_(std::move(context)) {}
+
+  fs_context& context() { return context_; }
+  session fork() const { return session(context_.copy()); }
+
+  // Creates or replaces the file.
+  result<void> write(const std::string& path, const std::string& content);
+  result<void> write_at(const std::string& path, u32 offset, const std::string& bytes);
+  result<void> append(const std::string& path, const std::string& bytes);
+  result<std::string> read(const std::string& path);
+  result<void> sync_file(const std::string& path);
+  result<void> mkdir(const std::string& path) { return make_directory(context_, path, 0755); }
+  result<void> rmdir(const std::string& path) { return remove_directory(context_, path); }
+  result<void> unlink(const std::string& path) { return unlink_path(context_, path); }
+  result<void> link(const std::string& from, const std::string& to) {
+    return link_path(context_, from, to);
+  }
+  result<void> rename(const std::string& from, const std::string& to) {
+    return rename_path(context_, from, to);
+  }
+  result<void> truncate(const std::string& path, u32 size) {
+    return truncate_path(context_, path, size);
+  }
+  result<void> mount(const std::string& device = "/dev/sda", const std::string& at = "/mnt") {
+    return mount_path(context_, device, at, 0);
+  }
+  result<void> umount(const std::string& at = "/mnt", bool force = false) {
+    return umount_path(context_, at, force);
+  }
+
+ private:
+  result<void> put(const std::string& path, u32 flags, u32 offset, const std::string& bytes);
+
+  fs_context context_;
+};
+
+// Bytes that differ from place to place and from seed to seed.
+std::string sample_text(size_t length, u32 seed);
+
+}  // namespace sim
