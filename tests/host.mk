@@ -10,8 +10,8 @@ HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno
 # As in the kernel, but with the type information that the tests' derived classes refer to.
 HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-statics -fno-strict-aliasing
 
-# Parts of other rooms that need no machine; the file system answers for special files by drivers/char.
-HOST_EXTRA := $(wildcard drivers/char/char_device.cc drivers/char/info_device.cc mm/buddy.cc kernel/options.cc)
+# Files of other rooms that need no machine.
+HOST_EXTRA := $(wildcard mm/buddy.cc kernel/options.cc)
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
 HOST_ROOMS := sim lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
@@ -31,7 +31,7 @@ $(HOST)/tests/%.o: tests/%.cc
 $(HOST_TEST_PROGRAM): $(HOST_PRODUCT_OBJECTS) $(HOST_TEST_OBJECTS) tests/sim/kernel_state.ld
 	@echo "  LINK  $@"
 	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
-	  -no-pie -Wl,--warn-unresolved-symbols -lgtest_main -lgtest -lpthread
+	  -lgtest_main -lgtest -lpthread
 
 .PHONY: host-tests host-test
 host-tests: $(HOST_TEST_PROGRAM)

@@ -1,4 +1,4 @@
-// The host's hal/log.h and hal/panic.h.
+// The host's hal/log.h, hal/panic.h and hal/text_screen.h.
 #include <array>
 #include <cstdarg>
 #include <cstdio>
@@ -6,6 +6,7 @@
 
 #include "hal/log.h"
 #include "hal/panic.h"
+#include "hal/text_screen.h"
 #include "lib/format.h"
 #include "tests/sim/world_state.h"
 
@@ -54,4 +55,10 @@ void panic(const char* format, ...) {
   va_end(arguments);
   sim::state_here().switch_away(true);
   std::abort();
+}
+
+// Nobody looks at it: what printk says is kept above.
+std::span<u16, screen_rows * screen_columns> text_screen() {
+  static std::array<u16, screen_rows * screen_columns> cells;
+  return cells;
 }
