@@ -162,6 +162,13 @@ void put_super(super_block& sb) {
   release(sb);
 }
 
+bool same_geometry(const super_block& sb, std::span<const byte, BLOCK_SIZE> block) {
+  const auto& disk = *reinterpret_cast<const d_super_block*>(block.data());
+  return disk.s_ninodes == sb.s_ninodes && disk.s_nzones == sb.s_nzones &&
+         disk.s_imap_blocks == sb.s_imap_blocks && disk.s_zmap_blocks == sb.s_zmap_blocks &&
+         disk.s_firstdatazone == sb.s_firstdatazone && disk.s_magic == sb.s_magic;
+}
+
 void complain(super_block& sb, const char* what, u32 number) {
   if (sb.s_complaints++ >= MAX_COMPLAINTS) return;
   printk("%s: damaged file system: %s (%u)\n", sb.s_device.data(), what, number);

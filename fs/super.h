@@ -94,5 +94,9 @@ void put_super(super_block& sb);
 // Says that damage was found (a few times per mount) and remembers it for s_state.
 void complain(super_block& sb, const char* what, u32 number);
 
+// Whether a superblock on some medium describes this file system: everything but its state, which
+// a checker on another machine may have changed. Never sleeps.
+bool same_geometry(const super_block& sb, std::span<const byte, BLOCK_SIZE> block);
+
 // The root device's file system; null before mount_root.
 super_block* root_super();

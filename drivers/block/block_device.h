@@ -8,8 +8,8 @@
 // A driver derives from it, implements request_fn and, in a task of its own or at once:
 //     while (request* r = next_request()) end_request(*r, do_it(*r));
 // When the device goes away: die(). Every queued request then ends with enodev, and so does every
-// later submit; the driver ends the one that it has in hand. wait_unreferenced() tells when it may
-// be reused.
+// later submit; the driver ends the one that it has in hand, after die(), so that nobody is told
+// enodev by a device that is not gone(). wait_unreferenced() tells when it may be reused.
 #pragma once
 
 #include <array>

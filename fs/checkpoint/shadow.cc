@@ -103,7 +103,12 @@ result<void> before_change(operation& op, block_nr block, std::span<const byte, 
       s->owner = op.owner();
       return {};
     }
-    TRY(barrier(op.dev()));
+    const result<void> flushed = barrier(op.dev());
+    // Pulled: the replay will make room for another version.
+    if (!flushed && flushed.error() == error::enodev)
+      TRY(wait_live(op.dev()));
+    else
+      TRY(flushed);
   }
 }
 
@@ -158,7 +163,8 @@ result<void> barrier(dev_id dev) {
   volume* v = volume_of(dev);
   if (!v) return target.device->flush();
   for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
-    if (!v->device) return fail(error::enodev);
+    if (away(*v))
+      return fail(error::enodev);  // also when nothing was written: writes may have failed
     if (v->flushed_stamp == v->last_stamp && v->device->caches_lost() == v->caches_lost) return {};
     if (TRY(flush_once(*v))) return {};
     TRY(rewrite_unflushed(*v));

@@ -2,20 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstring>
 
 #include "fs/buffer.h"
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
+#include "fs/super.h"
 #include "hal/memory.h"
 
 namespace checkpoint {
 
 namespace {
-
-constexpr size_t SUPER_GEOMETRY_SIZE = offsetof(d_super_block, s_state);
 
 // Kernel pages for the length of a verification.
 class pages {
@@ -88,18 +86,10 @@ class examination {
   u32 count_ = 0;
 };
 
-// A mounted file system's superblock tells sticks apart: its geometry never changes while it is
-// mounted. What follows the magic number is state, which a checker on another machine may have
-// changed.
-bool same_geometry(block_bytes a, block_bytes b) {
-  return std::memcmp(a.data(), b.data(), SUPER_GEOMETRY_SIZE) == 0;
-}
-
 verdict judge_buffer(const expectation& e, block_bytes medium) {
   const buffer_head& bh = buffer_at(e.index);
   if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block) return verdict::same;
   const block_bytes ours(bh.b_data, BLOCK_SIZE);
-  if (e.block == SUPER_BLOCK_NR && !same_geometry(ours, medium)) return verdict::different;
   if (shadowed(e.dev, e.block)) return verdict::same;  // its slot knows better
   return std::memcmp(ours.data(), medium.data(), BLOCK_SIZE) == 0 ? verdict::same
                                                                   : verdict::modified;
@@ -116,8 +106,21 @@ verdict judge_slot(const expectation& e, block_bytes medium) {
   return verdict::same;
 }
 
-// What the buffers still hold of this disk: those in use, the superblock and the bitmaps among
-// them.
+// A mounted file system's superblock tells sticks apart, whatever was in flight at the pull: its
+// geometry never changes while it is mounted.
+result<verdict> verify_superblocks(const volume& v, block_device& device, byte* scratch) {
+  const auto judge = [](const expectation& e, block_bytes medium) {
+    const super_block* sb = get_super(e.dev);
+    return !sb || same_geometry(*sb, medium) ? verdict::same : verdict::different;
+  };
+  examination e(v, device, scratch, judge);
+  for (const super_block& sb : all_super_blocks())
+    if (sb.s_ready && whole_disk(sb.s_dev) == v.disk) TRY(e.add({sb.s_dev, SUPER_BLOCK_NR}));
+  TRY(e.finish());
+  return e.result_so_far();
+}
+
+// What the buffers still hold of this disk: those in use.
 result<verdict> verify_buffers(const volume& v, block_device& device, byte* scratch) {
   examination e(v, device, scratch, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
@@ -187,8 +190,9 @@ result<verdict> verify(const volume& v, block_device& device) {
   if (scratch.empty()) return fail(error::enomem);
   // Rule 11: what nobody uses is dropped and read again later; what remains is compared.
   invalidate_unused_buffers(v.disk);
-  verdict worst = TRY(verify_buffers(v, device, scratch.data()));
+  verdict worst = TRY(verify_superblocks(v, device, scratch.data()));
   if (worst == verdict::different) return worst;
+  worst = TRY(verify_buffers(v, device, scratch.data()));
   worst = std::max(worst, TRY(verify_set(v, device, scratch.data())));
   return std::max(worst, TRY(verify_inodes(v, device, scratch.data())));
 }

@@ -59,7 +59,8 @@ volume* volume_of(dev_id dev) {
 }
 
 bool away(const volume& v) {
-  return v.state != volume_state::live && v.state != volume_state::dead;
+  if (v.state == volume_state::live) return v.device->gone();
+  return v.state != volume_state::dead;
 }
 bool being_replayed(const volume& v) {
   return v.state == volume_state::verify || v.state == volume_state::replay;
@@ -194,7 +195,8 @@ result<void> wait_live(dev_id dev) {
 result<void> settle(dev_id dev, bool force) {
   volume* v = volume_of(dev);
   if (!v) return {};
-  while (being_replayed(*v)) sleep_on(v->changed);
+  // A pull that we have not been told of yet counts as one only when we have.
+  while (being_replayed(*v) || (v->state == volume_state::live && away(*v))) sleep_on(v->changed);
   if (force && away(*v) && missed(*v)) give_up(*v);
   while (away(*v) && missed(*v))
     if (interruptible_sleep_on(v->changed) == wake_reason::signalled) return fail(error::eintr);

@@ -65,7 +65,8 @@ std::span<volume> all_volumes();
 // The volume that a name belongs to; null when there is none (a device that cannot be pulled).
 volume* volume_of(dev_id dev);
 
-// Not readable or writable now, and not given up either.
+// Not readable or writable now, and not given up either. True from the moment that its device is
+// gone, a little before the volume is told of it.
 bool away(const volume& v);
 // Whether anything would be lost, or left half done, if it never came back.
 bool missed(const volume& v);
