@@ -40,6 +40,7 @@ class experiment {
   pull_outcome run() {
     world world({.seed = plan_.seed});
     world.run([&] { live(); });
+    outcome_.story = world.console() + log_text();
     if (world.panicked()) complain("panic: " + world.panic_message());
     judge_medium();
     judge_order_of_commands();
@@ -185,6 +186,20 @@ class experiment {
     if (plan_.ask_fsck)
       if (const std::string words = fsck_minix(stick_.durable()); !words.empty())
         complain("fsck.minix: " + words);
+  }
+
+  // The last commands that the stick received, for the report of a failure.
+  std::string log_text() const {
+    std::ostringstream text;
+    const auto& log = stick_.log();
+    for (size_t i = log.size() > 40 ? log.size() - 40 : 0; i < log.size(); ++i) {
+      constexpr const char* names[] = {"read", "write", "flush"};
+      text << "  attach " << log[i].epoch.value() << " " << names[static_cast<u8>(log[i].cmd)]
+           << " " << log[i].first.value() << " +" << log[i].sectors << " from "
+           << log[i].begun.ns / 1000 << " to " << log[i].ended.ns / 1000 << " us"
+           << (log[i].succeeded ? "" : ", failed") << "\n";
+    }
+    return text.str();
   }
 
   void compare(const minix_image& image, const std::string& path, const image_file& promised) {

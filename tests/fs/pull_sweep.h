@@ -28,6 +28,7 @@ struct pull_outcome {
   u64 steps_before_return = 0;          // when the stick was first plugged in again
   u64 steps_of_return = 0;              // of verification and replay after the first pull
   u32 commands_verified = 0;            // writes of replays that were looked at
+  std::string story;                    // the console, and the last commands of the stick
   std::string complaint_text() const;
 };
 

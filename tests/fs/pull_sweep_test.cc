@@ -38,8 +38,10 @@ u64 number_from(const char* variable) {
 
 bool holds(const pull_plan& plan) {
   const pull_outcome outcome = sim::run_with_pulls(plan);
-  EXPECT_TRUE(outcome.complaints.empty()) << describe(plan) << "\n"
-                                          << outcome.complaint_text() << reproduce(plan);
+  EXPECT_TRUE(outcome.complaints.empty())
+      << describe(plan) << "\n"
+      << outcome.complaint_text() << "--- console and commands ---\n"
+      << outcome.story << reproduce(plan);
   return outcome.complaints.empty();
 }
 

@@ -139,7 +139,7 @@ void sim_disk::disconnect() {
 // The driver's task, as a class driver would have it.
 void sim_disk::serve() {
   media_arrived(*this);
-  while (!gone()) {
+  while (!left_) {
     if (request* r = next_request())
       carry_out(*r);
     else
@@ -155,17 +155,20 @@ void sim_disk::watch_port() {
   if (random_chance(2)) sleep_for(random_duration({}, 1_ms));
   die();
   media_left(*this);
+  left_ = true;
   wake_up(work_);
 }
 
 void sim_disk::carry_out(request& r) {
   command_record record{epoch, r.cmd, r.sector, r.nr_sectors, now(), {}, false};
-  const result<void> outcome = perform(r);
+  result<void> outcome = perform(r);
+  if (disconnected_) outcome = fail(error::enodev);  // what it said was not heard
   if (disconnected_ && random_chance(2)) sleep_for(random_duration({}, 1_ms));
   record.ended = now();
   record.succeeded = outcome.has_value();
   medium_.log_.push_back(record);
-  end_request(r, disconnected_ ? fail(error::enodev) : outcome);
+  if (disconnected_) die();  // before anybody hears of it
+  end_request(r, outcome);
 }
 
 bool sim_disk::wait_for_medium() {

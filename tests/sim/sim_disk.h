@@ -138,6 +138,7 @@ class sim_disk final : public block_device {
 
   medium& medium_;
   bool disconnected_ = false;
+  bool left_ = false;  // media_left has been said
   wait_queue work_;
   wait_queue unplugged_;
 };
