@@ -144,8 +144,8 @@ class Demo:
         self._vm.pull("stick")
         part = self.holds_random()
         check(part < SIZE // minix.BLOCK, "the stick was faster than the hand")
-        self.kernel_says(r"Replug .*waiting for it.*")
         self._vm.console.wait_prompt()
+        self.kernel_says(r"Replug .*waiting for it.*")
         show("ckpt", self.shell("ckpt"))
 
     def plug_back_again(self):
@@ -169,8 +169,8 @@ class Demo:
         for path, data in files.items():
             show("compare", f"{path}: {lost[path]} of {len(data)} bytes differ")
         total = sum(len(data) for data in files.values())
-        print(f"\n{sum(lost.values())} of {total} bytes lost "
-              f"({time.monotonic() - self._began:.0f} s)")
+        tell(f"All of it took {time.monotonic() - self._began:.0f} s.")
+        print(f"\n{sum(lost.values())} of {total} bytes lost")
         return not complaints and not any(lost.values())
 
     # --- how it is done ----------------------------------------------------------------------
