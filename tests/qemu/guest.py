@@ -11,7 +11,7 @@ from vm import Machine
 AWAITED = r"Replug .*waiting for it.*"  # two seconds after a pull; a quick return is not told
 RETURNED = r"is back as sd\w+: (\d+) blocks? written.*"
 REFUSED = r"is not the missing"
-CONFLICT = r"was changed elsewhere while it was away"
+CONFLICT = r"was changed elsewhere, or is another stick"
 
 
 class Guest(Machine):
