@@ -17,6 +17,7 @@ PRESENT_WRITABLE_4M  equ 0x83
 CR4_PSE              equ 1 << 4
 CR0_PG_WP            equ 1 << 31 | 1 << 16
 CPUID_PSE            equ 1 << 3
+CPUID_CMOV           equ 1 << 15        ; the compiler uses it (-march=i686)
 
 global start, kernel_page_directory, boot_stack
 extern main
@@ -34,9 +35,10 @@ start:
   mov edi, ebx                          ; cpuid overwrites ebx
   mov eax, 1
   cpuid
-  mov esi, no_large_pages
-  test edx, CPUID_PSE
-  jz refuse
+  mov esi, old_processor
+  and edx, CPUID_PSE | CPUID_CMOV
+  cmp edx, CPUID_PSE | CPUID_CMOV
+  jne refuse
 
   ; The direct map, and the first 4 MiB at their own addresses for the moment of the jump.
   mov ebx, kernel_page_directory - KERNEL_BASE
@@ -78,7 +80,7 @@ refuse:
   jmp .stop
 
 no_multiboot:   db "Replug must be started by a Multiboot 1 loader.", 13, 10, 0
-no_large_pages: db "Replug needs a processor with 4 MiB pages (PSE).", 13, 10, 0
+old_processor:  db "Replug needs a Pentium Pro or newer: a processor with PSE and CMOV.", 13, 10, 0
 
 section .text
 in_higher_half:
