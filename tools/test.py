@@ -45,11 +45,11 @@ def host_tests():
 
 
 def python_tests():
-    """(passed, failed, skipped) of tests/tools and tests/qemu."""
+    """(passed, failed, skipped) of tests/tools, tests/user and tests/qemu."""
     report = BUILD / "pytest.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
-               f"--junitxml={report}", "tests/tools", "tests/qemu"]
+               f"--junitxml={report}", "tests/tools", "tests/user", "tests/qemu"]
     if importlib.util.find_spec("xdist"):
         command += ["-n", str(min(JOBS, 4))]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode

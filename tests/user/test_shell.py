@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import SHELL
+from root_tree import SHELL
 
 CASES = {
     "words": ("echo a   b 'c  d' \"e  f\" g\\ h", "a b c  d e  f g h\n"),
@@ -95,7 +95,7 @@ def test_many_turns_need_no_more_memory(sh):
 
 def test_script_from_input_shares_it_with_programs(environment, tmp_path):
     done = subprocess.run([SHELL], input="read a\nhello\necho got $a\nhead -n 1\nline\n", text=True,
-                          capture_output=True, cwd=tmp_path, env=environment, timeout=10)
+                          capture_output=True, cwd=tmp_path, env=environment, timeout=60)
     assert done.stdout.startswith("got hello\n")
 
 

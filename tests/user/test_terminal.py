@@ -6,7 +6,7 @@ import pytest
 
 pexpect = pytest.importorskip("pexpect")
 
-from conftest import SHELL  # noqa: E402
+from root_tree import SHELL  # noqa: E402
 
 UP, DOWN, RIGHT, LEFT = "\033[A", "\033[B", "\033[C", "\033[D"
 
@@ -17,7 +17,7 @@ def control(letter):
 
 class Terminal:
     def __init__(self, environment, directory):
-        self.child = pexpect.spawn(str(SHELL), env=environment, cwd=str(directory), timeout=5,
+        self.child = pexpect.spawn(str(SHELL), env=environment, cwd=str(directory), timeout=30,
                                    encoding="utf-8", dimensions=(24, 80))
         self.child.expect("# ")
 
@@ -84,10 +84,27 @@ def test_interrupt_cancels_the_line(terminal):
     assert terminal.run("echo b") == "b"
 
 
+# Tells that it runs before it sleeps; the echo of the command line must not look the same.
+SLEEPER = "sh -c 'echo run''ning; exec sleep 60'"
+
+
+def start(terminal, line):
+    terminal.type(line + "\n")
+    terminal.child.expect("running\r\n")
+
+
+def told(terminal, what):
+    """Whether the shell tells it of a job at one of the next prompts."""
+    for _ in range(100):
+        if what in terminal.run("true"):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_interrupt_ends_the_foreground_only(terminal):
     terminal.run("sleep 60 &")
-    terminal.type("sleep 60\n")
-    time.sleep(0.3)
+    start(terminal, SLEEPER)
     terminal.type(control("C"))
     terminal.until_prompt()
     assert terminal.run("echo $?") == "130"
@@ -95,44 +112,40 @@ def test_interrupt_ends_the_foreground_only(terminal):
     terminal.run("kill $!")
 
 
-@pytest.mark.parametrize("loop", ["while true; do true; done", "while true; do sleep 0.1; done"])
-def test_interrupt_ends_loops(terminal, loop):
-    terminal.type(loop + "\n")
-    time.sleep(0.3)
+@pytest.mark.parametrize("body", ["true", "sleep 0.1"])
+def test_interrupt_ends_loops(terminal, body):
+    start(terminal, f"echo run''ning; while true; do {body}; done")
     terminal.type(control("C"))
     terminal.until_prompt()
-    assert terminal.run("echo alive") == "alive"
+    assert terminal.run("echo $?") == "130"
 
 
 def test_kill_knows_jobs(terminal):
     terminal.run("sleep 60 | cat &")
-    told = terminal.run("kill %1")
-    time.sleep(0.2)
-    assert "Terminated" in told + terminal.run("true") + terminal.run("true")
+    assert "Terminated" in terminal.run("kill %1") or told(terminal, "Terminated")
 
 
 def test_interrupt_ends_a_sourced_file(terminal, tmp_path):
-    (tmp_path / "f").write_text("sleep 60\necho went on\n")
-    terminal.type(". ./f\n")
-    time.sleep(0.3)
+    (tmp_path / "f").write_text(SLEEPER + "\necho went on\n")
+    start(terminal, ". ./f")
     terminal.type(control("C"))
     assert "went on" not in terminal.until_prompt()
     assert terminal.run("echo $?") == "130"
 
 
 def test_stop_and_continue(terminal):
-    terminal.type("sleep 0.5\n")
-    time.sleep(0.2)
+    start(terminal, SLEEPER)
     terminal.type(control("Z"))
     assert "Stopped" in terminal.until_prompt()
-    assert terminal.run("fg") == "sleep 0.5"
+    terminal.type("fg\n")
+    terminal.child.expect("exec sleep 60'\r\n")
+    terminal.type(control("C"))
+    terminal.until_prompt()
     assert terminal.run("jobs; echo none") == "none"
 
 
 def test_finished_jobs_are_told(terminal):
-    terminal.run("sleep 0.1 &")
-    time.sleep(0.4)
-    assert "Done" in terminal.run("true") + terminal.run("true")
+    assert "Done" in terminal.run("true &") or told(terminal, "Done")
 
 
 def test_end_of_input_leaves(terminal):

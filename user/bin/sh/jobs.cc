@@ -236,10 +236,10 @@ int resume_command(std::string_view which, bool foreground) {
   }
   job j = std::move(*found);
   all.erase(static_cast<size_t>(found - all.begin()));
-  puts(j.command.c_str());
-  fflush(stdout);
   tcsetpgrp(TERMINAL, j.group);
   kill(-j.group, SIGCONT);
+  puts(j.command.c_str());
+  fflush(stdout);
   wait_for(j, false);
   return settle_foreground(std::move(j));
 }

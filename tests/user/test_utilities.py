@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from root_tree import ROOT
 
 PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("*"))
 WITHOUT_USAGE = {"echo", "true", "false", "test", "clear", "pwd"}  # or built in
