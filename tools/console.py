@@ -56,38 +56,24 @@ class Console:
     def expect(self, pattern, timeout=60):
         """Waits until the regular expression matches after the last match. ^ is a line's start."""
         compiled = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + timeout
-        while True:
-            with self._changed:
-                text = _LAYOUT.sub("", self._raw.decode("latin-1"))
-                match = compiled.search(text, self._position)
-                if match:
-                    self._position = match.end()
-                    return match
-                left = deadline - time.monotonic()
-                if self._closed or left <= 0:
-                    reason = "the machine has ended" if self._closed else f"waited {timeout:g} s"
-                    raise ConsoleError(f"{reason}, expecting {pattern!r}; the console's end:\n"
-                                       + _indented(text[-3000:]))
-                self._changed.wait(min(left, 1))
+        match = None
+
+        def find(text):
+            nonlocal match
+            match = compiled.search(text, self._position)
+            return match and match.end()
+        self._wait(find, pattern, timeout)
+        return match
 
     def seen(self, pattern):
         """Whether it was printed at any time."""
         return re.search(pattern, self.text, re.MULTILINE) is not None
 
     def wait_seen(self, pattern, timeout=60):
-        """Waits until it has been printed, before or after what was matched last."""
-        deadline = time.monotonic() + timeout
-        while not self.seen(pattern):
-            with self._changed:
-                if self._closed or time.monotonic() > deadline:
-                    raise ConsoleError(f"{pattern!r} was never printed")
-                self._changed.wait(0.2)
-
-    def mark(self):
-        """From here on: expect() looks only at what comes later."""
-        with self._changed:
-            self._position = len(_LAYOUT.sub("", self._raw.decode("latin-1")))
+        """Waits until it has been printed, before or after anything else that was waited for."""
+        position = self._position
+        self._wait(lambda text: position if re.search(pattern, text, re.MULTILINE) else None,
+                   pattern, timeout)
 
     def wait_prompt(self, timeout=60):
         return self.expect("^" + PROMPT, timeout)
@@ -99,10 +85,46 @@ class Console:
         end = self.wait_prompt(timeout)
         return self.text[before:end.start()]
 
-    def start(self, command):
-        """Types a command and waits only until it has been read."""
+    def start(self, command, timeout=60):
+        """Types a command and waits only until the shell has read it."""
         self.send(command + "\n")
-        self.expect(re.escape(command) + r"[^\n]*\n")
+        self._wait(lambda text: _end_of_echo(text, self._position, command), command, timeout)
+
+    def _wait(self, find, what, timeout):
+        """Waits until find(text) is an index, which is then the position."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                text = _LAYOUT.sub("", self._raw.decode("latin-1"))
+                found = find(text)
+                if found is not None:
+                    self._position = found
+                    return text
+                left = deadline - time.monotonic()
+                if self._closed or left <= 0:
+                    reason = "the machine has ended" if self._closed else f"waited {timeout:g} s"
+                    raise ConsoleError(f"{reason}, expecting {what!r}; the console's end:\n"
+                                       + _indented(text[-3000:]))
+                self._changed.wait(min(left, 1))
+
+
+def _end_of_echo(text, position, command):
+    """Where the line ends in which `command` was echoed, None if it has not been.
+
+    The kernel may speak at any moment, so that the echo can be cut by the rest of a line that is
+    not ours: after every character of ours, the text may go on with such a rest.
+    """
+    ours, foreign = {0}, set()  # how much of the command may have been seen, in which kind of text
+    for index in range(position, len(text)):
+        character = text[index]
+        if character == "\n":
+            if len(command) in ours | foreign:
+                return index + 1
+            ours, foreign = ours | foreign, set()
+            continue
+        foreign = ours | foreign
+        ours = {seen + 1 for seen in ours if command[seen:seen + 1] == character}
+    return None
 
 
 def _indented(text):

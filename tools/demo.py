@@ -85,17 +85,18 @@ class Demo:
     def prepare(self):
         self.step("Three sticks are made")
         sticks.make_book_stick(self._right.image)
-        sticks.make_book_stick(self._wrong.image, 8 * 1024)
+        other = minix.Volume.make(self._wrong.image, sticks.STICK_KIB)
+        other.write("/letter.txt", b"Somebody else's letter. " * 1000)
         minix.Volume.make(self._source.image, 2 * 1024).write(RANDOM, self._random)
-        tell(f"Ours, with the book's directory {sticks.BOOK_DIRECTORY}; another one, with the same "
-             f"serial number; and one with a file of {SIZE} random bytes to copy from.")
+        tell(f"Ours, with the book's directory {sticks.BOOK_DIRECTORY}; somebody else's, of the same "
+             f"size and serial number; and one with a file of {SIZE} random bytes to copy from.")
 
     def boot(self):
         self.step("The kernel boots; ours is in port 1")
         began = time.monotonic()
         self._vm.console.wait_prompt()
         tell(f"The shell's prompt came after {time.monotonic() - began:.1f} s.")
-        self._vm.console.wait_seen(r"/dev/sda mounted on /mnt")
+        self._vm.console.wait_seen("/dev/sda mounted on /mnt")
         self._vm.insert(self._source)
         self.shell("mkdir /tmp/source")
         self.retry("mount /dev/sdb /tmp/source", "ls /tmp/source", "random.bin")
@@ -118,8 +119,7 @@ class Demo:
         self.step("Another stick is plugged in, into the same port, with the same serial number")
         before = self._wrong.image.read_bytes()
         self._vm.insert(self._wrong)
-        self.kernel_says(r".*is not the missing.*")
-        self.wait_for(lambda: "sdc" in self.shell("lsblk"), "the kernel finds the other stick")
+        self.kernel_says(r".*is not the missing.*|.*was changed elsewhere.*")
         show("ckpt", self.shell("ckpt"))
         self._vm.pull("other")
         check(self._wrong.image.read_bytes() == before, "the other stick was written to")

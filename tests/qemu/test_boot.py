@@ -37,5 +37,5 @@ def test_a_stick_that_is_plugged_in_later_is_found(boot, make_stick, controller)
     guest = boot(controller=controller)
     guest.insert(make_stick(port=5))
     guest.wait_for(lambda: "sda" in guest.disks(), "sda appears")
-    guest.ok("mount /dev/sda /mnt")
+    guest.sh("mount /dev/sda /mnt")  # unless the boot's own search has just found it
     assert "user" in guest.sh("ls /mnt")
