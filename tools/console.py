@@ -69,11 +69,18 @@ class Console:
         """Whether it was printed at any time."""
         return re.search(pattern, self.text, re.MULTILINE) is not None
 
-    def wait_seen(self, pattern, timeout=60):
-        """Waits until it has been printed, before or after anything else that was waited for."""
-        position = self._position
-        self._wait(lambda text: position if re.search(pattern, text, re.MULTILINE) else None,
-                   pattern, timeout)
+    def wait_seen(self, pattern, since=0, timeout=60):
+        """Waits until it has been printed since index `since` of the text, whatever else was waited
+        for; what expect() looks at stays as it is."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        position, match = self._position, None
+
+        def find(text):
+            nonlocal match
+            match = compiled.search(text, since)
+            return match and position
+        self._wait(find, pattern, timeout)
+        return match
 
     def wait_prompt(self, timeout=60):
         return self.expect("^" + PROMPT, timeout)

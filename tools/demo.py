@@ -38,9 +38,11 @@ def tell(text):
 
 def show(label, text):
     """Words of the kernel or the host, marked as theirs."""
+    start, end = ("\x1b[36m", "\x1b[0m") if COLOUR else ("", "")
     for line in text.strip().splitlines():
-        start, end = ("\x1b[36m", "\x1b[0m") if COLOUR else ("", "")
-        print(f"      {label:<8}{start}{line.strip()}{end}", flush=True)
+        for part in textwrap.wrap(line.strip(), 84, subsequent_indent="  "):
+            print(f"      {label:<8}{start}{part}{end}", flush=True)
+            label = ""
 
 
 def check(condition, text):
@@ -55,6 +57,7 @@ class Demo:
         self._step = 0
         self._began = time.monotonic()
         self._vm = None
+        self._since = 0
         self._right = Stick(self._directory / "right.img", name="stick", serial="AB12")
         # The same serial number as the right one: a name proves nothing.
         self._wrong = Stick(self._directory / "wrong.img", name="other", serial="AB12", port=1)
@@ -99,7 +102,9 @@ class Demo:
         self._vm.console.wait_seen("/dev/sda mounted on /mnt")
         self._vm.insert(self._source)
         self.shell("mkdir /tmp/source")
-        self.retry("mount /dev/sdb /tmp/source", "ls /tmp/source", "random.bin")
+        self._vm.console.wait_seen("^sdb: ")
+        self.shell("mount /dev/sdb /tmp/source")
+        check("random.bin" in self.shell("ls /tmp/source"), "the stick to copy from is not there")
 
     def write_hello(self):
         self.step("A file is written")
@@ -109,7 +114,7 @@ class Demo:
 
     def pull_idle(self):
         self.step("The stick is pulled out, without a word to anybody")
-        self._vm.pull("stick")
+        self.pull()
         self.kernel_says(r"Replug .*waiting for it.*")
         show("ckpt", self.shell("ckpt"))
         tell("What had not reached the stick is held. The file can still be read:")
@@ -118,10 +123,10 @@ class Demo:
     def plug_another(self):
         self.step("Another stick is plugged in, into the same port, with the same serial number")
         before = self._wrong.image.read_bytes()
-        self._vm.insert(self._wrong)
+        self.plug(lambda: self._vm.insert(self._wrong))
         self.kernel_says(r".*is not the missing.*|.*was changed elsewhere.*")
         show("ckpt", self.shell("ckpt"))
-        self._vm.pull("other")
+        self.pull("other")
         check(self._wrong.image.read_bytes() == before, "the other stick was written to")
         tell(f"It was read, and found to be another. All its {len(before)} bytes are as before.")
 
@@ -141,7 +146,7 @@ class Demo:
         self._vm.console.start("sync")
         tell("`sync` runs: the blocks travel.")
         self.wait_for(lambda: self.holds() > 100, "blocks travel")
-        self._vm.pull("stick")
+        self.pull()
         part = self.holds_random()
         check(part < SIZE // minix.BLOCK, "the stick was faster than the hand")
         self._vm.console.wait_prompt()
@@ -169,7 +174,7 @@ class Demo:
         for path, data in files.items():
             show("compare", f"{path}: {lost[path]} of {len(data)} bytes differ")
         total = sum(len(data) for data in files.values())
-        tell(f"All of it took {time.monotonic() - self._began:.0f} s.")
+        tell(f"All of this took {time.monotonic() - self._began:.0f} seconds.")
         print(f"\n{sum(lost.values())} of {total} bytes lost")
         return not complaints and not any(lost.values())
 
@@ -182,13 +187,6 @@ class Demo:
             show("", output)
         return output
 
-    def retry(self, command, test, expected):
-        """A stick that was plugged in a moment ago may not have its name yet."""
-        def done():
-            self.shell(command)
-            return expected in self.shell(test)
-        self.wait_for(done, command)
-
     def wait_for(self, condition, what, timeout=20):
         deadline = time.monotonic() + timeout
         while not condition():
@@ -196,10 +194,19 @@ class Demo:
             time.sleep(0.02)
 
     def kernel_says(self, pattern):
-        show("kernel", self._vm.console.expect(pattern).group())
+        """Shows the kernel's line that matches, printed since the last pull or plug."""
+        show("kernel", self._vm.console.wait_seen(f"(?:{pattern})(?=\n)", self._since).group())
+
+    def pull(self, name="stick"):
+        self._since = len(self._vm.console.text)
+        self._vm.pull(name)
+
+    def plug(self, action):
+        self._since = len(self._vm.console.text)
+        action()
 
     def come_back(self, port, arrived):
-        self._vm.plug("stick", port=port)
+        self.plug(lambda: self._vm.plug("stick", port=port))
         self.kernel_says(r".*is back as sd\w+: .*")
         self.wait_for(lambda: arrived(self._vm.snapshot()), "the blocks arrive")
 
