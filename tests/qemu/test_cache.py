@@ -20,7 +20,7 @@ def test_a_full_cache_forces_writing(boot, make_stick, data):
 def test_the_books_million_hellos(boot, make_stick):
     """The book's example for way 2 writes 12 000 000 bytes, 12 at a time."""
     guest = boot(make_stick(kib=32768), append="buffers=256")
-    guest.ok("/book/way2", timeout=240)
+    guest.ok("/book/write_loop", timeout=240)
     guest.judge({"/user/user1/user2/hello.txt": b"Hello, world" * 1000000})
 
 
