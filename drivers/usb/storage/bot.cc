@@ -99,15 +99,21 @@ result<void> bulk_only::wait_status(exchange& x) {
   return outcome;
 }
 
-// What a good status says about the transfers before it.
-void bulk_only::end_data(exchange& x, const scsi_command& command, u32 residue) {
+// What a valid status says about the transfers before it.
+result<void> bulk_only::end_data(exchange& x, const scsi_command& command, u32 residue) {
   device_.settle(x.cbw);
-  if (command.data == direction::none || x.data.done) return;
+  if (command.data == direction::none) return {};
+  if (x.data.done) {
+    // The status may have overtaken the news of a STALL on the other endpoint.
+    const bool still_halted = !x.data.outcome && x.csw.after == &x.data;
+    return still_halted ? clear_failed_data(x) : result<void>{};
+  }
   if (residue == 0) {
     device_.settle(x.data);
   } else {
     device_.cancel(x.data.endpoint_address);  // the device did not take all of it
   }
+  return {};
 }
 
 void bulk_only::take_back(exchange& x) {
@@ -148,7 +154,7 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
     take_back(x);
     return fail(error::eproto);
   }
-  end_data(x, command, csw.residue);
+  TRY(end_data(x, command, csw.residue));
   const u32 moved = command.data == direction::none ? 0 : x.data.actual;
   const u32 counted = csw.residue > command.length ? 0 : command.length - csw.residue;
   return command_reply{.failed = csw.status != static_cast<u8>(csw_status::good),

@@ -106,7 +106,7 @@ class bulk_only {
   result<void> clear_failed_data(exchange& x);
   result<void> read_status_again(exchange& x);
   bool status_came_as_data(const exchange& x, const scsi_command& command) const;
-  void end_data(exchange& x, const scsi_command& command, u32 residue);
+  result<void> end_data(exchange& x, const scsi_command& command, u32 residue);
   void take_back(exchange& x);
   result<void> recover();
 
