@@ -22,7 +22,7 @@ CPUID_CMOV           equ 1 << 15        ; the compiler uses it (-march=i686)
 global start, kernel_page_directory, boot_stack
 extern main
 
-section .boot progbits alloc exec write align=4
+section .boot progbits alloc exec nowrite align=4
   align 4
   dd MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
 
