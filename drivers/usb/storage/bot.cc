@@ -164,7 +164,6 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
 // 5.3.4 asks for Bulk-Only Reset; a port reset does the same and more, and is what devices know
 // from every other host.
 result<void> bulk_only::recover() {
-  ++recoveries_;
   printk("usb %u-%u: transport out of step, resetting the device\n", device_.facts.bus,
          device_.facts.port);
   result<void> outcome = fail(error::eio);

@@ -85,8 +85,6 @@ class bulk_only {
     return {memory_.address() + scratch_offset, length};
   }
   host_device& device() const { return device_; }
-  // Port resets so far, by recovery.
-  u32 recoveries() const { return recoveries_; }
 
  private:
   static constexpr u32 cbw_offset = 0, csw_offset = 64, scratch_offset = 512;
@@ -117,7 +115,6 @@ class bulk_only {
   dma_buffer memory_;
   dma_segment cbw_segment_, csw_segment_;
   u32 tag_ = 0;
-  u32 recoveries_ = 0;
 };
 
 }  // namespace usb::storage

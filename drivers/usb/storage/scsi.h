@@ -26,9 +26,9 @@ enum class verdict : u8 {
   reset,           // unit attention: reset or power-on; the volatile cache may be lost
   medium_changed,  // unit attention
   no_medium,
-  write_protected,  //
-  not_supported,    // the device does not know this command
-  out_of_range,     //
+  write_protected,
+  not_supported,  // the device does not know this command
+  out_of_range,
   failed,
 };
 verdict judge(const sense& s);
