@@ -95,6 +95,7 @@ needs_of_test() {
     lacks "GoogleTest" libgtest-dev "host tests"
   need_command clang-format clang-format "formatting"
   /usr/bin/python3 -c 'import pytest' 2>/dev/null || lacks pytest python3-pytest "QEMU tests"
+  /usr/bin/python3 -c 'import pexpect' 2>/dev/null || lacks pexpect python3-pexpect "tests of the shell"
   /usr/bin/python3 -c 'import xdist' 2>/dev/null ||
     lacks "pytest's xdist" python3-pytest-xdist "several QEMU tests at a time"
 }
