@@ -17,7 +17,7 @@ constinit wait_queue buffer_wait{};         // the book's: sleepers for any buff
 // The driver is done with a buffer.
 void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
   if (write) {
-    checkpoint::written(bh.b_dev, bh.b_blocknr, outcome);
+    checkpoint::written(bh.b_dev, bh.b_blocknr, outcome, bh.b_sent);
     // Pulled in the middle: the content stands in the region, the buffer need not be written.
     if (!outcome && outcome.error() == error::enodev)
       bh.b_dirt = false;

@@ -64,6 +64,7 @@ result<void> block_device::admit(block_command cmd, lba first) const {
 void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
   kassert(!bh.b_lock && !bh.b_request.linked());
   bh.b_lock = true;
+  bh.b_sent = false;
   const result<void> admitted = admit(cmd, first);
   if (!admitted) return end_buffer(cmd, bh, admitted);
   if (merge(cmd, first, bh)) return;
@@ -119,7 +120,9 @@ void block_device::add_request(request& r) {
 
 request* block_device::next_request() {
   request* r = queue_.pop_front();
-  if (r && r->cmd != block_command::flush) position_ = r->sector + r->nr_sectors;
+  if (!r) return nullptr;
+  if (r->cmd != block_command::flush) position_ = r->sector + r->nr_sectors;
+  for (buffer_head& bh : r->buffers) bh.b_sent = true;
   return r;
 }
 

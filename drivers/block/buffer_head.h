@@ -26,6 +26,8 @@ struct buffer_head {
   bool b_uptodate = false;
   bool b_dirt = false;
   bool b_lock = false;
+  // The driver has taken the I/O off the queue: though it failed, the device may have seen it.
+  bool b_sent = false;
   u32 b_count = 0;
   std::optional<error> b_error;
   wait_queue b_wait;

@@ -7,6 +7,7 @@ namespace {
 
 // A name that nothing stands behind: the I/O is over before it began.
 void end_at_once(block_command cmd, buffer_head& bh, error e) {
+  bh.b_sent = false;
   if (cmd == block_command::read) bh.b_uptodate = false;
   if (bh.b_end_io) bh.b_end_io(bh, cmd == block_command::write, fail(e));
 }

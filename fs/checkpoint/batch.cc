@@ -39,6 +39,8 @@ void batch::start(block_command cmd, lba at, byte* data) {
   device_.submit(cmd, at, bh);
 }
 
+bool batch::sent(u32 index) const { return heads[index].b_sent; }
+
 result<void> batch::wait(u32 index) {
   wait_on_buffer(heads[index]);
   return outcomes[index];

@@ -38,6 +38,9 @@ class [[nodiscard]] batch {
     count_ = 0;
   }
 
+  // For `each`: whether the device may have seen the transfer.
+  bool sent(u32 index) const;
+
  private:
   result<void> wait(u32 index);
 

@@ -2,6 +2,7 @@
 
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/report.h"
+#include "fs/checkpoint/shadow.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
 #include "lib/crc32c.h"
@@ -42,17 +43,6 @@ void start_writes(volume& v, slot_names& names, u32 count, batch& writes) {
   }
 }
 
-// One slot's write is over. It may have been changed meanwhile (then it is no longer `issued`).
-void settle_slot(volume& v, slot& s, const result<void>& outcome) {
-  if (outcome) ++v.last_stamp;
-  if (s.state != slot_state::issued) return;
-  s.state = outcome ? slot_state::written : slot_state::held;
-  if (outcome)
-    s.written = v.last_stamp;
-  else
-    s.torn = true;
-}
-
 // A full set of shadows is given back in one step without a sleep: either all are still needed, or
 // none.
 void release_all(volume& v) {
@@ -86,7 +76,7 @@ result<void> write_set(volume& v, block_device& device, which_slots which) {
     result<void> worst{};
     writes.finish([&](u32 i, const result<void>& outcome) {
       if (!outcome && worst) worst = outcome;
-      if (slot* s = find_slot(names[i].dev, names[i].block)) settle_slot(v, *s, outcome);
+      written(names[i].dev, names[i].block, outcome, writes.sent(i));
     });
     TRY(worst);
   }

@@ -41,6 +41,21 @@ void remember_content(slot& s) {
   s.state = slot_state::held;
 }
 
+// A failed write leaves the sectors torn; one that never left the queue leaves all as it was.
+void settle_slot(volume& v, slot& s, result<void> outcome, bool sent) {
+  if (s.state != slot_state::issued) return;  // it was changed meanwhile
+  if (outcome) {
+    s.state = slot_state::written;
+    s.written = v.last_stamp;
+  } else if (sent) {
+    s.state = slot_state::held;
+    s.torn = true;
+  } else {
+    // An earlier write of the same content may have completed.
+    s.state = s.written == write_stamp{} ? slot_state::held : slot_state::written;
+  }
+}
+
 bool needs_flush(const slot& s) {
   return s.nr_versions == NR_VERSIONS && s.state == slot_state::written && !s.torn;
 }
@@ -136,17 +151,11 @@ void issued(dev_id dev, block_nr block) {
   if (slot* s = find_slot(dev, block)) s->state = slot_state::issued;
 }
 
-void written(dev_id dev, block_nr block, result<void> outcome) {
+void written(dev_id dev, block_nr block, result<void> outcome, bool sent) {
   volume* v = volume_of(dev);
   if (!v) return;
   if (outcome) ++v->last_stamp;
-  slot* s = find_slot(dev, block);
-  if (!s || s->state != slot_state::issued) return;
-  s->state = outcome ? slot_state::written : slot_state::held;
-  if (outcome)
-    s->written = v->last_stamp;
-  else
-    s->torn = true;
+  if (slot* s = find_slot(dev, block)) settle_slot(*v, *s, outcome, sent);
 }
 
 void forget(dev_id dev, block_nr block) {

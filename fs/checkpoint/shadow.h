@@ -26,7 +26,8 @@ bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to);
 
 // The block was handed to the driver / the driver is done with it. Never sleep.
 void issued(dev_id dev, block_nr block);
-void written(dev_id dev, block_nr block, result<void> outcome);
+// `sent`: the device may have seen the write.
+void written(dev_id dev, block_nr block, result<void> outcome, bool sent);
 
 // The block was freed: its content is nobody's. Sleeps while a replay runs.
 void forget(dev_id dev, block_nr block);
