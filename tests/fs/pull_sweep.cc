@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "hal/clock.h"
-#include "hal/memory.h"
+#include "hal/panic.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
 
@@ -27,11 +27,31 @@ const char* error_name(error e) {
   }
 }
 
+// A file system that has been used before, by somebody else.
+const std::vector<byte>& used_image() {
+  static std::vector<byte> image;
+  if (!image.empty()) return image;
+  medium stick(mkfs_minix(image_blocks));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    kassert(process.mount() && process.mkdir("/mnt/music"));
+    for (const char* name : {"/mnt/one", "/mnt/two", "/mnt/music/three"})
+      kassert(process.write(name, sample_text(20'000, 77)));
+    kassert(process.umount());
+  });
+  return image = {stick.durable().begin(), stick.durable().end()};
+}
+
+std::vector<byte> image_of(other_stick which) {
+  return which == other_stick::same_shape ? used_image() : mkfs_minix(image_blocks, 96);
+}
+
 // One run: the stick, the one who pulls and plugs it, the processes, and what they were promised.
 class experiment {
  public:
   explicit experiment(const pull_plan& plan)
-      : plan_(plan), stick_(mkfs_minix(image_blocks)), other_(mkfs_minix(image_blocks, 96)) {
+      : plan_(plan), stick_(mkfs_minix(image_blocks)), other_(image_of(plan.first)) {
     stick_.flush_lies = plan.flush_lies;
     stick_.most_latency = 400_us;
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
@@ -136,7 +156,7 @@ class experiment {
         continue;
       }
       sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
-      if (plan_.other_stick_first) try_other_stick();
+      if (plan_.first != other_stick::none) try_other_stick();
       plug_again();
     }
   }
@@ -262,7 +282,7 @@ std::string describe(const pull_plan& plan) {
   if (plan.second_pull) text << " and step " << plan.second_pull << " of its return";
   text << ", cache loss " << static_cast<int>(plan.style.loss) << ", sector in flight "
        << static_cast<int>(plan.style.sector)
-       << (plan.other_stick_first ? ", other stick first" : "") << ", " << plan.writers
+       << (plan.first == other_stick::none ? "" : ", another stick first") << ", " << plan.writers
        << " writers, seed " << plan.seed;
   return text.str();
 }

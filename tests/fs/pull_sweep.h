@@ -10,16 +10,21 @@
 
 namespace sim {
 
+// Another stick that says the same of itself and is plugged in before the right one: not at all;
+// one with a file system of another shape; one with a file system of the same shape and other
+// files.
+enum class other_stick { none, another_shape, same_shape };
+
 // What is done to the stick, and how.
 struct pull_plan {
   u64 seed = 1;
   u64 first_pull = 0;   // the step of the workload to pull at; 0: not at all
   u64 second_pull = 0;  // then the step of what follows the return (reads count there too)
   pull_style style;
-  bool other_stick_first = false;  // one that looks the same from outside is plugged in between
-  u32 writers = 1;                 // fibers that work at the same time
-  bool flush_lies = false;         // the stick acknowledges flushes that it does not do
-  bool ask_fsck = false;           // fsck.minix judges too
+  other_stick first = other_stick::none;
+  u32 writers = 1;          // fibers that work at the same time
+  bool flush_lies = false;  // the stick acknowledges flushes that it does not do
+  bool ask_fsck = false;    // fsck.minix judges too
 };
 
 struct pull_outcome {

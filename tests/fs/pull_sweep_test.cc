@@ -78,9 +78,14 @@ INSTANTIATE_TEST_SUITE_P(
                 {.seed = 12, .style = {cache_loss::all, in_flight::old_content}}},
         variant{"some_is_lost_and_a_sector_torn",
                 {.seed = 13, .style = {cache_loss::some, in_flight::torn}}},
-        variant{
-            "another_stick_comes_first",
-            {.seed = 14, .style = {cache_loss::some, in_flight::torn}, .other_stick_first = true}},
+        variant{"a_stick_of_another_shape_comes_first",
+                {.seed = 14,
+                 .style = {cache_loss::some, in_flight::torn},
+                 .first = sim::other_stick::another_shape}},
+        variant{"a_stick_of_the_same_shape_comes_first",
+                {.seed = 16,
+                 .style = {cache_loss::some, in_flight::torn},
+                 .first = sim::other_stick::same_shape}},
         variant{"three_writers_at_once",
                 {.seed = 15, .style = {cache_loss::some, in_flight::torn}, .writers = 3}}),
     [](const auto& each) { return std::string(each.param.name); });
