@@ -7,6 +7,7 @@
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
+#include "tests/fs/name_model.h"
 
 using namespace sim;
 using checkpoint::volume_state;
@@ -49,6 +50,12 @@ class Mount : public testing::Test {
     }
     judge(root.durable());
   }
+  // What in_machine made on the root, for tests that come back to it.
+  static void unfurnish(fs_context& ctx) {
+    EXPECT_OK(unlink_path(ctx, "/sdb"));
+    EXPECT_OK(remove_directory(ctx, "/mnt"));
+  }
+  void stick_is_new() { std::ranges::copy(mkfs_minix(1024, 64, 14), stick.bytes().begin()); }
   u16 stored_state() {
     u16 state;
     std::memcpy(&state, stick.durable().data() + 1024 + 18, sizeof state);
@@ -136,8 +143,7 @@ TEST_F(Mount, ReadOnlyWritesNothing) {
       EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
       EXPECT_OK(write_to(ctx, "/mnt/f", "text"));
       EXPECT_OK(umount_path(ctx, "/mnt", false));
-      EXPECT_OK(unlink_path(ctx, "/sdb"));
-      EXPECT_OK(remove_directory(ctx, "/mnt"));
+      unfurnish(ctx);
     });
     return copy_of(stick);
   }();
@@ -158,8 +164,7 @@ TEST_F(Mount, ReadOnlyWritesNothing) {
         EXPECT_ERROR(error::erofs, open_file(ctx, "/sdb", abi::o_rdwr, 0));
       }
       EXPECT_OK(umount_path(ctx, "/mnt", false));
-      EXPECT_OK(unlink_path(ctx, "/sdb"));
-      EXPECT_OK(remove_directory(ctx, "/mnt"));
+      unfurnish(ctx);
     });
     EXPECT_EQ(copy_of(stick), before);
   }
@@ -200,8 +205,7 @@ TEST_F(Mount, RefusesSuperblocksThatMakeNoSense) {
     put_super(n.offset, n.value);
     in_machine([&](fs_context& ctx) {
       EXPECT_ERROR(error::einval, mount_path(ctx, "/sdb", "/mnt", 0));
-      EXPECT_OK(unlink_path(ctx, "/sdb"));
-      EXPECT_OK(remove_directory(ctx, "/mnt"));
+      unfurnish(ctx);
     });
     std::ranges::copy(good, stick.bytes().begin());
   }
@@ -337,8 +341,81 @@ TEST_F(Mount, WritersWaitForTheStick) {
             EXPECT_EQ(read_from(ctx, "/mnt/f" + std::to_string(i)), pattern(40'000, i));
           for (u32 i = 0; i < 8; ++i) EXPECT_OK(unlink_path(ctx, "/mnt/f" + std::to_string(i)));
           EXPECT_OK(umount_path(ctx, "/mnt", false));
-          EXPECT_OK(unlink_path(ctx, "/sdb"));
-          EXPECT_OK(remove_directory(ctx, "/mnt"));
+          unfurnish(ctx);
+        },
+        seed);
+    judge(stick.durable());
+  });
+}
+
+// Pulls and plugs until it is told to stop; away for less than io_wait, so that nobody gets an
+// error.
+class puller {
+ public:
+  explicit puller(medium& stick) : stick_(stick) {}
+  void play() {
+    while (!stopped_) {
+      sleep_for(duration{static_cast<i64>(random_below(60'000'000))});
+      constexpr cache_loss losses[] = {cache_loss::none, cache_loss::all, cache_loss::some};
+      constexpr in_flight fates[] = {in_flight::old_content, in_flight::new_content,
+                                     in_flight::torn};
+      pull_from(stick_, sdb, {losses[random_below(3)], fates[random_below(3)]});
+      sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
+      stick_.plug();
+      await_state(sdb, volume_state::live);
+    }
+  }
+  void stop() { stopped_ = true; }
+
+ private:
+  medium& stick_;
+  bool stopped_ = false;
+};
+
+TEST_F(Mount, NothingIsLostHoweverOftenItIsPulled) {
+  for_each_seed(25, [&](u64 seed) {
+    name_model expected;
+    stick_is_new();
+    in_machine(
+        [&](fs_context& ctx) {
+          EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+          puller hand(stick);
+          const fiber pulling = spawn("hand", [&] { hand.play(); });
+          for (u32 i = 0; i < 80 && !HasFailure(); ++i) {
+            step_both(ctx, "/mnt", expected, i);
+            if (random_chance(10)) static_cast<void>(sys_sync());
+            sleep_for(duration{static_cast<i64>(random_below(10'000'000))});
+          }
+          hand.stop();
+          pulling.join();
+          EXPECT_OK(umount_path(ctx, "/mnt", false));
+          unfurnish(ctx);
+        },
+        seed);
+    judge(stick.durable());
+    expect_same(minix_image(stick.durable()), expected);
+  });
+}
+
+TEST_F(Mount, StaysWholeWhenManyWriteAndItIsPulled) {
+  for_each_seed(25, [&](u64 seed) {
+    stick_is_new();
+    in_machine(
+        [&](fs_context& ctx) {
+          EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+          puller hand(stick);
+          const fiber pulling = spawn("hand", [&] { hand.play(); });
+          in_parallel(3, [&](u32) {
+            fs_context mine = ctx.copy();
+            for (u32 i = 0; i < 50; ++i) {
+              step_alone(mine, "/mnt");
+              if (random_chance(8)) static_cast<void>(sys_sync());
+            }
+          });
+          hand.stop();
+          pulling.join();
+          EXPECT_OK(umount_path(ctx, "/mnt", false));
+          unfurnish(ctx);
         },
         seed);
     judge(stick.durable());
