@@ -120,8 +120,8 @@ result<void> flush_buffers(dev_id dev);
 
 // Drops every buffer of the disk; dirty ones too. Those in use become stale (not uptodate).
 void invalidate_buffers(dev_id disk);
-// Drops the clean buffers of the disk that nobody uses.
-void invalidate_unused_buffers(dev_id disk);
+// Drops the clean buffers of the disk that nobody uses, but for those that `keep` wants.
+void invalidate_unused_buffers(dev_id disk, bool (*keep)(dev_id dev, block_nr block));
 // The stick was pulled: its dirty buffers become clean, for their content stands in the region.
 // Tells how many there were.
 u32 let_go_of_buffers(dev_id disk);

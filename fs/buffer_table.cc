@@ -169,10 +169,11 @@ void invalidate_buffers(dev_id disk) {
   }
 }
 
-void invalidate_unused_buffers(dev_id disk) {
+void invalidate_unused_buffers(dev_id disk, bool (*keep)(dev_id dev, block_nr block)) {
   for (u32 i = 0; i < nr_buffers; ++i) {
     buffer_head& bh = buffer_at(i);
-    if (of_disk(bh, disk) && bh.b_count == 0 && !bh.b_lock && !bh.b_dirt) discard(bh);
+    const bool unused = bh.b_count == 0 && !bh.b_lock && !bh.b_dirt;
+    if (of_disk(bh, disk) && unused && !keep(bh.b_dev, bh.b_blocknr)) discard(bh);
   }
 }
 

@@ -120,7 +120,14 @@ result<verdict> verify_superblocks(const volume& v, block_device& device, byte* 
   return e.result_so_far();
 }
 
-// What the buffers still hold of this disk: those in use.
+// Bitmaps and inodes: whatever another machine does to the file system changes some of them, so
+// what is still remembered of them is worth comparing.
+bool is_metadata(dev_id dev, block_nr block) {
+  const super_block* sb = get_super(dev);
+  return sb && block < block_nr(sb->s_firstdatazone);
+}
+
+// What the buffers still hold of this disk: those in use, and metadata.
 result<verdict> verify_buffers(const volume& v, block_device& device, byte* scratch) {
   examination e(v, device, scratch, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
@@ -188,8 +195,8 @@ bool may_be(const volume& v, const block_device& device, const partition_table& 
 result<verdict> verify(const volume& v, block_device& device) {
   const pages scratch(64 * BLOCK_SIZE);
   if (scratch.empty()) return fail(error::enomem);
-  // Rule 11: what nobody uses is dropped and read again later; what remains is compared.
-  invalidate_unused_buffers(v.disk);
+  // Rule 11: data that nobody uses is dropped and read again later; what remains is compared.
+  invalidate_unused_buffers(v.disk, is_metadata);
   verdict worst = TRY(verify_superblocks(v, device, scratch.data()));
   if (worst == verdict::different) return worst;
   worst = TRY(verify_buffers(v, device, scratch.data()));
