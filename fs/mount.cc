@@ -73,7 +73,7 @@ result<void> settle_volume(super_block& sb, bool force) {
       const result<void> settled = checkpoint::settle(dev, force);
       if (!settled && settled.error() == error::eintr) return settled;
     }
-    if (is_abandoned(dev, force)) return {};
+    if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
     if (checkpoint::absent(dev)) return {};  // and nothing of it is missing
     const result<void> written = write_out(sb);
@@ -84,7 +84,8 @@ result<void> settle_volume(super_block& sb, bool force) {
 result<void> leave(super_block& sb, bool force) {
   const dev_id dev = sb.s_dev;
   const result<void> settled = settle_volume(sb, force);
-  const bool stays = !settled && !(force && settled.error() == error::eio);
+  const bool forced = force && !settled && settled.error() == error::eio;
+  const bool stays = !settled && !forced && !is_abandoned(dev, force);
   if (stays) {
     if (!checkpoint::absent(dev)) static_cast<void>(clear_state(sb));
     return settled;
