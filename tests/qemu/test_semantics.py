@@ -64,8 +64,7 @@ def test_ckpt_sets_the_times(pulled):
 def test_umount_waits_and_can_be_interrupted(pulled):
     guest = pulled()
     guest.console.start("umount /mnt")
-    guest.console.send("\x03")
-    guest.console.wait_prompt()
+    guest.interrupt()
     guest.console.start("umount /mnt")
     guest.plug("stick", 2)
     guest.console.expect(RETURNED)
@@ -95,8 +94,7 @@ def test_a_writer_gets_an_error_after_io_wait(pulled):
 def test_a_waiting_writer_can_be_interrupted(pulled):
     guest = pulled()
     guest.console.start("echo more > /mnt/more")
-    guest.console.send("\x03")
-    guest.console.wait_prompt()
+    guest.interrupt()
     guest.come_back(port=2)
     guest.judge({HELLO: b"Hello, world\n"})
 
@@ -120,3 +118,31 @@ def test_write_errors_reach_sync(boot, make_stick):
     guest.sh(f"echo Hello, world > /mnt{HELLO}")
     assert guest.status("sync") != 0
     assert "alive" in guest.sh("echo alive")
+
+
+def test_a_failed_flush_releases_nothing(boot, make_stick):
+    """The writes arrive, the first SYNCHRONIZE CACHE fails: the blocks stay held (rule 3)."""
+    faults = ("inject-error.0.event=flush_to_disk", "inject-error.0.errno=5",
+              "inject-error.0.once=on")
+    guest = boot(make_stick(faults=faults))
+    guest.ok(f"echo Hello, world > /mnt{HELLO}")
+    guest.sh("sync")
+    guest.pull("stick")
+    guest.plug("stick", 2)
+    guest.wait_state("live")
+    guest.ok("sync")
+    guest.judge({HELLO: b"Hello, world\n"})
+
+
+def test_force_writes_to_a_stick_that_was_changed_elsewhere(pulled):
+    """The user's choice in a conflict (rule 8)."""
+    guest = pulled()
+    volume = minix.Volume.open(guest.sticks["stick"].image, writable=True)
+    inode = volume.lookup("/user/user1/user2")
+    inode.mtime += 1
+    volume.put_inode(inode)
+    guest.plug("stick", 2)
+    guest.wait_state("conflict")
+    guest.ok("ckpt force sda")
+    guest.wait_state("live")
+    guest.judge({HELLO: b"Hello, world\n"})
