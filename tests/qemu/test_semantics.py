@@ -36,7 +36,8 @@ def test_hold_expires_and_the_lost_files_are_named(pulled):
     guest.console.expect("^LOST: .*hello.txt")
     guest.wait_state("dead")
     assert guest.status(f"cat /mnt{HELLO}") != 0
-    guest.ok("umount /mnt")
+    assert guest.status("umount /mnt") != 0  # it is unmounted, and told that something is lost
+    assert "/mnt" not in guest.sh("mount")
     # Row 16: it comes back as a stick that lost something, and nothing old is written to it.
     before = guest.snapshot()
     guest.plug("stick", 2)
