@@ -8,7 +8,7 @@ DOCTOR := CROSS_COMPILE=$(CROSS_COMPILE) sh tools/doctor.sh
 
 # The build, from within a recipe: after the doctor, on all processors unless -j was given.
 JOBS := $(shell nproc 2>/dev/null || echo 1)
-BUILD_ALL = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS)) all
+BUILD_ALL = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS)) all
 
 # Options of run and debug: make run APPEND="buffers=64" MACHINE=q35 MEMORY=32M …
 RUN_OPTIONS = $(if $(STICK),--stick "$(STICK)") $(if $(APPEND),--append "$(APPEND)") \

@@ -128,7 +128,7 @@ class Demo:
         show("ckpt", self.shell("ckpt"))
         self.pull("other")
         check(self._wrong.image.read_bytes() == before, "the other stick was written to")
-        tell(f"It was read, and found to be another. All its {len(before)} bytes are as before.")
+        tell(f"Its name is right, its content is not. All its {len(before)} bytes are as before.")
 
     def plug_back(self):
         self.step("Ours comes back, in port 3")
