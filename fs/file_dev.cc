@@ -97,9 +97,9 @@ result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<
     if (!piece) break;
     done += *piece;
     inode.i_size = std::max(inode.i_size, position + done);
+    inode.i_mtime = current_time();
+    inode.i_dirt = true;
   }
-  inode.i_mtime = current_time();
-  inode.i_dirt = true;
   return done;
 }
 

@@ -2,6 +2,8 @@
 //
 // - inode_table holds every inode that is in use or was lately. i_count counts inode_refs; those
 //   with none stay findable, oldest given away first. None free: enfile (0.11 panicked).
+// - i_dirt is set in the same breath as the change: what is clean must stand on the disk, and a
+//   stick that returns is compared with it.
 // - Changes happen inside an operation, under an inode_change: it locks the inodes concerned, in
 //   the order of their numbers, and writes the dirty ones into their blocks before it unlocks. So
 //   an inode is dirty only while an operation is at work on it, and inodes that nobody locks are

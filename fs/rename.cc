@@ -145,6 +145,7 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
     const inode_change change(op, {&plan.from_dir, &plan.to_dir, &plan.moved, plan.target});
     std::optional<dir_record> from_entry, to_entry;
+    TRY(may_change(ctx, *to.dir, to.name, error::ebusy));  // it may have been removed meanwhile
     if (!TRY(still_true(plan, to_entry, from_entry))) continue;
     TRY(may_delete(ctx, plan.from_dir, plan.moved));
     TRY(check_replacement(plan));

@@ -65,7 +65,8 @@ class tree_cutter {
 result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
   tree_cutter cutter(op, inode);
   result<void> outcome;
-  u32 start = 0;  // the first file block behind this zone
+  inode.i_dirt = true;  // from the first change on, for this sleeps
+  u32 start = 0;        // the first file block behind this zone
   for (u32 i = 0; i < NR_ZONES; ++i) {
     const u32 level = i < DIRECT_ZONES ? 0 : i - DIRECT_ZONES + 1;
     const u32 keep_there = keep > start ? keep - start : 0;

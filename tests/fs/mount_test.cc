@@ -373,8 +373,9 @@ class puller {
 };
 
 TEST_F(Mount, NothingIsLostHoweverOftenItIsPulled) {
-  for_each_seed(25, [&](u64 seed) {
+  for_each_seed(40, [&](u64 seed) {
     name_model expected;
+    SCOPED_TRACE("seed " + std::to_string(seed));
     stick_is_new();
     in_machine(
         [&](fs_context& ctx) {
@@ -398,7 +399,8 @@ TEST_F(Mount, NothingIsLostHoweverOftenItIsPulled) {
 }
 
 TEST_F(Mount, StaysWholeWhenManyWriteAndItIsPulled) {
-  for_each_seed(25, [&](u64 seed) {
+  for_each_seed(40, [&](u64 seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
     stick_is_new();
     in_machine(
         [&](fs_context& ctx) {
