@@ -94,6 +94,7 @@ needs_of_test() {
   echo '#include <gtest/gtest.h>' | g++ -x c++ -fsyntax-only - 2>/dev/null ||
     lacks "GoogleTest" libgtest-dev "host tests"
   need_command clang-format clang-format "formatting"
+  need_command gdb gdb "tests of make debug"
   /usr/bin/python3 -c 'import pytest' 2>/dev/null || lacks pytest python3-pytest "QEMU tests"
   /usr/bin/python3 -c 'import pexpect' 2>/dev/null || lacks pexpect python3-pexpect "tests of the shell"
   /usr/bin/python3 -c 'import xdist' 2>/dev/null ||

@@ -19,10 +19,6 @@ from guest import Guest  # noqa: E402
 from vm import Stick  # noqa: E402
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "wide: run with both controllers and both speeds")
-
-
 @pytest.fixture(name="make_stick")
 def stick_factory(tmp_path):
     """make_stick(name, kib=…, …) → Stick with an empty file system and the book's directories."""
