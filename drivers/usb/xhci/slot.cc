@@ -27,9 +27,9 @@ u16 default_control_packet(usb::speed at) {
 
 const char* speed_name(usb::speed at) {
   switch (at) {
-    case usb::speed::low: return "low";
-    case usb::speed::full: return "full";
-    case usb::speed::high: return "high";
+    case usb::speed::low: return "low-speed";
+    case usb::speed::full: return "full-speed";
+    case usb::speed::high: return "high-speed";
     case usb::speed::super:
     case usb::speed::super_plus: return "SuperSpeed";
     default: return "unknown";
@@ -52,7 +52,7 @@ result<void> device::bring_up() {
     if (!addressed) disable_slot();
   }
   if (addressed)
-    printk("usb %u-%u: new %s speed device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),
+    printk("usb %u-%u: new %s device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),
            slot_);
   return addressed;
 }
