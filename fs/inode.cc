@@ -1,5 +1,5 @@
 // The inode table: iget, iput and what lies between (the book's inode.c; bmap is in bmap.cc, the
-// inode's way to its block in inode_io.cc).
+// locks in inode_lock.cc, an inode's way to its block in inode_io.cc).
 //
 // Differences from the book: an unused inode is never dirty, so finding an empty slot neither
 // sleeps nor writes; iget tells a slot that is being filled by i_loading; mount points are crossed
@@ -66,11 +66,15 @@ m_inode* take_slot() {
   return inode;
 }
 
-// Whoever found the inode while it was being read waits for the outcome.
-result<inode_ref> wait_loaded(inode_ref inode) {
-  while (inode->i_loading) sleep_on(inode->i_wait);
-  TRY(check_alive(*inode));
-  return inode;
+// The inode if it is in memory, also if somebody else is just reading it. None if that failed: his
+// signal is no reason for us to fail.
+inode_ref find_loaded(dev_id dev, ino_nr number) {
+  while (m_inode* found = find_inode(dev, number)) {
+    inode_ref inode = use(*found);
+    while (inode->i_loading) sleep_on(inode->i_wait);
+    if (!inode->i_gone) return inode;
+  }
+  return {};
 }
 
 // Closing a file does not wait for an absent stick.
@@ -125,7 +129,7 @@ result<inode_ref> iget(dev_id dev, ino_nr number) {
     complain(*sb, "no such inode", number.value());
     return fail(error::eio);
   }
-  if (m_inode* found = find_inode(dev, number)) return wait_loaded(use(*found));
+  if (inode_ref found = find_loaded(dev, number)) return found;
 
   inode_ref inode = TRY(get_empty_inode());
   inode->i_dev = dev;
@@ -204,67 +208,6 @@ inode_ref& inode_ref::operator=(inode_ref&& other) noexcept {
 }
 
 inode_ref inode_ref::copy() const { return inode_ ? idup(*inode_) : inode_ref(); }
-
-// --- Locks ---
-
-result<inode_lock> inode_lock::take(m_inode& inode) {
-  TRY(check_alive(inode));
-  super_use use(super_of(inode));
-  const bool patient = operation::current(inode.i_dev) != nullptr;
-  while (inode.i_lock) {
-    if (patient) {
-      sleep_on(inode.i_wait);
-    } else if (interruptible_sleep_on(inode.i_wait) == wake_reason::signalled) {
-      return fail(error::eintr);
-    }
-  }
-  inode.i_lock = true;
-  inode_lock lock(std::move(use), inode);
-  TRY(check_alive(inode));
-  return lock;
-}
-
-namespace {
-void unlock_inode(m_inode& inode) {
-  inode.i_lock = false;
-  wake_up(inode.i_wait);
-}
-}  // namespace
-
-inode_lock::~inode_lock() {
-  if (inode_) unlock_inode(*inode_);
-}
-
-result<fs_operation> begin_change(const m_inode& inode) {
-  TRY(check_alive(inode));
-  super_block& sb = super_of(inode);
-  if (sb.s_rd_only) return fail(error::erofs);
-  super_use use(sb);
-  operation op = TRY(operation::begin(inode.i_dev));
-  TRY(check_alive(inode));
-  return fs_operation(std::move(use), std::move(op));
-}
-
-inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {
-  kassert(inodes.size() <= inodes_.size());
-  for (m_inode* inode : inodes)
-    if (inode && std::ranges::find(inodes_, inode) == inodes_.end()) inodes_[count_++] = inode;
-  std::sort(inodes_.begin(), inodes_.begin() + count_,
-            [](const m_inode* a, const m_inode* b) { return a->i_num < b->i_num; });
-  for (u32 i = 0; i < count_; ++i) {
-    while (inodes_[i]->i_lock) sleep_on(inodes_[i]->i_wait);
-    inodes_[i]->i_lock = true;
-  }
-}
-
-inode_change::~inode_change() {
-  for (u32 i = 0; i < count_; ++i) {
-    m_inode& inode = *inodes_[i];
-    // A failure leaves it dirty: sync_inodes tries again and tells.
-    if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
-    unlock_inode(inode);
-  }
-}
 
 // --- For mount, umount, and a stick that returns ---
 

@@ -1,6 +1,5 @@
 // The MINIX file system, version 1, as it stands on a disk. In the order of its blocks: boot block,
-// superblock, inode bitmap, zone bitmap, inode table, data. A zone is a block here (log_zone_size
-// 0).
+// superblock, inode bitmap, zone bitmap, inode table, data. A zone is a block here.
 //
 // - Everything is little-endian. Bit n of the inode bitmap is inode n; bit n of the zone bitmap is
 //   zone n + s_firstdatazone - 1. Bit 0 of both stands for nothing and is set.

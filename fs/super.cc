@@ -170,6 +170,7 @@ bool same_geometry(const super_block& sb, std::span<const byte, BLOCK_SIZE> bloc
 }
 
 void complain(super_block& sb, const char* what, u32 number) {
+  if (checkpoint::dead(sb.s_dev)) return;  // nothing can be read: that says nothing of the disk
   if (sb.s_complaints++ >= MAX_COMPLAINTS) return;
   printk("%s: damaged file system: %s (%u)\n", sb.s_device.data(), what, number);
 }

@@ -1,0 +1,67 @@
+// Who may look at an inode, who may change it (lock_inode and unlock_inode of the book's inode.c).
+// See inode.h for the rules.
+#include <algorithm>
+
+#include "fs/inode.h"
+#include "hal/panic.h"
+
+namespace {
+
+void unlock_inode(m_inode& inode) {
+  inode.i_lock = false;
+  wake_up(inode.i_wait);
+}
+
+}  // namespace
+
+result<inode_lock> inode_lock::take(m_inode& inode) {
+  TRY(check_alive(inode));
+  super_use use(super_of(inode));
+  const bool patient = operation::current(inode.i_dev) != nullptr;
+  while (inode.i_lock) {
+    if (patient) {
+      sleep_on(inode.i_wait);
+    } else if (interruptible_sleep_on(inode.i_wait) == wake_reason::signalled) {
+      return fail(error::eintr);
+    }
+  }
+  inode.i_lock = true;
+  inode_lock lock(std::move(use), inode);
+  TRY(check_alive(inode));
+  return lock;
+}
+
+inode_lock::~inode_lock() {
+  if (inode_) unlock_inode(*inode_);
+}
+
+result<fs_operation> begin_change(const m_inode& inode) {
+  TRY(check_alive(inode));
+  super_block& sb = super_of(inode);
+  if (sb.s_rd_only) return fail(error::erofs);
+  super_use use(sb);
+  operation op = TRY(operation::begin(inode.i_dev));
+  TRY(check_alive(inode));
+  return fs_operation(std::move(use), std::move(op));
+}
+
+inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {
+  kassert(inodes.size() <= inodes_.size());
+  for (m_inode* inode : inodes)
+    if (inode && std::ranges::find(inodes_, inode) == inodes_.end()) inodes_[count_++] = inode;
+  std::sort(inodes_.begin(), inodes_.begin() + count_,
+            [](const m_inode* a, const m_inode* b) { return a->i_num < b->i_num; });
+  for (u32 i = 0; i < count_; ++i) {
+    while (inodes_[i]->i_lock) sleep_on(inodes_[i]->i_wait);
+    inodes_[i]->i_lock = true;
+  }
+}
+
+inode_change::~inode_change() {
+  for (u32 i = 0; i < count_; ++i) {
+    m_inode& inode = *inodes_[i];
+    // A failure leaves it dirty: sync_inodes tries again and tells.
+    if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
+    unlock_inode(inode);
+  }
+}
