@@ -94,6 +94,7 @@ class medium {
   // What a reader would get now, the cache included.
   std::vector<byte> content() const;
   size_t cached_sectors() const { return cache_.size(); }
+  void forget_cache() { cache_.clear(); }  // a reset of the stick's own
   const std::vector<command_record>& log() const { return log_; }
   u32 count(block_command cmd) const;
   void clear_log() { log_.clear(); }
