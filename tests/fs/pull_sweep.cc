@@ -152,7 +152,7 @@ class experiment {
   void bring_back() {
     while (!over_) {
       if (stick_.plugged()) {
-        sleep_for(1_ms);
+        sleep_for(20_ms);
         continue;
       }
       sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
@@ -177,9 +177,11 @@ class experiment {
       if (plan_.second_pull) stick_.pull_at(before + plan_.second_pull, plan_.style);
     }
     stick_.plug();
-    const instant deadline = now() + 30_s;
+    // Looked at closely, so that the steps of the return are counted and no others.
+    const instant soon = now() + 200_ms;
+    const instant deadline = now() + 10_s;
     while (state_of(sda) != volume_state::live && stick_.plugged() && now() < deadline)
-      sleep_for(50_us);
+      sleep_for(now() < soon ? 50_us : 100_ms);
     if (first) outcome_.steps_of_return = stick_.steps() - before;
     if (stick_.plugged() && state_of(sda) != volume_state::live)
       complain(std::string("the stick is back, but its volume is ") + name_of(state_of(sda)));
