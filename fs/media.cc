@@ -1,6 +1,7 @@
 #include "fs/media.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "drivers/block/media_event.h"
 #include "drivers/char/info_device.h"
@@ -20,25 +21,40 @@ using checkpoint::volume_state;
 
 constexpr duration REMIND_EVERY = 60_s;
 
-// Sticks that have arrived and that nobody has looked at yet; a reference to each is held.
-constexpr u32 NR_ARRIVALS = 16;
-constinit std::array<block_device*, NR_ARRIVALS> arrivals{};
-constinit u32 nr_arrivals = 0;
+// A few sticks, in the order in which they came. Whoever puts one in holds a reference to it.
+class stick_list {
+ public:
+  bool full() const { return count_ == sticks_.size(); }
+  bool empty() const { return count_ == 0; }
+  // Counted anew at every step of a loop that sleeps: the list changes meanwhile.
+  u32 size() const { return count_; }
+  block_device* operator[](u32 index) const { return sticks_[index]; }
+  void add(block_device& device) { sticks_[count_++] = &device; }
+  // Whether it was there.
+  bool remove(block_device& device) {
+    const auto end = std::remove(sticks_.begin(), sticks_.begin() + count_, &device);
+    return std::exchange(count_, static_cast<u32>(end - sticks_.begin())) != count_;
+  }
+  block_device* take_first() {
+    block_device* first = empty() ? nullptr : sticks_[0];
+    if (first) remove(*first);
+    return first;
+  }
+
+ private:
+  std::array<block_device*, 16> sticks_{};
+  u32 count_ = 0;
+};
+
+constinit stick_list arrivals{};  // nobody has looked at them yet
+constinit stick_list twins{};     // plugged in without a name: they cannot be told apart
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
-  if (nr_arrivals == NR_ARRIVALS) return printk("Too many sticks at once: one is ignored\n");
+  if (arrivals.full()) return printk("Too many sticks at once: one is ignored\n");
   device.hold();
-  arrivals[nr_arrivals++] = &device;
+  arrivals.add(device);
   wake_up(work);
-}
-
-block_device* next_arrival() {
-  if (nr_arrivals == 0) return nullptr;
-  block_device* first = arrivals[0];
-  std::copy(arrivals.begin() + 1, arrivals.begin() + nr_arrivals, arrivals.begin());
-  --nr_arrivals;
-  return first;
 }
 
 // A refused stick was pulled: the volume goes on missing the right one.
@@ -48,7 +64,18 @@ void candidate_left(volume& v) {
   if (v.state == volume_state::conflict) set_state(v, volume_state::absent);
 }
 
+// One of those that are alike was pulled: perhaps the others can be told apart now.
+void twin_left(block_device& device) {
+  if (!twins.remove(device)) return;
+  device.drop();
+  while (block_device* other = twins.take_first()) {
+    arrived(*other);
+    other->drop();
+  }
+}
+
 void left(block_device& device) {
+  twin_left(device);
   for (volume& v : checkpoint::all_volumes()) {
     if (v.candidate == &device) candidate_left(v);
     if (v.state == volume_state::live && v.device == &device) checkpoint::pulled(v);
@@ -80,11 +107,21 @@ bool has_twin(volume& v, const block_device& device, const partition_table& part
     other->drop();
     return outcome && *outcome == verdict::same;
   };
-  for (u32 i = 0; i < nr_arrivals; ++i)
+  for (u32 i = 0; i < arrivals.size(); ++i)
     if (is_twin(arrivals[i])) return true;
+  for (u32 i = 0; i < twins.size(); ++i)
+    if (is_twin(twins[i])) return true;
   for (const volume& named : checkpoint::all_volumes())
     if (named.state == volume_state::live && is_twin(named.device)) return true;
   return false;
+}
+
+void refuse_twin(volume& v, block_device& device) {
+  printk("Two sticks claim to be %s and are alike: neither is written to. Pull one\n",
+         disk_name(v.disk).data());
+  if (device.gone() || twins.full()) return;
+  device.hold();
+  twins.add(device);
 }
 
 void refuse(volume& v, block_device& device) {
@@ -99,11 +136,7 @@ void refuse(volume& v, block_device& device) {
 void welcome(volume& v, block_device& device, const partition_table& partitions) {
   if (device.write_protected && checkpoint::held_blocks(v) > 0)
     return printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
-  if (has_twin(v, device, partitions))
-    return printk(
-        "Two sticks claim to be %s and are alike: neither is written to. Pull both, "
-        "plug one\n",
-        disk_name(v.disk).data());
+  if (has_twin(v, device, partitions)) return refuse_twin(v, device);
   if (!checkpoint::replay(v, device) && !device.gone())
     printk("%s: the stick refuses our blocks (write error); they are kept\n",
            disk_name(v.disk).data());
@@ -184,12 +217,12 @@ instant next_event() {
 
 void replugd(void*) {
   for (;;) {
-    while (block_device* device = next_arrival()) {
+    while (block_device* device = arrivals.take_first()) {
       look_at_arrival(*device);
       device->drop();
     }
     look_at_clock();
-    if (nr_arrivals == 0) sleep_on(work, next_event());
+    if (arrivals.empty()) sleep_on(work, next_event());
   }
 }
 
