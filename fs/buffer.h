@@ -3,15 +3,13 @@
 //
 // - One head per (device, block): whoever wants a block shares it (b_count).
 // - getblk finds the block or gives a clean, free head a new block; when none is clean it flushes a
-// device
-//   first: the forced, second way. It takes no inode lock, so it cannot wait for its own caller.
+//   device first: the forced, second way. It takes no inode lock, so it cannot wait for its own
+//   caller.
 // - Cost follows the request and the dirty set, not the size of the cache: a hash, one LRU list of
-// the
-//   clean and free, one dirty list per device.
+//   the clean and free, one dirty list per device.
 // - buffer_ref is one use of a buffer; its destructor is brelse. No raw mutable pointer leaves it:
-// modify
-//   changes bytes, marks the buffer dirty and takes the shadow in one scope without a sleep in
-//   between.
+//   modify changes bytes, marks the buffer dirty and takes the shadow in one scope without a sleep
+//   in between.
 #pragma once
 
 #include <span>

@@ -3,8 +3,7 @@
 // - Paths are looked up relative to a process's fs_context. User memory arrives as spans that
 //   verify_area has checked and faulted in, so nothing here ever faults.
 // - Every function may sleep unless it says otherwise. Errors are POSIX's for the call of the same
-// name;
-//   eio and eintr are always possible where a device is touched.
+//   name; eio and eintr are always possible where a device is touched.
 #pragma once
 
 #include <span>

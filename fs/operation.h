@@ -8,11 +8,10 @@
 //
 // - Begin before taking any inode lock, hold nothing that a flush could need.
 // - An operation that has begun is completed even when the stick is pulled in its middle: its
-// changes are
-//   in memory and in the region, and go out at the replay. Metadata that it must read meanwhile
-//   makes it wait for the stick (rule 4).
+//   changes are in memory and in the region, and go out at the replay. Metadata that it must read
+//   meanwhile makes it wait for the stick (rule 4).
 // - An operation begun inside another of the same task and device is part of it and shares its
-// room.
+//   room.
 // - A long write is many operations: begin one for every few blocks.
 #pragma once
 

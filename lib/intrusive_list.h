@@ -6,7 +6,7 @@
 //
 // - An element is on at most one list per link; linked() tells. Putting it on twice is a bug.
 // - Taking elements off while walking: use the `next` of the element before it is removed, or
-// pop_front.
+//   pop_front.
 // - The list does not own its elements and forgets them when it dies.
 #pragma once
 

@@ -6,8 +6,7 @@
 // - b_lock: I/O on the block is under way or queued; nobody but end_request unlocks it.
 // - b_uptodate: b_data holds what the device holds, or something newer.
 // - b_dirt: something newer. Cleared when a write has *completed* (0.11 cleared it when it was
-// queued, and
-//   a failed write was forgotten).
+//   queued, and a failed write was forgotten).
 // - b_count: users; a head is given another block only at 0, unlocked and clean.
 // - b_error: a write failed; kept until fsync, close, sync or umount has told somebody.
 #pragma once

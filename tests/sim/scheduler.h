@@ -11,8 +11,7 @@
 // - One world at a time. A new world is a freshly booted kernel: the product's variables hold what
 //   they held when the program started (kernel_state.h), all memory is free, the time is 0.
 // - The kernel is never preempted: a fiber runs until it sleeps, yields or ends. Which one runs
-// next
-//   is drawn with the seed; the same seed gives the same run. Seed 0 takes them in turn.
+//   next is drawn with the seed; the same seed gives the same run. Seed 0 takes them in turn.
 // - run() returns when every fiber that the test spawned has ended and nobody can go on without the
 //   clock. Kernel tasks may sleep on. If nobody can ever run again before that, the test fails with
 //   a list of who sleeps where; so it does when simulated time or the number of turns runs away.

@@ -10,8 +10,8 @@
 //   });
 //
 // - A completed write stands in the volatile write cache; a flush brings it to the medium. At a
-// pull
-//   each cached sector is lost or not, by itself, and of several versions any may have arrived.
+//   pull each cached sector is lost or not, by itself, and of several versions any may have
+//   arrived.
 // - A sector that is on its way when the stick is pulled is old, new, or torn.
 // - Every point of a write or a flush where a pull makes a difference is a step, counted from 1;
 //   pull_at(step) pulls the stick there.

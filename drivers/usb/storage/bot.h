@@ -9,8 +9,8 @@
 //   only there.
 // - Each command has a tag of its own, so that a stale status is recognised.
 // - What leaves host and device out of step – a phase error, a wrong status, a time-out – is cured
-// by
-//   a port reset. (The class's own Bulk-Only Reset makes QEMU 7.2 abort when a status is unread.)
+//   by a port reset. (The class's own Bulk-Only Reset makes QEMU 7.2 abort when a status is
+//   unread.)
 #pragma once
 
 #include <array>

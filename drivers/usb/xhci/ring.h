@@ -6,8 +6,7 @@
 //
 // - Positions are indices over all segments, Links included; next() steps over a Link.
 // - push() writes a TRB; publish() hands over all that was pushed since the last publish, by
-// storing
-//   the first one's cycle bit last. That store is the commit point.
+//   storing the first one's cycle bit last. That store is the commit point.
 // - retire() gives room back, in TRBs, Links not counted, as the oldest are done with.
 #pragma once
 
