@@ -113,10 +113,14 @@ if command -v apt-cache >/dev/null 2>&1 && ! command -v mkfs.minix >/dev/null 2>
   minix_package=util-linux-extra
 fi
 
-for topic in $topics; do
-  "needs_of_$topic"
-done
-missing=$(printf %s "$missing" | sort -u)
+examine() {
+  missing=
+  for topic in $topics; do
+    "needs_of_$topic"
+  done
+  missing=$(printf %s "$missing" | sort -u)
+}
+examine
 
 packages() {
   printf '%s\n' "$missing" | cut -d '|' -f 2 | sort -u | grep . | tr '\n' ' '
@@ -166,8 +170,5 @@ if ! $as_root env DEBIAN_FRONTEND=noninteractive \
   fi
 fi
 rm -f "$log"
-missing=
-for topic in $topics; do
-  "needs_of_$topic"
-done
+examine
 [ -z "$missing" ] || { report; exit 1; }

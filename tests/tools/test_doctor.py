@@ -17,17 +17,22 @@ COMPILERS = ["i686-linux-gnu-g++", "g++", "nasm", "qemu-system-i386"]
 def make_machine(tmp_path):
     """machine(*commands) → a directory to be PATH, with the plain tools and these commands."""
     def make(*commands):
-        for name in (*PLAIN, *commands):
+        for name in PLAIN:
             (tmp_path / name).symlink_to(shutil.which(name))
+        for name in commands:  # with the PATH of this machine: it may be a ccache
+            add_program(tmp_path / name, f"PATH='{os.environ['PATH']}' exec {name} \"$@\"")
         return tmp_path
     return make
 
 
+def add_program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
 def add_apt(path, effect="true"):
-    (path / "apt-get").write_text(f'#!/bin/sh\necho "$@" >>{path}/asked\n{effect}\n')
-    (path / "apt-get").chmod(0o755)
-    (path / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
-    (path / "sudo").chmod(0o755)
+    add_program(path / "apt-get", f'echo "$@" >>{path}/asked\n{effect}')
+    add_program(path / "sudo", 'exec "$@"')
 
 
 def doctor(path, *arguments, **environment):
@@ -66,8 +71,7 @@ def test_an_installation_that_does_not_help_is_told(machine):
 
 def test_an_old_compiler_is_missing(machine):
     path = machine("nasm")
-    (path / "old-g++").write_text("#!/bin/sh\nexit 1\n")
-    (path / "old-g++").chmod(0o755)
+    add_program(path / "old-g++", "exit 1")
     result = doctor(path, "build", CROSS_COMPILE="old-")
     assert result.returncode == 1
     assert "old-g++ 12 or newer" in result.stdout
@@ -75,8 +79,7 @@ def test_an_old_compiler_is_missing(machine):
 
 def test_an_old_qemu_is_missing(machine):
     path = machine("i686-linux-gnu-g++", "nasm")
-    (path / "qemu-system-i386").write_text("#!/bin/sh\necho QEMU emulator version 4.2.1\n")
-    (path / "qemu-system-i386").chmod(0o755)
+    add_program(path / "qemu-system-i386", "echo QEMU emulator version 4.2.1")
     assert "6.0 or newer (here: QEMU emulator version 4.2.1)" in doctor(path, "demo").stdout
 
 
@@ -86,4 +89,3 @@ def test_the_report_alone_installs_nothing(machine):
     result = doctor(path, "build")
     assert result.returncode == 1 and "sudo apt-get install" in result.stdout
     assert not (path / "asked").exists()
-    assert os.access(path / "apt-get", os.X_OK)
