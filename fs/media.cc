@@ -168,6 +168,7 @@ bool settle_return(block_device& device, const partition_table& partitions) {
     if (*outcome == verdict::different) checkpoint::report_stranger(v, device, "content differs");
     if (*outcome == verdict::modified && !changed_elsewhere) changed_elsewhere = &v;
   }
+  if (device.gone()) return true;  // its leaving has been dealt with: nothing may refer to it now
   if (!changed_elsewhere || !is_missing(*changed_elsewhere)) return false;
   refuse(*changed_elsewhere, device);
   return true;
