@@ -5,6 +5,7 @@
 #include "fs/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/checkpoint/story.h"
 #include "fs/inode.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
@@ -174,6 +175,7 @@ result<void> buffer_ref::begin_overwrite(operation& op) {
 
 void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
   bh_->b_uptodate = true;
+  story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
   if (checkpoint::changed(op, bh_->b_blocknr, data(), offset, length)) bh_->b_dirt = true;
   file_buffer(*bh_);
 }

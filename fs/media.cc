@@ -7,6 +7,7 @@
 #include "drivers/char/info_device.h"
 #include "fs/checkpoint/replay.h"
 #include "fs/checkpoint/report.h"
+#include "fs/checkpoint/story.h"
 #include "fs/checkpoint/verify.h"
 #include "hal/clock.h"
 #include "hal/log.h"
@@ -92,6 +93,7 @@ result<verdict> look_at(volume& v, block_device& device) {
   const volume_state before = v.state;
   set_state(v, volume_state::verify);
   const result<verdict> outcome = checkpoint::verify(v, device);
+  if (outcome) story::tell_stick(story::event::verified, v.disk, static_cast<u32>(*outcome));
   set_state(v, v.candidate || before != volume_state::conflict ? before : volume_state::absent);
   return outcome;
 }

@@ -41,6 +41,7 @@ bool add_chunk() {
   if (contents.empty() || heads.empty()) return false;
   for (u32 i = 0; i < SLOTS_PER_CHUNK; ++i) {
     slot* s = new (heads.data() + i * sizeof(slot)) slot;
+    s->number = nr_slots + i;
     s->content = contents.data() + size_t{i} * BLOCK_SIZE;
     free_slots.push_back(*s);
   }
@@ -103,8 +104,10 @@ void free_slot(slot& s, slot_list& set) {
   bucket_of(s.dev, s.block).remove(s);
   set.remove(s);
   byte* content = s.content;
+  const u32 number = s.number;
   s = slot{};
   s.content = content;
+  s.number = number;
   free_slots.push_front(s);
   wake_up(room);
 }

@@ -45,6 +45,7 @@ struct slot {
   write_stamp written;  // of the content, while written
   u32 checksum = 0;     // crc32c of the content, taken at the seal
   std::array<content_version, NR_VERSIONS> versions{};
+  u32 number = 0;  // its place in the region, for people
   byte* content = nullptr;
   list_link<slot> hash_link;
   list_link<slot> volume_link;  // its volume's set, oldest first; the free list otherwise

@@ -3,6 +3,7 @@
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/report.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/checkpoint/story.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
 #include "lib/crc32c.h"
@@ -38,6 +39,7 @@ void start_writes(volume& v, slot_names& names, u32 count, batch& writes) {
     // The region is memory like any other; what was sealed must be what goes out.
     kassert(v.state != volume_state::replay || s->checksum == crc32c(s->bytes()));
     s->state = slot_state::issued;
+    story::tell(story::event::queued, s->dev, s->block, s->number);
     names[writes.size()] = names[i];
     writes.start(block_command::write, medium_address(v.partitions, s->dev, s->block), s->content);
   }
@@ -46,7 +48,11 @@ void start_writes(volume& v, slot_names& names, u32 count, batch& writes) {
 // A full set of shadows is given back in one step without a sleep: either all are still needed, or
 // none.
 void release_all(volume& v) {
-  while (slot* s = v.set.front()) free_slot(*s, v.set);
+  story::tell_stick(story::event::replayed, v.disk);
+  while (slot* s = v.set.front()) {
+    story::tell(story::event::durable, s->dev, s->block, s->number);
+    free_slot(*s, v.set);
+  }
   v.flushed_stamp = v.last_stamp;
   v.nr_files = 0;
 }
@@ -85,6 +91,7 @@ result<void> write_set(volume& v, block_device& device, which_slots which) {
 
 result<void> replay(volume& v, block_device& device) {
   set_state(v, volume_state::replay);
+  story::tell_stick(story::event::replaying, v.disk);
   v.caches_lost = device.caches_lost();
   const instant begun = now();
   const u32 blocks = held_blocks(v);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fs/checkpoint/replay.h"
+#include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/panic.h"
 #include "lib/crc32c.h"
@@ -27,6 +28,7 @@ slot& first_shadow(operation& op, volume& v, block_nr block,
                    std::span<const byte, BLOCK_SIZE> content, bool known) {
   op.use_slot();
   slot& s = take_slot(op.dev(), block, v.set);
+  story::tell(story::event::shadowed, op.dev(), block, s.number);
   s.base_known = known;
   if (known) push_version(s, content, write_stamp{});
   std::memcpy(s.content, content.data(), BLOCK_SIZE);
@@ -63,10 +65,12 @@ bool needs_flush(const slot& s) {
 void release_durable(volume& v, write_stamp stamp) {
   for (slot* s = v.set.front(); s;) {
     slot* next = slot_list::next(*s);
-    if (s->state == slot_state::written && s->written <= stamp)
+    if (s->state == slot_state::written && s->written <= stamp) {
+      story::tell(story::event::durable, s->dev, s->block, s->number);
       free_slot(*s, v.set);  // the point at which a block is durable
-    else
+    } else {
       forget_versions_before(*s, stamp);
+    }
     s = next;
   }
   if (v.set.empty()) v.nr_files = 0;
@@ -95,6 +99,7 @@ result<bool> flush_once(volume& v) {
   if (!same_plug) return fail(error::enodev);
   if (caches_lost != std::exchange(v.caches_lost, caches_lost)) return false;
   v.flushed_stamp = stamp;
+  story::tell_stick(story::event::flushed, v.disk);
   release_durable(v, stamp);
   return true;
 }
@@ -143,15 +148,21 @@ bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> co
 bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to) {
   const slot* s = find_slot(dev, block);
   if (!s) return false;
+  story::tell(story::event::restored, dev, block, s->number);
   std::memcpy(to.data(), s->content, BLOCK_SIZE);
   return true;
 }
 
 void issued(dev_id dev, block_nr block) {
+  story::tell(story::event::queued, dev, block);
   if (slot* s = find_slot(dev, block)) s->state = slot_state::issued;
 }
 
 void written(dev_id dev, block_nr block, result<void> outcome, bool sent) {
+  if (outcome)
+    story::tell(story::event::written, dev, block);
+  else
+    story::tell(story::event::failed, dev, block, static_cast<u32>(outcome.error()));
   volume* v = volume_of(dev);
   if (!v) return;
   if (outcome) ++v->last_stamp;
@@ -159,6 +170,7 @@ void written(dev_id dev, block_nr block, result<void> outcome, bool sent) {
 }
 
 void forget(dev_id dev, block_nr block) {
+  story::tell(story::event::forgotten, dev, block);
   volume* v = volume_of(dev);
   if (!v) return;
   wait_while_replayed(*v);

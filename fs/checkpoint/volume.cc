@@ -6,6 +6,7 @@
 #include "drivers/block/media_event.h"
 #include "fs/buffer.h"
 #include "fs/checkpoint/report.h"
+#include "fs/checkpoint/story.h"
 #include "fs/operation.h"
 #include "hal/clock.h"
 #include "hal/log.h"
@@ -33,7 +34,10 @@ void seal(volume& v) {
 }
 
 void discard_set(volume& v) {
-  while (slot* s = v.set.front()) free_slot(*s, v.set);
+  while (slot* s = v.set.front()) {
+    story::tell(story::event::discarded, s->dev, s->block, s->number);
+    free_slot(*s, v.set);
+  }
   v.nr_files = 0;
 }
 
@@ -101,6 +105,7 @@ volume* add_volume(block_device& device, const partition_table& partitions) {
 }
 
 void pulled(volume& v) {
+  story::tell_stick(story::event::pulled, v.disk);
   detach_disk(v.disk);
   v.device = nullptr;
   v.pulled_at = now();
@@ -115,6 +120,7 @@ void pulled(volume& v) {
 }
 
 void give_up(volume& v) {
+  story::tell_stick(story::event::given_up, v.disk);
   report_loss(v);
   if (held_blocks(v) > 0) bury(v);
   discard_set(v);
