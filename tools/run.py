@@ -218,7 +218,7 @@ def plug(arguments):
 
 
 GDB_SETTINGS = ["set confirm off", "set pagination off", "set history save off",
-                "set debuginfod enabled off", "set print pretty on",
+                "set debuginfod enabled off", "set print pretty on", "set width 0", "set python print-stack full",
                 "set architecture i386", "set disassembly-flavor intel"]
 
 
@@ -236,9 +236,9 @@ def debug(arguments):
         signal.signal(signal.SIGINT, lambda *_: None)  # ^C is gdb's: it stops the kernel
         try:
             machine.start()
-            print(f"The console is written to {CONSOLE_LOG}; `make console` in a second terminal "
-                  "types into it.\nQEMU stands before its first instruction. "
-                  "Try: hbreak sys_sync, continue", flush=True)
+            print(f"QEMU stands before its first instruction; the console goes to {CONSOLE_LOG}.\n"
+                  "`replug` lists the kernel's own commands. Try: break sys_sync, continue",
+                  flush=True)
             return subprocess.call(gdb_command(arguments.gdb))
         finally:
             machine.end()
@@ -248,7 +248,10 @@ def debug(arguments):
 
 def gdb_command(commands):
     command = ["gdb", "-nx", "-q"]
-    for line in GDB_SETTINGS + [f"target remote {GDB}"] + commands:
+    for line in GDB_SETTINGS:
+        command += ["-ex", line]
+    command += ["-x", str(vm.ROOT / "tools" / "gdb" / "replug.py")]
+    for line in [f"target remote {GDB}"] + commands:
         command += ["-ex", line]
     return command + [str(vm.BUILD / "replug.elf")]
 
