@@ -34,6 +34,12 @@ class Qmp:
     def close(self):
         self._socket.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def command(self, name, timeout=60, **arguments):
         """Executes a command and returns what QEMU answers. "_" in names of arguments means "-"."""
         message = {"execute": name}

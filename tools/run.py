@@ -35,6 +35,7 @@ CONTROL = vm.BUILD / "run.qmp"
 LOCK = vm.BUILD / "run.lock"
 GDB = vm.BUILD / "run.gdb"
 CONSOLE = vm.BUILD / "run.console"
+CONSOLE_LOCK = vm.BUILD / "run.console.lock"
 CONSOLE_LOG = vm.BUILD / "console.log"
 
 
@@ -194,9 +195,14 @@ def run(arguments):
 
 def running_machine():
     try:
-        return Qmp.connect(CONTROL)
+        return control()
     except (OSError, QmpError):
         sys.exit("No machine is running here. Start one with `make run` in another terminal.")
+
+
+def control():
+    """The QMP of the running machine, for one use: others want it too."""
+    return Qmp.connect(CONTROL)
 
 
 def pull(_):
@@ -256,11 +262,37 @@ def gdb_command(commands):
     return command + [str(vm.BUILD / "replug.elf")]
 
 
+def take_console():
+    """The serial line of a machine that is being debugged. It has one end only: OSError when there
+    is no machine, and BlockingIOError when somebody else has the line."""
+    connection = Line(socket.AF_UNIX)
+    connection.lock = open(CONSOLE_LOCK, "w", encoding="ascii")  # pylint: disable=consider-using-with
+    try:
+        fcntl.flock(connection.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        connection.connect(str(CONSOLE))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class Line(socket.socket):
+    """A connection and the lock that says that it is taken; both end together."""
+
+    lock = None
+
+    def close(self):
+        super().close()
+        if self.lock:
+            self.lock.close()
+
+
 def console(_):
     """The console of a machine that `make debug` runs in another terminal."""
-    connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(str(CONSOLE))
+        connection = take_console()
+    except BlockingIOError:
+        sys.exit("A walk or another `make console` is using the console.")
     except OSError:
         sys.exit("No machine is being debugged here. Start one with `make debug`.")
     print("Ctrl-] x leaves.", flush=True)
