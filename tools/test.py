@@ -51,7 +51,8 @@ def python_tests():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
                f"--junitxml={report}", "tests/tools", "tests/user", "tests/qemu"]
     if importlib.util.find_spec("xdist"):
-        command += ["-n", str(min(JOBS, 4))]
+        # One more than processors: many a test waits for the clock of its machine.
+        command += ["-n", str(min(JOBS + 1, 8))]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     try:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
