@@ -13,7 +13,7 @@ namespace {
 
 using volume_state = checkpoint::volume_state;
 
-constexpr u32 image_blocks = 200;
+constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
 
 const char* error_name(error e) {
@@ -82,7 +82,7 @@ class experiment {
   // --- the world ---
 
   void live() {
-    session process(boot_with_root({.buffers = 64, .slots = 192}));
+    session process(boot_with_root({.buffers = 64, .slots = 128}));
     const u32 free_before = checkpoint::unreserved();
     stick_.plug();
     await_state(sda, volume_state::live);
@@ -103,6 +103,7 @@ class experiment {
       session mine = process.fork();
       write_files(mine, "/mnt", "/" + std::to_string(number), number);
     });
+    if (plan_.large_file) write_large_file(process);
   }
 
   // All the ways in which a file system changes, in a directory of its own.
@@ -137,6 +138,14 @@ class experiment {
       model_[top + "/last"].content = short_text;
     const result<std::string> back = process.read(at("/long"));
     if (!back || *back != model_[top + "/long"].content) complain("read gave other bytes");
+  }
+
+  // Written twice, so that blocks whose first version is on its way get a second one.
+  void write_large_file(session& process) {
+    for (u32 version : {1u, 2u}) {
+      const std::string text = sample_text(90'000, version);
+      if (demand(process.overwrite("/mnt/large", text), "write")) model_["/large"].content = text;
+    }
   }
 
   void leave(session& process) {

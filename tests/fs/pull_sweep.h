@@ -23,6 +23,7 @@ struct pull_plan {
   pull_style style;
   other_stick first = other_stick::none;
   u32 writers = 1;          // fibers that work at the same time
+  bool large_file = false;  // more dirty blocks than buffers and slots: forced writes
   bool flush_lies = false;  // the stick acknowledges flushes that it does not do
   bool ask_fsck = false;    // fsck.minix judges too
 };

@@ -86,6 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
                 {.seed = 16,
                  .style = {cache_loss::some, in_flight::torn},
                  .first = sim::other_stick::same_shape}},
+        variant{"the_cache_and_the_region_are_full",
+                {.seed = 17, .style = {cache_loss::some, in_flight::torn}, .large_file = true}},
         variant{"three_writers_at_once",
                 {.seed = 15, .style = {cache_loss::some, in_flight::torn}, .writers = 3}}),
     [](const auto& each) { return std::string(each.param.name); });

@@ -67,6 +67,10 @@ result<void> session::write_at(const std::string& path, u32 offset, const std::s
   return put(path, 0, offset, bytes);
 }
 
+result<void> session::overwrite(const std::string& path, const std::string& content) {
+  return put(path, abi::o_creat, 0, content);
+}
+
 result<void> session::append(const std::string& path, const std::string& bytes) {
   return put(path, abi::o_append, 0, bytes);
 }

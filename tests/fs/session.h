@@ -23,6 +23,8 @@ class session {
   // Creates or replaces the file.
   result<void> write(const std::string& path, const std::string& content);
   result<void> write_at(const std::string& path, u32 offset, const std::string& bytes);
+  // Like write, but what is there is overwritten in its place.
+  result<void> overwrite(const std::string& path, const std::string& content);
   result<void> append(const std::string& path, const std::string& bytes);
   result<std::string> read(const std::string& path);
   result<void> sync_file(const std::string& path);
