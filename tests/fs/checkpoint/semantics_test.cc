@@ -80,6 +80,8 @@ struct moment {
   u64 step;  // after the sync begins
   const char* name;
 };
+void PrintTo(const moment& m, std::ostream* out) { *out << m.name; }
+
 class rows_2_to_4 : public ::testing::TestWithParam<moment> {};
 
 TEST_P(rows_2_to_4, nothing_is_lost) {
