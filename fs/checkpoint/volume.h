@@ -1,15 +1,16 @@
 // A volume: one stick under one name, through its absences. docs/checkpoint.md, DESIGN §5.
 //
-//                      arrival                      pulled
-//      (no volume) ──────────────▶ live ─────────────────────────▶ absent ◀───────────────┐
-//            ▲                      ▲                               │  │ ▲                  │
-//            │ released             │ replay (rule 7)     arrival   │  │ │ other stick,     │
-//            pulled │ (nothing held,       │                               ▼  │ │ or pulled │ │
-//            nothing mounted)    └────────── replay ◀───────── verify ─┴──▶ conflict ────┘ │ │
-//            pulled              │          │ │                                    └──▶ absent │ │
-//            force_replay │                                                          │ └──▶ replay
-//            └───────────────────────────── dead ◀──────────────────────┴─ give_up: hold is over,
-//                          unmounted                                        umount -f, ckpt drop
+//                 arrival               pulled
+//   (no volume) ───────────▶ live ─────────────────▶ absent ◀──────────────────────┐
+//        ▲                    ▲                      │  ▲                          │ pulled
+//        │                    │               arrival│  │another stick, or pulled  │
+//        │                    │                      ▼  │                          │
+//        │                    └─────── replay ◀───── verify ─────────────────▶ conflict
+//        │                      durable │  ▲                                       │
+//        │                              │  └───────────────────────────────────────┘ force
+//        │                              └──▶ absent, when pulled or refused by the stick
+//        │ released: nothing held, nothing mounted
+//        └──────── dead ◀──────── absent, conflict: hold is over, umount -f, ckpt drop (give_up)
 //
 // From the pull until the volume is live or dead again its set is *sealed*: no new operation
 // begins, so it cannot grow; an operation that had begun completes inside its reservation (rule 4).
