@@ -65,7 +65,7 @@ void report_loss(const volume& v) {
   u32 told = 0;
   for (u32 i = 0; i < v.nr_files; ++i) {
     const u32 count = blocks_of(v, v.files[i]);
-    if (count > 0) printk("LOST: %s (%u KiB)\n", v.files[i].path.data(), count);
+    if (count > 0) printk("LOST: %s (%u block%s)\n", v.files[i].path.data(), count, plural(count));
     told += count;
   }
   if (told < blocks)
