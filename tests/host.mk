@@ -13,7 +13,7 @@ HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-static
 # Files of other rooms that need no machine.
 HOST_EXTRA := $(wildcard mm/buddy.cc kernel/options.cc)
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
-HOST_ROOMS := sim lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
+HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests

@@ -43,20 +43,20 @@ size_t aligned(size_t offset, size_t alignment) {
 physical_memory::physical_memory(u32 pages) : pages_(pages) {}
 
 physical_memory::~physical_memory() {
-  for (const auto& [offset, size] : pieces_)
-    __asan_poison_memory_region(arena() + offset, whole_pages(size));
+  for (const auto& [offset, given] : pieces_)
+    __asan_poison_memory_region(arena() + offset, whole_pages(given.size));
 }
 
 std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
   if (size == 0 || count_pages(size) > pages_free()) return {};
   // The arena is far larger than the memory, so the first hole is soon found.
   size_t offset = 0;
-  for (const auto& [start, length] : pieces_) {
+  for (const auto& [start, given] : pieces_) {
     if (offset + whole_pages(size) + PAGE_SIZE <= start) break;
-    offset = aligned(start + whole_pages(length) + PAGE_SIZE, alignment);
+    offset = aligned(start + whole_pages(given.size) + PAGE_SIZE, alignment);
   }
   if (offset + whole_pages(size) + PAGE_SIZE > arena_size) return {};
-  pieces_[offset] = size;
+  pieces_[offset] = {size, ++owners_};
   used_ += count_pages(size);
   byte* base = arena() + offset;
   __asan_unpoison_memory_region(base, whole_pages(size));
@@ -67,7 +67,7 @@ std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
 
 void physical_memory::free(std::span<byte> piece) {
   const auto found = pieces_.find(static_cast<size_t>(piece.data() - arena()));
-  if (found == pieces_.end() || found->second != piece.size())
+  if (found == pieces_.end() || found->second.size != piece.size())
     panic("memory given back that was not given out so");
   used_ -= count_pages(piece.size());
   __asan_poison_memory_region(piece.data(), whole_pages(piece.size()));
@@ -78,8 +78,8 @@ phys_addr physical_memory::address_of(const void* at) const {
   const auto offset = static_cast<size_t>(static_cast<const byte*>(at) - arena());
   auto after = pieces_.upper_bound(offset);
   if (after == pieces_.begin()) panic("no bus address for memory that is nobody's");
-  const auto& [start, size] = *--after;
-  if (offset >= start + size) panic("no bus address for memory that is nobody's");
+  const auto& [start, given] = *--after;
+  if (offset >= start + given.size) panic("no bus address for memory that is nobody's");
   return phys_addr{bus_base + offset};
 }
 
@@ -87,8 +87,13 @@ byte* physical_memory::at(phys_addr address, u32 length) const {
   const u64 offset = address.value() - bus_base;
   auto after = pieces_.upper_bound(offset);
   if (address.value() < bus_base || after == pieces_.begin()) return nullptr;
-  const auto& [start, size] = *--after;
-  return offset + length <= start + size ? arena() + offset : nullptr;
+  const auto& [start, given] = *--after;
+  return offset + length <= start + given.size ? arena() + offset : nullptr;
+}
+
+u64 physical_memory::owner_of(phys_addr address, u32 length) const {
+  if (!at(address, length)) return 0;
+  return std::prev(pieces_.upper_bound(address.value() - bus_base))->second.owner;
 }
 
 physical_memory& memory() { return state_here().memory; }

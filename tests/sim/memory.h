@@ -26,6 +26,9 @@ class physical_memory {
   phys_addr address_of(const void* at) const;
   // Null when [address, address + length) is not inside one allocated piece.
   byte* at(phys_addr address, u32 length) const;
+  // Who owns it: another number for each piece that was ever given out; 0: nobody. What a device
+  // was told about may not have changed hands when it looks.
+  u64 owner_of(phys_addr address, u32 length) const;
 
   u32 pages_free() const { return pages_ - used_; }
   u32 pages() const { return pages_; }
@@ -34,7 +37,12 @@ class physical_memory {
   void leave_only(u32 free_pages) { pages_ = used_ + free_pages; }
 
  private:
-  std::map<size_t, size_t> pieces_;  // offset → size of what is given out
+  struct given_out {
+    size_t size;
+    u64 owner;
+  };
+  std::map<size_t, given_out> pieces_;  // by offset: what is given out
+  u64 owners_ = 0;
   u32 pages_;
   u32 used_ = 0;
 };

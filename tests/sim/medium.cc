@@ -1,0 +1,154 @@
+#include "tests/sim/medium.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "hal/panic.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/sim_disk.h"
+
+namespace sim {
+namespace {
+
+template <size_t Size>
+void set_text(std::array<char, Size>& to, std::string_view text) {
+  to.fill('\0');
+  std::copy_n(text.begin(), std::min(text.size(), Size - 1), to.begin());
+}
+
+}  // namespace
+
+const char* name_of(step_kind kind) {
+  constexpr const char* names[step_kinds] = {
+      "command",         "sector",         "flushed",         "status",         "read",
+      "register_before", "register_after", "doorbell_before", "doorbell_after", "trb_fetch",
+      "packet_before",   "packet_after",   "event_before",    "event_after",    "port_reset"};
+  return names[static_cast<u8>(kind)];
+}
+
+medium::medium(u32 sectors, const char* serial)
+    : medium(std::vector<byte>(size_t{sectors} * SECTOR_SIZE), serial) {}
+
+medium::medium(std::vector<byte> image, const char* serial) : bytes_(std::move(image)) {
+  identity.vendor_id = 0x46F4;
+  identity.product_id = 0x0001;
+  set_text(identity.vendor, "SIM");
+  set_text(identity.product, "STICK");
+  set_text(identity.serial, serial);
+  identity.sectors = static_cast<u32>(bytes_.size() / SECTOR_SIZE);
+}
+
+medium::~medium() = default;
+
+void medium::plug() {
+  kassert(!plugged_);
+  plugged_ = true;
+  ++plugs_;
+  disks_.push_back(std::make_unique<sim_disk>(*this));
+  current_ = disks_.back().get();
+  current_->start();
+}
+
+void medium::plug(outlet& into) {
+  kassert(!plugged_);
+  plugged_ = true;
+  ++plugs_;
+  outlet_ = &into;
+  into.connect(*this);
+}
+
+void medium::pull(pull_style style) {
+  kassert(plugged_);
+  plugged_ = false;
+  lose_cache(style.loss);
+  if (outlet* from = std::exchange(outlet_, nullptr)) return from->disconnect(*this);
+  std::exchange(current_, nullptr)->disconnect();
+}
+
+block_device& medium::device() const {
+  kassert(current_);
+  return *current_;
+}
+
+void medium::pull_at(u64 step, pull_style style) {
+  pull_step_ = step;
+  planned_style_ = style;
+}
+
+bool medium::step(step_kind kind) {
+  if (!plugged_) return false;
+  trace_.push_back({kind, phase ? phase() : u8{0}});
+  if (trace_.size() != pull_step_) return false;
+  pull(planned_style_);
+  return true;
+}
+
+bool medium::write_sector(u32 number, const sector& content) {
+  if (!step(step_kind::sector)) {
+    cache_[number].push_back(content);
+    return true;
+  }
+  tear(number, content, planned_style_.sector);
+  return false;
+}
+
+// In any order; a step after every sector.
+bool medium::flush() {
+  if (flush_lies) return true;
+  std::vector<u32> numbers;
+  for (const auto& [number, versions] : cache_) numbers.push_back(number);
+  std::shuffle(numbers.begin(), numbers.end(), random());
+  for (u32 number : numbers) {
+    write_durably(number, cache_[number].back());
+    cache_.erase(number);
+    if (step(step_kind::flushed)) return false;
+  }
+  return true;
+}
+
+medium::sector medium::newest(u32 number) const {
+  if (const auto cached = cache_.find(number); cached != cache_.end()) return cached->second.back();
+  sector content;
+  std::memcpy(content.data(), bytes_.data() + size_t{number} * SECTOR_SIZE, SECTOR_SIZE);
+  return content;
+}
+
+void medium::write_durably(u32 number, const sector& content) {
+  std::memcpy(bytes_.data() + size_t{number} * SECTOR_SIZE, content.data(), SECTOR_SIZE);
+}
+
+// Sector by sector: any version since the last flush may have arrived, or none.
+void medium::lose_cache(cache_loss loss) {
+  for (const auto& [number, versions] : cache_) {
+    const u64 lost = loss == cache_loss::none  ? 0
+                     : loss == cache_loss::all ? versions.size()
+                                               : random_below(versions.size() + 1);
+    if (lost < versions.size()) write_durably(number, versions[versions.size() - 1 - lost]);
+  }
+  cache_.clear();
+}
+
+void medium::tear(u32 number, const sector& content, in_flight how) {
+  if (how == in_flight::old_content) return;
+  const size_t arrived = how == in_flight::new_content ? SECTOR_SIZE : random_below(SECTOR_SIZE);
+  std::memcpy(bytes_.data() + size_t{number} * SECTOR_SIZE, content.data(), arrived);
+}
+
+std::vector<byte> medium::content() const {
+  std::vector<byte> all = bytes_;
+  for (const auto& [number, versions] : cache_)
+    std::memcpy(all.data() + size_t{number} * SECTOR_SIZE, versions.back().data(), SECTOR_SIZE);
+  return all;
+}
+
+u32 medium::count(block_command cmd) const {
+  return static_cast<u32>(
+      std::count_if(log_.begin(), log_.end(), [&](const auto& entry) { return entry.cmd == cmd; }));
+}
+
+void medium::forget(sim_disk& disk) {
+  disks_.remove_if([&](const auto& each) { return each.get() == &disk; });
+}
+
+}  // namespace sim

@@ -1,0 +1,260 @@
+// The command ring: slots, contexts and the states of endpoints (xHCI 1.2, 4.6).
+#include "tests/sim/scheduler.h"
+#include "tests/sim/xhci/controller.h"
+
+namespace sim::hc {
+
+namespace {
+
+// The types of endpoints that there are devices for (6.2.3).
+constexpr u32 bulk_out = 2, control_type = 4, bulk_in = 6;
+
+constexpr u32 dequeue_low = 2, dequeue_high = 3;
+
+u32 packet_size_at_start(bus_speed speed) {
+  return speed == bus_speed::super ? 512 : speed == bus_speed::high ? 64 : 8;
+}
+
+}  // namespace
+
+void controller::kick_commands() {
+  if (commands_scheduled_) return;
+  commands_scheduled_ = true;
+  time_.between(1_us, 40_us, [this] { run_commands(); });
+}
+
+void controller::run_commands() {
+  commands_scheduled_ = false;
+  if (!commands_running_ || command_hangs_) return;
+  const std::optional<fetched_trb> next = fetch(commands_, false);
+  if (!next) {
+    commands_running_ = false;
+    return;
+  }
+  step(step_kind::trb_fetch);
+  if (hang_command == next->t.type()) {
+    hang_command.reset();
+    command_hangs_ = true;
+    hanging_address_ = next->address;
+    return;
+  }
+  u32 slot_id = next->t.slot();
+  const u32 outcome = execute(next->t, slot_id);
+  post({next->address, outcome << 24, event_command << 10 | slot_id << 24});
+  kick_commands();
+}
+
+u32 controller::execute(const trb& t, u32& id) {
+  if (t.type() == cmd_no_op) return success;
+  if (t.type() == cmd_enable_slot) return enable_slot(t, id);
+  if (t.type() < cmd_disable_slot || t.type() > cmd_reset_device) {
+    complain("an unknown command, type " + std::to_string(t.type()));
+    return trb_error;
+  }
+  if (id == 0 || id > config_ || !slots_[id].enabled) return slot_not_enabled;
+  switch (t.type()) {
+    case cmd_disable_slot: return disable_slot(id);
+    case cmd_address_device: return address_device(id, t.parameter);
+    case cmd_configure_endpoint: return configure_endpoints(id, t);
+    case cmd_evaluate_context: return evaluate_context(id, t.parameter);
+    case cmd_reset_endpoint: return reset_endpoint(id, t.endpoint(), t.control & 1u << 9);
+    case cmd_stop_endpoint: return stop_endpoint(id, t.endpoint());
+    case cmd_set_dequeue: return set_dequeue(id, t.endpoint(), t.parameter);
+    default: return reset_device(id);
+  }
+}
+
+// --- slots ---
+
+u32 controller::enable_slot(const trb& t, u32& id) {
+  if (t.endpoint() != 0) complain("Enable Slot with a slot type that no port has");
+  std::vector<u32> free;
+  for (u32 n = 1; n <= config_; ++n)
+    if (!slots_[n].enabled) free.push_back(n);
+  id = 0;
+  if (free.empty()) return no_slots;
+  id = chosen_.like_qemu ? free.front() : free[random_below(free.size())];
+  slots_[id] = {};
+  slots_[id].enabled = true;
+  return success;
+}
+
+// 4.6.4: before this, software stops every endpoint that is at work.
+u32 controller::disable_slot(u32 id) {
+  for (u32 dci = 1; dci < 32; ++dci)
+    if (busy(slots_[id].endpoints[dci]))
+      complain("Disable Slot while endpoint " + std::to_string(dci) + " is at work");
+  slots_[id].state = slot_enabled;
+  if (slots_[id].context) show_slot(slots_[id]);
+  slots_[id] = {};
+  return success;
+}
+
+bool controller::busy(const endpoint& e) const { return e.state == ep_running && !e.td.empty(); }
+
+u32 controller::address_device(u32 id, u64 at) {
+  slot& s = slots_[id];
+  const bus_place table = dma_.learn(dcbaap_, 8 * (config_ + 1), "the context base address array");
+  const bus_place input = dma_.learn(at, 3 * stride(), "an input context");
+  if (at % 16 != 0 || word(input, 0, 0) != 0 || (word(input, 0, 1) & 3) != 3) return trb_error;
+  if (s.state != slot_enabled && s.state != slot_default) return context_state_error;
+  s.context = dma_.learn(dma_.read<u64>(table, 8 * id, "the context base address array"),
+                         32 * stride(), "a device context");
+  s.root_port = word(input, 1, 1) >> 16 & 0xFF;
+  const u32 ep0 = word(input, 2, 1), speed = word(input, 1, 0) >> 20 & 15;
+  if (s.root_port == 0 || s.root_port > ports || word(input, 1, 0) >> 27 != 1 ||
+      (ep0 >> 3 & 7) != control_type)
+    return parameter_error;
+  for (u32 n = 1; n <= config_; ++n)
+    if (n != id && slots_[n].enabled && slots_[n].root_port == s.root_port &&
+        slots_[n].connection == ports_[s.root_port].connection)
+      complain("two slots for one device");
+  s.connection = ports_[s.root_port].connection;
+  if (const u32 loaded = load_endpoint(s, 1, input); loaded != success) return loaded;
+  usb_function* device = reachable(s);
+  if (!device) return transaction_error;
+  if (device->address() != 0) {  // it was not reset, and does not listen to address 0
+    complain("Address Device for a device that has an address");
+    return transaction_error;
+  }
+  const auto actual = static_cast<bus_speed>(ports_[s.root_port].status >> 10 & 15);
+  if (speed != static_cast<u32>(actual)) complain("the slot context has another speed");
+  if (ep0 >> 16 != packet_size_at_start(actual)) complain("EP0 has another packet size");
+  device->set_address(next_address_ = static_cast<u8>(next_address_ % 127 + 1));
+  s.state = slot_addressed;
+  for (u32 at_word = 0; at_word < 3; ++at_word)
+    put_word(s.context, 0, at_word, word(input, 1, at_word));
+  show_slot(s);
+  show_endpoint(s, 1);
+  return success;
+}
+
+u32 controller::reset_device(u32 id) {
+  slot& s = slots_[id];
+  if (s.state != slot_addressed && s.state != slot_configured) return context_state_error;
+  s.state = slot_default;
+  for (u32 dci = 2; dci < 32; ++dci) {
+    if (busy(s.endpoints[dci])) complain("Reset Device while an endpoint is at work");
+    s.endpoints[dci] = {};
+    show_endpoint(s, dci);
+  }
+  show_slot(s);
+  return success;
+}
+
+// --- contexts ---
+
+// Takes an endpoint from an input context; only what a device can be driven with is let in.
+u32 controller::load_endpoint(slot& s, u32 dci, bus_place input) {
+  const u32 dw1 = word(input, dci + 1, 1);
+  const u64 pointer = word(input, dci + 1, dequeue_low) | u64{word(input, dci + 1, dequeue_high)}
+                                                              << 32;
+  endpoint e;
+  e.type = dw1 >> 3 & 7;
+  e.max_packet = dw1 >> 16;
+  const u32 expected = dci == 1 ? control_type : dci % 2 ? bulk_in : bulk_out;
+  if (e.type != expected || e.max_packet == 0 || (pointer & 14) != 0) return parameter_error;
+  if ((dw1 >> 1 & 3) != 3) complain("CErr is not 3");
+  e.dequeue = {dma_.learn(pointer & ~u64{15}, sizeof(trb), "a transfer ring"), (pointer & 1) != 0};
+  e.state = ep_running;
+  s.endpoints[dci] = e;
+  return success;
+}
+
+u32 controller::configure_endpoints(u32 id, const trb& t) {
+  slot& s = slots_[id];
+  if (s.state != slot_addressed && s.state != slot_configured) return context_state_error;
+  if (t.control & 1u << 9) return trb_error;  // deconfigure: nobody does
+  const bus_place input = dma_.learn(t.parameter, 33 * stride(), "an input context");
+  const u32 drop = word(input, 0, 0), add = word(input, 0, 1);
+  if ((drop & 3) || (add & 3) != 1) return trb_error;
+  u32 highest = 1;
+  for (u32 dci = 2; dci < 32; ++dci) {
+    if (drop >> dci & 1) {
+      if (busy(s.endpoints[dci])) complain("an endpoint at work is dropped");
+      s.endpoints[dci] = {};
+    }
+    if (add >> dci & 1) {
+      if (s.endpoints[dci].state != ep_disabled) complain("an endpoint is added twice");
+      if (const u32 loaded = load_endpoint(s, dci, input); loaded != success) return loaded;
+    }
+    if (s.endpoints[dci].state != ep_disabled) highest = dci;
+    show_endpoint(s, dci);
+  }
+  if (word(input, 1, 0) >> 27 != highest) complain("Context Entries is not the last endpoint");
+  s.state = highest > 1 ? slot_configured : slot_addressed;
+  put_word(s.context, 0, 0, word(input, 1, 0));
+  show_slot(s);
+  return success;
+}
+
+u32 controller::evaluate_context(u32 id, u64 at) {
+  slot& s = slots_[id];
+  if (s.state == slot_enabled) return context_state_error;
+  const bus_place input = dma_.learn(at, 3 * stride(), "an input context");
+  if (word(input, 0, 0) != 0 || word(input, 0, 1) & ~3u) return trb_error;
+  if (word(input, 0, 1) & 2) s.endpoints[1].max_packet = word(input, 2, 1) >> 16;
+  return success;
+}
+
+void controller::show_slot(const slot& s) const {
+  const u32 address = s.state >= slot_addressed ? next_address_ : 0;
+  put_word(s.context, 0, 3, address | s.state << 27);
+}
+
+// QEMU's pointer stands behind everything that it has fetched.
+void controller::show_endpoint(const slot& s, u32 dci) const {
+  const endpoint& e = s.endpoints[dci];
+  u64 pointer = e.dequeue.at.address | (e.dequeue.cycle ? 1 : 0);
+  if (!e.td.empty())
+    pointer = chosen_.like_qemu ? e.behind.at.address | (e.behind.cycle ? 1 : 0)
+                                : e.td[e.index].address | (e.td[e.index].t.cycle() ? 1 : 0);
+  put_word(s.context, dci, 0, e.state);
+  put_word(s.context, dci, 1, 3u << 1 | e.type << 3 | e.max_packet << 16);
+  put_word(s.context, dci, dequeue_low, static_cast<u32>(pointer));
+  put_word(s.context, dci, dequeue_high, static_cast<u32>(pointer >> 32));
+}
+
+// --- endpoints ---
+
+u32 controller::reset_endpoint(u32 id, u32 dci, bool preserve) {
+  endpoint& e = slots_[id].endpoints[dci];
+  if (e.state != ep_halted) return context_state_error;
+  if (chosen_.like_qemu && !reachable(slots_[id])) return transaction_error;
+  e.state = ep_stopped;
+  if (!preserve) e.toggle = false;
+  show_endpoint(slots_[id], dci);
+  return success;
+}
+
+// What was under way is told with the bytes that are left, before the command's own event.
+u32 controller::stop_endpoint(u32 id, u32 dci) {
+  slot& s = slots_[id];
+  endpoint& e = s.endpoints[dci];
+  if (e.state == ep_disabled) return endpoint_not_enabled;
+  if (e.state != ep_running) return context_state_error;
+  const bool says_so = busy(e) && !(chosen_.like_qemu && !reachable(s));
+  e.state = ep_stopped;
+  e.waiting = false;
+  if (says_so) tell(id, dci, stopped, e.td[e.index].t.length() - e.offset, e.td[e.index].address);
+  show_endpoint(s, dci);
+  if (chosen_.like_qemu && !e.td.empty()) {
+    e.dequeue = e.behind;
+    e.td.clear();
+  }
+  return success;
+}
+
+u32 controller::set_dequeue(u32 id, u32 dci, u64 pointer) {
+  slot& s = slots_[id];
+  endpoint& e = s.endpoints[dci];
+  if (e.state != ep_stopped && e.state != ep_error) return context_state_error;
+  if (pointer & 14) return trb_error;
+  e.dequeue = {dma_.learn(pointer & ~u64{15}, sizeof(trb), "a transfer ring"), (pointer & 1) != 0};
+  e.td.clear();
+  e.state = ep_stopped;
+  show_endpoint(s, dci);
+  return success;
+}
+
+}  // namespace sim::hc

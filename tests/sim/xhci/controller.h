@@ -1,0 +1,215 @@
+// A model of an xHCI host controller, register by register (xHCI 1.2).
+//
+// It does what the specification says, with QEMU 7.2's deviations as a setting, and it is strict: a
+// driver that breaks a rule which hardware relies on – cycle bits, TDs, contexts, doorbells, memory
+// that it does not own – is told so in violations(), and gets the error that hardware gives.
+//
+// - registers.cc: the window. ports.cc: the root hub. commands.cc: the command ring. transfers.cc:
+//   the endpoints. events.cc: the event ring and the interrupt.
+// - Everything that takes time is an action on the timeline. What a driver writes acts at once.
+// - on_step is called at every point where a pull makes a difference; the device behind a port may
+//   be gone when it returns.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/medium.h"
+#include "tests/sim/mmio.h"
+#include "tests/sim/xhci/dma.h"
+#include "tests/sim/xhci/registers.h"
+#include "tests/sim/xhci/timeline.h"
+#include "tests/sim/xhci/usb_function.h"
+
+namespace sim::hc {
+
+// How a transfer in flight at a pull ends.
+enum class in_flight_end : u8 { transaction_error, silence };
+
+struct controller_settings {
+  bool large_contexts = false;  // 64 bytes each
+  bool like_qemu = false;
+  in_flight_end at_pull = in_flight_end::transaction_error;
+  bool firmware_owns_it = false;
+  bool interrupt_line = true;  // false: cut
+  u32 slots = 8;
+  u32 scratchpads = 2;
+  u8 irq = 11;
+};
+
+class controller final : public mmio_model {
+ public:
+  // Ports 1 and 2 are USB 3, ports 3 and 4 USB 2.
+  static constexpr u32 ports = 4, super_ports = 2;
+
+  controller(const controller_settings& chosen, timeline& time);
+
+  u32 read32(u32 offset) override;
+  void write32(u32 offset, u32 value) override;
+
+  void plug(u32 port, usb_function& device);
+  void unplug(u32 port);
+
+  std::function<void(step_kind)> on_step;
+  // What the driver did wrong.
+  const std::vector<std::string>& violations() const { return violations_; }
+  u32 slots_in_use() const;
+  bool any_port_resetting() const;
+  u32 events_dropped() const { return events_dropped_; }
+
+  // --- trouble ---
+  // The next command with this type gets no answer until it is aborted.
+  std::optional<u32> hang_command;
+  // The controller fails: HCE, and it stands still.
+  void break_down();
+
+ private:
+  // A position on a ring: whose TRB stands there is told by its cycle bit.
+  struct ring_position {
+    bus_place at;
+    bool cycle = true;
+  };
+  struct fetched_trb {
+    trb t;
+    u64 address = 0;
+    bus_place data;
+  };
+  struct endpoint {
+    u32 state = ep_disabled;
+    u32 type = 0, max_packet = 0;
+    ring_position dequeue;
+    bool scheduled = false;
+    bool waiting = false;  // the device has answered nak
+    bool toggle = false;
+    bool losing_contact = false;
+    // The transfer descriptor under way, empty when there is none.
+    std::vector<fetched_trb> td;
+    size_t index = 0;      // its TRB under way
+    u32 offset = 0;        // bytes of that TRB
+    bool fetched = false;  // that TRB has been looked at
+    ring_position behind;  // what follows it
+    u64 setup_address = 0;
+  };
+  struct slot {
+    bool enabled = false;
+    u32 state = slot_enabled;
+    u32 root_port = 0;
+    u32 connection = 0;  // of the port when it was addressed
+    bus_place context;
+    std::array<endpoint, 32> endpoints;
+  };
+  struct port {
+    u32 status = port_power;
+    usb_function* device = nullptr;
+    u32 connection = 0;           // counts plugs and pulls
+    bool pull_unnoticed = false;  // the device is gone, the port has not seen it
+  };
+
+  void complain(const std::string& text);
+  void step(step_kind kind) {
+    if (on_step) on_step(kind);
+  }
+
+  // registers.cc
+  u32 read_operational(u32 offset);
+  u32 read_runtime(u32 offset) const;
+  u32 read_extended(u32 offset);
+  void write(u32 offset, u32 value);
+  void write_operational(u32 offset, u32 value);
+  void write_runtime(u32 offset, u32 value);
+  void write_command_register(u32 value);
+  void write_command_ring(u32 offset, u32 value);
+  void start();
+  void reset();
+
+  // ports.cc
+  void write_port(u32 number, u32 value);
+  void reset_port(u32 number, bool warm);
+  void finish_reset(u32 number, bool warm, u32 connection);
+  void show_connection(u32 number);
+  void notice_pull(u32 number);
+  void set_changes(u32 number, u32 changes);
+  bool is_super(u32 number) const { return number <= super_ports; }
+  usb_function* reachable(const slot& s) const;
+  void wake_endpoints(u32 port);
+
+  // commands.cc
+  void kick_commands();
+  void run_commands();
+  u32 execute(const trb& t, u32& slot_id);
+  u32 enable_slot(const trb& t, u32& slot_id);
+  u32 disable_slot(u32 id);
+  u32 address_device(u32 id, u64 input);
+  u32 configure_endpoints(u32 id, const trb& t);
+  u32 evaluate_context(u32 id, u64 input);
+  u32 reset_endpoint(u32 id, u32 dci, bool preserve);
+  u32 stop_endpoint(u32 id, u32 dci);
+  u32 set_dequeue(u32 id, u32 dci, u64 pointer);
+  u32 reset_device(u32 id);
+  u32 load_endpoint(slot& s, u32 dci, bus_place input);
+  u32 stride() const { return chosen_.large_contexts ? 64 : 32; }
+  u32 word(bus_place contexts, u32 index, u32 at) const {
+    return dma_.read<u32>(contexts, index * stride() + at * 4, "a context");
+  }
+  void put_word(bus_place contexts, u32 index, u32 at, u32 value) const {
+    dma_.write(contexts, index * stride() + at * 4, value, "a context");
+  }
+  void show_slot(const slot& s) const;
+  void show_endpoint(const slot& s, u32 dci) const;
+  bool busy(const endpoint& e) const;
+
+  // transfers.cc
+  void ring_doorbell(u32 id, u32 value);
+  void kick(u32 id, u32 dci, duration least = {}, duration most = 25_us);
+  void serve(u32 id, u32 dci);
+  bool begin_td(slot& s, u32 dci);
+  void check_td(const slot& s, u32 dci);
+  std::optional<fetched_trb> fetch(ring_position& at, bool inside_td);
+  bool fetch_current(u32 id, u32 dci);
+  void transact(u32 id, u32 dci);
+  void transact_setup(u32 id, u32 dci);
+  void transact_out(u32 id, u32 dci, usb_function& device);
+  void transact_in(u32 id, u32 dci, usb_function& device);
+  void consume(u32 id, u32 dci, u32 bytes);
+  void end_short(u32 id, u32 dci);
+  void end_td(u32 id, u32 dci);
+  void halt(u32 id, u32 dci, u32 why, u32 state = ep_halted);
+  void lose_contact(u32 id, u32 dci);
+  void tell(u32 id, u32 dci, u32 why, u32 residual, u64 address);
+  u32 left_of(const endpoint& e) const;
+
+  // events.cc
+  void start_event_ring();
+  void post(trb event);
+  void interrupt();
+
+  controller_settings chosen_;
+  timeline& time_;
+  dma_port dma_;
+  std::vector<std::string> violations_;
+
+  u32 command_register_ = 0, status_ = sts_halted, config_ = 0;
+  u32 reads_until_ready_ = 0;
+  u64 dcbaap_ = 0, crcr_ = 0;
+  u32 legacy_;
+  bool commands_running_ = false, commands_scheduled_ = false, command_hangs_ = false;
+  u64 hanging_address_ = 0;
+  ring_position commands_;
+
+  u32 iman_ = 0, imod_ = 0, erstsz_ = 0;
+  u64 erstba_ = 0, erdp_ = 0;
+  bus_place event_ring_;
+  u32 event_ring_size_ = 0, event_enqueue_ = 0;
+  bool event_cycle_ = true, event_ring_full_ = false;
+  u32 events_dropped_ = 0;
+
+  std::array<slot, 33> slots_;
+  std::array<port, ports + 1> ports_;
+  u8 next_address_ = 1;
+};
+
+}  // namespace sim::hc

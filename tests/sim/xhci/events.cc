@@ -1,0 +1,55 @@
+// The event ring and the interrupt (xHCI 1.2, 4.9.4 and 4.17).
+#include "tests/sim/irq.h"
+#include "tests/sim/xhci/controller.h"
+
+namespace sim::hc {
+
+void controller::start_event_ring() {
+  if (erstsz_ != 1) complain("the event ring segment table must have one entry here");
+  const bus_place table = dma_.learn(erstba_, 16, "the event ring segment table");
+  event_ring_size_ = dma_.read<u32>(table, 8, "the event ring segment table") & 0xFFFF;
+  if (event_ring_size_ < 16 || event_ring_size_ > 4096) {
+    complain("an event ring of a size that is not allowed");
+    return break_down();
+  }
+  const auto base = dma_.read<u64>(table, 0, "the event ring segment table");
+  event_ring_ = dma_.learn(base, event_ring_size_ * u32{sizeof(trb)}, "the event ring");
+  event_enqueue_ = 0;
+  event_cycle_ = true;
+  event_ring_full_ = false;
+  if ((erdp_ & ~u64{15}) != base) complain("ERDP does not stand at the event ring's start");
+}
+
+// The last free place tells that the ring is full; what comes then is lost.
+void controller::post(trb event) {
+  if (status_ & sts_halted || !event_ring_) return;
+  step(step_kind::event_before);
+  const u32 dequeue = static_cast<u32>(((erdp_ & ~u64{15}) - event_ring_.address) / sizeof(trb));
+  const u32 next = (event_enqueue_ + 1) % event_ring_size_;
+  if (event_ring_full_ || next == dequeue) {
+    ++events_dropped_;
+    return;
+  }
+  if ((next + 1) % event_ring_size_ == dequeue) {
+    event = {0, ring_full << 24, event_host << 10};
+    event_ring_full_ = true;
+  }
+  event.control = (event.control & ~1u) | (event_cycle_ ? 1 : 0);
+  dma_.write(event_ring_, event_enqueue_ * u32{sizeof(trb)}, event, "an event");
+  event_enqueue_ = next;
+  if (next == 0) event_cycle_ = !event_cycle_;
+  interrupt();
+  step(step_kind::event_after);
+}
+
+// One interrupt until the handler says that it is done (EHB).
+void controller::interrupt() {
+  if (erdp_ & erdp_busy) return;
+  erdp_ |= erdp_busy;
+  iman_ |= iman_pending;
+  status_ |= sts_interrupt;
+  const bool enabled = (iman_ & iman_enable) && (command_register_ & cmd_interrupts);
+  if (enabled && chosen_.interrupt_line) raise_irq(chosen_.irq);
+}
+
+}  // namespace sim::hc

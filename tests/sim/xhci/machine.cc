@@ -1,0 +1,52 @@
+#include "tests/sim/xhci/machine.h"
+
+#include "hal/irq.h"
+#include "hal/panic.h"
+#include "hal/task.h"
+#include "tests/sim/scheduler.h"
+
+namespace sim {
+
+namespace {
+
+constexpr phys_addr window_address{0xFEB0'0000};
+
+void run_driver(void* driver) { static_cast<xhci::controller*>(driver)->run(); }
+
+bool on_interrupt(void* driver) { return static_cast<xhci::controller*>(driver)->interrupt(); }
+
+}  // namespace
+
+usb_machine::usb_machine(const hc::controller_settings& chosen)
+    : chosen_(chosen),
+      controller_(chosen, time_),
+      window_(window_address, hc::window_size, controller_),
+      outlets_{port_outlet(*this, 1), port_outlet(*this, 2), port_outlet(*this, 3),
+               port_outlet(*this, 4)} {}
+
+void usb_machine::power_on() {
+  time_.start();
+  const result<mmio_window> registers = map_mmio(window_address, hc::window_size);
+  kassert(registers.has_value());
+  driver_ = std::make_unique<xhci::controller>(*registers, u8{0});
+  kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
+  kassert(kernel_task("xhci", run_driver, driver_.get()));
+}
+
+usb_stick& usb_machine::stick_of(medium& storage) {
+  std::unique_ptr<usb_stick>& stick = sticks_[&storage];
+  if (!stick) stick = std::make_unique<usb_stick>(storage, time_);
+  return *stick;
+}
+
+void usb_machine::watch(medium& storage) {
+  controller_.on_step = [&storage](step_kind kind) { storage.step(kind); };
+}
+
+void usb_machine::port_outlet::connect(medium& storage) {
+  machine_.controller_.plug(number_, machine_.stick_of(storage));
+}
+
+void usb_machine::port_outlet::disconnect(medium&) { machine_.controller_.unplug(number_); }
+
+}  // namespace sim

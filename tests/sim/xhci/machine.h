@@ -1,0 +1,59 @@
+// A computer with an xHCI controller, for tests: the model, its memory-mapped window, the product's
+// driver on it, and ports to plug media into.
+//
+//   sim::usb_machine machine({.large_contexts = true});
+//   sim::medium stick(mkfs_minix(200));
+//   world.run([&] {
+//     boot_with_root();
+//     machine.power_on();                       // inside a world, once
+//     stick.plug(machine.port(1));
+//     …
+//   });
+//
+// Where usb_init finds a controller on the PCI bus and starts a driver for it, power_on() starts
+// the driver: everything from there on is the kernel's own.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "drivers/usb/xhci/controller.h"
+#include "tests/sim/xhci/controller.h"
+#include "tests/sim/xhci/stick.h"
+
+namespace sim {
+
+class usb_machine {
+ public:
+  explicit usb_machine(const hc::controller_settings& chosen = {});
+
+  void power_on();
+  outlet& port(u32 number) { return outlets_[number - 1]; }
+  hc::controller& controller() { return controller_; }
+  xhci::controller& driver() { return *driver_; }
+  usb_stick& stick_of(medium& storage);
+  // The medium whose pulls are planned: the controller's steps count for it.
+  void watch(medium& storage);
+
+ private:
+  class port_outlet final : public outlet {
+   public:
+    port_outlet(usb_machine& machine, u32 number) : machine_(machine), number_(number) {}
+    void connect(medium& storage) override;
+    void disconnect(medium& storage) override;
+
+   private:
+    usb_machine& machine_;
+    u32 number_;
+  };
+
+  hc::controller_settings chosen_;
+  timeline time_;
+  hc::controller controller_;
+  mmio_region window_;
+  std::array<port_outlet, hc::controller::ports> outlets_;
+  std::map<medium*, std::unique_ptr<usb_stick>> sticks_;
+  std::unique_ptr<xhci::controller> driver_;
+};
+
+}  // namespace sim

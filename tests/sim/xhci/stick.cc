@@ -1,0 +1,215 @@
+#include "tests/sim/xhci/stick.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/sim/scheduler.h"
+
+namespace sim {
+
+namespace {
+
+std::vector<byte> bytes_of(std::initializer_list<u32> values) {
+  std::vector<byte> bytes;
+  for (u32 v : values) bytes.push_back(static_cast<byte>(v));
+  return bytes;
+}
+
+std::vector<byte> string_descriptor(std::string_view text) {
+  std::vector<byte> bytes = bytes_of({static_cast<u32>(2 + 2 * text.size()), 3});
+  for (char c : text) {
+    bytes.push_back(static_cast<byte>(c));
+    bytes.push_back(byte{0});
+  }
+  return bytes;
+}
+
+}  // namespace
+
+// --- life on the bus ---
+
+void usb_stick::attached(bus_speed speed) {
+  speed_ = speed;
+  ++power_cycle_;
+  attention_ = sense_data{6, 0x29};
+  used_ = false;
+  bus_reset();
+}
+
+void usb_stick::bus_reset() {
+  ++bus_resets_;
+  address_ = configuration_ = 0;
+  reset_transport();
+}
+
+void usb_stick::reset_transport() {
+  state_ = state::command;
+  in_halted_ = out_halted_ = busy_ = false;
+  answer_ = {};
+  toggles.reset();
+}
+
+// Whoever waits is called when it may go on.
+void usb_stick::be_busy(duration least, duration most) {
+  busy_ = true;
+  time_.between(least, most, [this, of = power_cycle_, during = bus_resets_] {
+    if (of != power_cycle_ || during != bus_resets_) return;
+    busy_ = false;
+    if (ready) ready();
+  });
+}
+
+// --- EP0 (USB 3.2, 9.4) ---
+
+void usb_stick::setup(const std::array<u8, 8>& request) {
+  control_data_.clear();
+  control_given_ = 0;
+  control_refused_ = false;
+  const u32 kind = static_cast<u32>(request[0]) << 8 | request[1];
+  switch (kind) {
+    case 0x8006: {
+      answer_setup(descriptor(request[3], request[2]));
+      control_refused_ = control_data_.empty();
+      break;
+    }
+    case 0x0009:
+      configuration_ = request[2];
+      reset_transport();
+      break;
+    case 0x0201: clear_halt(request[4]); break;
+    case 0xA1FE: answer_setup(bytes_of({0})); break;  // GET_MAX_LUN
+    case 0x21FF: reset_transport(); break;            // Bulk-Only Mass Storage Reset
+    default: control_refused_ = true;
+  }
+  const size_t wanted = request[6] | static_cast<size_t>(request[7]) << 8;
+  if (control_data_.size() > wanted) control_data_.resize(wanted);
+}
+
+void usb_stick::clear_halt(u8 address) {
+  const bool in = address & 0x80;
+  (in ? in_halted_ : out_halted_) = false;
+  toggles[in ? 2 * in_endpoint + 1 : 2 * out_endpoint] = false;
+}
+
+std::vector<byte> usb_stick::descriptor(u8 type, u8 index) const {
+  const bool super = speed_ == bus_speed::super;
+  switch (type) {
+    case 1:
+      return bytes_of({18, 1, 0, super ? 3u : 2u, 0, 0, 0, super ? 9u : 64u, 0xF4, 0x46, 1, 0, 0, 1,
+                       1, 2, 3, 1});
+    case 2: return configuration_descriptor();
+    case 3:
+      switch (index) {
+        case 0: return bytes_of({4, 3, 0x09, 0x04});
+        case 1: return string_descriptor("SIM");
+        case 2: return string_descriptor("STICK");
+        case 3: return string_descriptor(storage_.identity.serial.data());
+        default: return {};
+      }
+    default: return {};
+  }
+}
+
+std::vector<byte> usb_stick::configuration_descriptor() const {
+  const bool super = speed_ == bus_speed::super;
+  const u32 packet_high = super ? 4 : 2;
+  std::vector<byte> all = bytes_of({9, 2, 0, 0, 1, 1, 0, 0x80, 50});
+  const auto add = [&](std::initializer_list<u32> values) {
+    const auto more = bytes_of(values);
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  add({9, 4, 0, 0, 2, 8, 6, 0x50, 0});
+  for (u32 address : {0x80u | in_endpoint, u32{out_endpoint}}) {
+    add({7, 5, address, 2, 0, packet_high, 0});
+    if (super) add({6, 0x30, 15, 0, 0, 0});
+  }
+  all[2] = static_cast<byte>(all.size());
+  return all;
+}
+
+// --- packets ---
+
+handshake usb_stick::out(u8 endpoint, std::span<const byte> data) {
+  if (endpoint == 0) return control_refused_ ? handshake::stall : handshake::ack;
+  if (endpoint != out_endpoint || out_halted_ || configuration_ == 0) return handshake::stall;
+  if (busy_ || answer_.hang) return handshake::nak;
+  if (state_ == state::command) return take_command(data);
+  if (state_ == state::data_out) return take_data(data);
+  return handshake::nak;
+}
+
+packet usb_stick::in(u8 endpoint, u32 most) {
+  if (endpoint == 0) {
+    if (control_refused_) return {handshake::stall, {}};
+    const size_t part = std::min<size_t>(most, control_data_.size() - control_given_);
+    const auto from = control_data_.begin() + static_cast<long>(control_given_);
+    control_given_ += part;
+    return {handshake::ack, {from, from + static_cast<long>(part)}};
+  }
+  if (endpoint != in_endpoint || in_halted_ || configuration_ == 0) return {handshake::stall, {}};
+  if (busy_ || answer_.hang) return {handshake::nak, {}};
+  if (state_ == state::data_in) return give_data(most);
+  if (state_ == state::status) return give_status();
+  return {handshake::nak, {}};
+}
+
+// --- Bulk-Only Transport ---
+
+u32 usb_stick::data_length() const {
+  u32 length;
+  std::memcpy(&length, cbw_.data() + 8, sizeof(length));
+  return length;
+}
+
+// A wrapper that is none: both endpoints stall until a reset (6.6.1).
+handshake usb_stick::take_command(std::span<const byte> data) {
+  if (data.size() != cbw_.size() || std::memcmp(data.data(), "USBC", 4) != 0) {
+    in_halted_ = out_halted_ = true;
+    return handshake::stall;
+  }
+  std::ranges::copy(data, cbw_.begin());
+  ++commands_;
+  answer_ = {};
+  data_given_ = data_taken_ = 0;
+  const bool in = (cbw_[12] & byte{0x80}) != byte{0};
+  state_ = data_length() == 0 ? state::status : in ? state::data_in : state::data_out;
+  execute();
+  if (meddle) meddle(opcode(), answer_);
+  be_busy(storage_.least_latency, storage_.most_latency);
+  return handshake::ack;
+}
+
+// What the device has not got is told as residue, and the data end with a STALL or a short packet.
+packet usb_stick::give_data(u32 most) {
+  if (answer_.stall_data) {
+    in_halted_ = true;
+    state_ = state::status;
+    return {handshake::stall, {}};
+  }
+  const size_t part = std::min<size_t>(most, answer_.data.size() - data_given_);
+  const auto from = answer_.data.begin() + static_cast<long>(data_given_);
+  data_given_ += part;
+  if (part < most || data_given_ == data_length()) state_ = state::status;
+  return {handshake::ack, {from, from + static_cast<long>(part)}};
+}
+
+packet usb_stick::give_status() {
+  if (answer_.stall_status) {
+    answer_.stall_status = false;
+    in_halted_ = true;
+    return {handshake::stall, {}};
+  }
+  if (!finish_command()) return {handshake::nak, {}};
+  if (storage_.step(step_kind::status)) return {handshake::nak, {}};
+  std::vector<byte> csw(13);
+  std::memcpy(csw.data(), "USBS", 4);
+  std::memcpy(csw.data() + 4, cbw_.data() + 4, 4);
+  if (answer_.wrong_tag) csw[4] ^= byte{0x55};
+  std::memcpy(csw.data() + 8, &answer_.residue, 4);
+  csw[12] = static_cast<byte>(answer_.status);
+  state_ = state::command;
+  if (ready) ready();
+  return {handshake::ack, csw};
+}
+
+}  // namespace sim

@@ -1,0 +1,304 @@
+// The endpoints: from a doorbell over transfer descriptors to packets and events (xHCI 1.2, 4.9 to
+// 4.11). One call of serve() is one transaction on the wire.
+#include <algorithm>
+
+#include "tests/sim/scheduler.h"
+#include "tests/sim/xhci/controller.h"
+
+namespace sim::hc {
+
+u32 controller::left_of(const endpoint& e) const {
+  u32 sum = 0;
+  for (size_t i = e.index; i < e.td.size(); ++i) sum += e.td[i].t.length();
+  return sum - std::min(sum, e.offset);
+}
+
+void controller::ring_doorbell(u32 id, u32 value) {
+  const u32 dci = value & 0xFF;
+  if (status_ & sts_halted) return;
+  if (id == 0) {
+    if (dci != 0) complain("the command doorbell was rung for an endpoint");
+    if (command_hangs_) return;
+    commands_running_ = true;
+    return kick_commands();
+  }
+  if (id > config_ || !slots_[id].enabled) return complain("doorbell of a slot that is disabled");
+  if (dci == 0 || dci > 31 || slots_[id].endpoints[dci].state == ep_disabled)
+    return complain("doorbell of an endpoint that is disabled");
+  endpoint& e = slots_[id].endpoints[dci];
+  if (e.state == ep_halted || e.state == ep_error) return;
+  if (e.state == ep_stopped) {
+    e.state = ep_running;
+    show_endpoint(slots_[id], dci);
+  }
+  kick(id, dci);
+}
+
+void controller::kick(u32 id, u32 dci, duration least, duration most) {
+  endpoint& e = slots_[id].endpoints[dci];
+  if (e.scheduled || e.waiting) return;
+  e.scheduled = true;
+  time_.between(least, most, [=, this] { serve(id, dci); });
+}
+
+void controller::serve(u32 id, u32 dci) {
+  slot& s = slots_[id];
+  endpoint& e = s.endpoints[dci];
+  e.scheduled = false;
+  if ((status_ & sts_halted) || !s.enabled || e.state != ep_running) return;
+  if (e.td.empty() && !begin_td(s, dci)) return;
+  if (!e.fetched && !fetch_current(id, dci)) return;
+  if (e.state != ep_running) return;
+  if (!reachable(s)) return lose_contact(id, dci);
+  transact(id, dci);
+}
+
+// --- transfer descriptors ---
+
+// The TRB at a position, over Links; nothing when it is still the driver's.
+std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool inside_td) {
+  for (int links = 0; links < 3; ++links) {
+    const trb t = dma_.read<trb>(at.at, 0, "a ring");
+    if (t.cycle() != at.cycle || t.type() == 0) return std::nullopt;
+    if (t.type() != trb_link) {
+      fetched_trb found{t, at.at.address, {}};
+      at.at.address += sizeof(trb);
+      return found;
+    }
+    if (t.chain() != inside_td)
+      complain(inside_td ? "a Link inside a TD is not chained" : "a Link between TDs is chained");
+    if (t.toggle()) at.cycle = !at.cycle;
+    at.at = dma_.learn(t.parameter & ~u64{15}, sizeof(trb), "a ring segment");
+  }
+  complain("a ring of nothing but Links");
+  return std::nullopt;
+}
+
+bool controller::begin_td(slot& s, u32 dci) {
+  endpoint& e = s.endpoints[dci];
+  ring_position at = e.dequeue;
+  for (bool chained = false;;) {
+    std::optional<fetched_trb> next = fetch(at, chained);
+    if (!next) {
+      if (chained) complain("a TD was handed over before it was complete");
+      e.td.clear();
+      return false;
+    }
+    if (!next->t.immediate() && next->t.length() > 0)
+      next->data = dma_.learn(next->t.parameter, next->t.length(), "a transfer's data");
+    chained = next->t.chain();
+    e.td.push_back(*next);
+    if (!chained) break;
+  }
+  e.behind = at;
+  e.index = e.offset = 0;
+  e.fetched = false;
+  check_td(s, dci);
+  return true;
+}
+
+// Rules that hardware relies on without looking (4.11, 6.4.1).
+void controller::check_td(const slot& s, u32 dci) {
+  const endpoint& e = s.endpoints[dci];
+  const u32 total = left_of(e), packets = (total + e.max_packet - 1) / e.max_packet;
+  u32 done = 0;
+  for (size_t i = 0; i < e.td.size(); ++i) {
+    const trb& t = e.td[i].t;
+    done += t.length();
+    const bool last = i + 1 == e.td.size();
+    const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
+    if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
+    if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");
+    if (t.length() > 0x1'0000) complain("a TRB of more than 64 KiB");
+    // What stands before a Link inside a TD is whole packets (4.11.7.1).
+    const bool link_follows = !last && e.td[i + 1].address != e.td[i].address + sizeof(trb);
+    if (link_follows && done % e.max_packet) complain("a packet reaches over a Link");
+  }
+}
+
+// Looks at the TRB under way, which the driver may not have touched since it handed it over.
+bool controller::fetch_current(u32 id, u32 dci) {
+  step(step_kind::trb_fetch);
+  endpoint& e = slots_[id].endpoints[dci];
+  if (e.td.empty() || e.state != ep_running) return false;
+  e.fetched = true;
+  const fetched_trb& f = e.td[e.index];
+  const u64 end = (f.t.parameter & 0xFFFF) + f.t.length();
+  if (!f.t.immediate() && end > 0x1'0000) {
+    complain("a TRB's data cross a boundary of 64 KiB");
+    halt(id, dci, trb_error, ep_error);
+    return false;
+  }
+  return true;
+}
+
+// --- transactions ---
+
+void controller::transact(u32 id, u32 dci) {
+  usb_function& device = *reachable(slots_[id]);
+  endpoint& e = slots_[id].endpoints[dci];
+  const trb& t = e.td[e.index].t;
+  switch (t.type()) {
+    case trb_setup: return transact_setup(id, dci);
+    case trb_status:
+    case trb_data: return t.in() ? transact_in(id, dci, device) : transact_out(id, dci, device);
+    case trb_no_op: return consume(id, dci, 0);
+    default: return dci % 2 ? transact_in(id, dci, device) : transact_out(id, dci, device);
+  }
+}
+
+void controller::transact_setup(u32 id, u32 dci) {
+  endpoint& e = slots_[id].endpoints[dci];
+  const fetched_trb& f = e.td[e.index];
+  std::array<u8, 8> request;
+  std::memcpy(request.data(), &f.t.parameter, sizeof(request));
+  const u32 length = request[6] | static_cast<u32>(request[7]) << 8;
+  const u32 kind = f.t.control >> 16 & 3, expected = !length ? 0 : request[0] & 0x80 ? 3 : 2;
+  if (!f.t.immediate() || f.t.length() != 8 || f.t.chain()) complain("a bad Setup Stage TRB");
+  if (kind != expected) complain("a Setup Stage TRB with a wrong transfer type");
+  if (request[0] == 0 && request[1] == 5) {
+    complain("SET_ADDRESS on a ring");
+    return halt(id, dci, trb_error, ep_error);
+  }
+  e.setup_address = f.address;
+  step(step_kind::packet_before);
+  usb_function* device = reachable(slots_[id]);
+  if (!device) return lose_contact(id, dci);
+  device->setup(request);
+  step(step_kind::packet_after);
+  if (!reachable(slots_[id])) return lose_contact(id, dci);
+  consume(id, dci, 8);
+}
+
+void controller::transact_out(u32 id, u32 dci, usb_function& device) {
+  endpoint& e = slots_[id].endpoints[dci];
+  const u32 size = std::min(e.max_packet, left_of(e));
+  std::vector<byte> data(size);
+  u32 offset = e.offset, done = 0;
+  for (size_t i = e.index; done < size; ++i, offset = 0) {
+    const u32 part = std::min(e.td[i].t.length() - offset, size - done);
+    const byte* from = dma_.reach(e.td[i].data, offset, part, "data OUT");
+    if (!from) return halt(id, dci, data_buffer_error);
+    std::memcpy(data.data() + done, from, part);
+    done += part;
+  }
+  step(step_kind::packet_before);
+  if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (dci != 1 && device.toggles[dci] != e.toggle) complain("a data toggle is out of step");
+  const handshake answer = device.out(static_cast<u8>(dci / 2), data);
+  step(step_kind::packet_after);
+  if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (answer == handshake::stall) return halt(id, dci, stalled);
+  if (answer == handshake::nak) {
+    e.waiting = true;
+    return;
+  }
+  e.toggle = !e.toggle;
+  device.toggles[dci] = e.toggle;
+  consume(id, dci, size);
+}
+
+void controller::transact_in(u32 id, u32 dci, usb_function& device) {
+  endpoint& e = slots_[id].endpoints[dci];
+  const u32 most = std::min(e.max_packet, left_of(e));
+  step(step_kind::packet_before);
+  if (!reachable(slots_[id])) return lose_contact(id, dci);
+  const packet got = device.in(static_cast<u8>(dci / 2), e.max_packet);
+  step(step_kind::packet_after);
+  if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (got.answer == handshake::stall) return halt(id, dci, stalled);
+  if (got.answer == handshake::nak) {
+    e.waiting = true;
+    return;
+  }
+  if (dci != 1 && device.toggles[dci] != e.toggle) complain("a data toggle is out of step");
+  e.toggle = !e.toggle;
+  device.toggles[dci] = e.toggle;
+  const auto size = static_cast<u32>(got.data.size());
+  if (size > most) return halt(id, dci, babble);
+  u32 offset = e.offset, done = 0;
+  for (size_t i = e.index; done < size; ++i, offset = 0) {
+    const u32 part = std::min(e.td[i].t.length() - offset, size - done);
+    byte* to = dma_.reach(e.td[i].data, offset, part, "data IN");
+    if (!to) return halt(id, dci, data_buffer_error);
+    std::memcpy(to, got.data.data() + done, part);
+    done += part;
+  }
+  const bool ends_early = size < e.max_packet && size < left_of(e);
+  consume(id, dci, size);
+  if (ends_early) end_short(id, dci);
+}
+
+// --- what a transaction leads to ---
+
+// Moves on by so many bytes; every TRB that ends tells so if it was asked to.
+void controller::consume(u32 id, u32 dci, u32 bytes) {
+  endpoint& e = slots_[id].endpoints[dci];
+  e.offset += bytes;
+  while (e.offset >= e.td[e.index].t.length()) {
+    const fetched_trb ended = e.td[e.index];
+    const bool last = e.index + 1 == e.td.size();
+    e.offset -= ended.t.length();
+    e.fetched = false;
+    if (last)
+      end_td(id, dci);
+    else
+      ++e.index;
+    if (ended.t.tells_completion()) tell(id, dci, success, 0, ended.address);
+    if (last) return;
+  }
+  kick(id, dci);
+}
+
+// The TD is over before its end. Hardware also tells the TRB that wanted to tell of its completion
+// (4.10.1.1); QEMU does not.
+void controller::end_short(u32 id, u32 dci) {
+  endpoint& e = slots_[id].endpoints[dci];
+  const fetched_trb here = e.td[e.index], last = e.td.back();
+  const u32 residual = here.t.length() - e.offset;
+  end_td(id, dci);
+  if (here.t.tells_short()) tell(id, dci, short_packet, residual, here.address);
+  const bool twice = here.address != last.address && !chosen_.like_qemu;
+  if (last.t.tells_completion() && (twice || !here.t.tells_short()))
+    tell(id, dci, short_packet, twice ? last.t.length() : residual, last.address);
+}
+
+void controller::end_td(u32 id, u32 dci) {
+  endpoint& e = slots_[id].endpoints[dci];
+  e.dequeue = e.behind;
+  e.td.clear();
+  e.index = e.offset = 0;
+  e.fetched = false;
+  kick(id, dci);
+}
+
+void controller::halt(u32 id, u32 dci, u32 why, u32 state) {
+  endpoint& e = slots_[id].endpoints[dci];
+  e.state = state;
+  const fetched_trb& f = e.td[e.index];
+  const bool at_setup = chosen_.like_qemu && dci == 1 && why == stalled;
+  const u64 address = at_setup ? e.setup_address : f.address;
+  const u32 residual = f.t.length() - std::min(f.t.length(), e.offset);
+  show_endpoint(slots_[id], dci);
+  tell(id, dci, why, residual, address);
+}
+
+// The device does not answer any more. Three tries later that is an error – or nothing is ever said
+// (QEMU; hardware, when a SuperSpeed link has dropped).
+void controller::lose_contact(u32 id, u32 dci) {
+  endpoint& e = slots_[id].endpoints[dci];
+  if (chosen_.like_qemu || chosen_.at_pull == in_flight_end::silence || e.losing_contact) return;
+  e.losing_contact = true;
+  const u32 connection = slots_[id].connection;
+  time_.between(10_us, 600_us, [=, this] {
+    endpoint& still = slots_[id].endpoints[dci];
+    still.losing_contact = false;
+    if (slots_[id].connection == connection && busy(still)) halt(id, dci, transaction_error);
+  });
+}
+
+void controller::tell(u32 id, u32 dci, u32 why, u32 residual, u64 address) {
+  post({address, residual | why << 24, event_transfer << 10 | dci << 16 | id << 24});
+}
+
+}  // namespace sim::hc
