@@ -177,6 +177,25 @@ TEST(buffer, a_cache_full_of_dirty_blocks_is_written_by_force) {
              {.buffers = tiny_cache});
 }
 
+// Several wait for a buffer to become clean, and then want the same block.
+TEST(buffer, a_block_that_many_waited_for_has_one_head) {
+  sim::for_each_seed(10, [](u64 seed) {
+    with_stick(seed,
+               [](sim::medium&) {
+                 for (u32 i = 0; i < tiny_cache; ++i) ASSERT_TRUE(fill_block(sda, 100 + i, 1));
+                 buffer_head* heads[4] = {};
+                 sim::in_parallel(4, [&](u32 i) {
+                   const auto buffer = getblk(sda, block_nr{7});
+                   ASSERT_TRUE(buffer);
+                   heads[i] = buffer->head();
+                   sleep_for(100_ms);
+                 });
+                 for (const buffer_head* head : heads) EXPECT_EQ(head, heads[0]);
+               },
+               {.buffers = tiny_cache});
+  });
+}
+
 TEST(buffer, with_every_buffer_in_use_getblk_gives_up_in_time) {
   with_stick(1,
              [](sim::medium&) {
