@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug console demo test lint doctor help
+.PHONY: run pull plug debug console demo test mutants lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -48,6 +48,9 @@ demo:  ## the main job, unattended: write, pull, plug, nothing lost
 test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 	@$(DOCTOR) --install build test
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/test.py
+
+mutants:  ## takes each rule away once and shows that a test notices; MUTANT=name for one
+	@BUILD=$(BUILD) MUTANT=$(MUTANT) $(PYTHON) tools/mutants.py
 
 lint:  ## layers, headers, formatting
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py

@@ -150,6 +150,17 @@ TEST(buffer, read_ahead_past_the_end_is_left_out) {
   });
 }
 
+TEST(buffer, read_ahead_never_writes) {
+  with_stick(1,
+             [](sim::medium& stick) {
+               for (u32 i = 0; i + 1 < tiny_cache; ++i) ASSERT_TRUE(fill_block(sda, 100 + i, 1));
+               const block_nr ahead[] = {block_nr{8}, block_nr{9}};
+               ASSERT_TRUE(breada(sda, block_nr{7}, ahead));
+               EXPECT_EQ(stick.count(block_command::write), 0u);
+             },
+             {.buffers = tiny_cache});
+}
+
 TEST(buffer, the_cache_recycles_the_least_recently_used) {
   with_stick(1,
              [](sim::medium& stick) {

@@ -1,0 +1,88 @@
+// System calls that meet in the middle: on a cold cache, so that they sleep where they can, and
+// with many seeds. The medium and the model are compared afterwards.
+#include <gtest/gtest.h>
+
+#include "fs/super.h"
+#include "hal/clock.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/session.h"
+
+namespace {
+
+using namespace sim;
+
+constexpr u32 image_blocks = 200;
+
+// A fresh stick with what `prepare` leaves on it, mounted anew for `body`; sound afterwards.
+void with_cold_stick(u64 seed, const std::function<void(session&)>& prepare,
+                     const std::function<void(session&)>& body) {
+  medium stick(mkfs_minix(image_blocks));
+  run(seed, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    prepare(process);
+    ASSERT_TRUE(process.umount());
+    ASSERT_TRUE(process.mount());
+    body(process);
+    EXPECT_TRUE(process.umount());
+    check_buffer_invariants();
+  });
+  EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+}
+
+// unlink finds a name, and before it has locked the file another one stands under that name.
+TEST(races, unlink_takes_the_file_that_has_the_name_now) {
+  for_each_seed(60, [](u64 seed) {
+    with_cold_stick(
+        seed,
+        [](session& process) {
+          for (const char* name : {"/mnt/old", "/mnt/new"})
+            ASSERT_TRUE(process.write(name, sample_text(3'000, 1)));
+          ASSERT_TRUE(process.link("/mnt/old", "/mnt/old2"));
+          ASSERT_TRUE(process.link("/mnt/new", "/mnt/new2"));
+        },
+        [](session& process) {
+          in_parallel(3, [&](u32 number) {
+            session mine = process.fork();
+            if (number == 0) static_cast<void>(mine.unlink("/mnt/old"));
+            if (number == 1) {
+              EXPECT_TRUE(mine.rename("/mnt/new", "/mnt/old"));
+            }
+            if (number == 2) {
+              EXPECT_TRUE(mine.write("/mnt/more", "more"));
+            }
+          });
+          EXPECT_EQ(process.read("/mnt/old2"), sample_text(3'000, 1));
+          EXPECT_EQ(process.read("/mnt/new2"), sample_text(3'000, 1));
+        });
+  });
+}
+
+// A block that is freed while it is on its way to the stick belongs to the next writer at once.
+TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
+  for_each_seed(60, [](u64 seed) {
+    with_cold_stick(
+        seed, [](session&) {},
+        [](session& process) {
+          const std::string old = sample_text(7'000, 1), young = sample_text(7'000, 2);
+          ASSERT_TRUE(process.write("/mnt/old", old));
+          in_parallel(3, [&](u32 number) {
+            session mine = process.fork();
+            if (number == 0) {
+              EXPECT_TRUE(sys_sync());
+            }
+            sleep_for(duration{static_cast<i64>(random_below(2'000'000))});
+            if (number == 1) {
+              EXPECT_TRUE(mine.unlink("/mnt/old"));
+            }
+            if (number == 2) {
+              EXPECT_TRUE(mine.write("/mnt/young", young));
+            }
+          });
+          EXPECT_EQ(process.read("/mnt/young"), young);
+        });
+  });
+}
+
+}  // namespace
