@@ -3,7 +3,7 @@
 # A comment "## …" behind a target is its line in `make help`.
 
 ROOT_TOOLS := tools/mkroot.py tools/minix.py tools/devices.table
-RUN := BUILD=$(BUILD) $(PYTHON) tools/run.py
+RUN := BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/run.py
 DOCTOR := CROSS_COMPILE=$(CROSS_COMPILE) sh tools/doctor.sh
 
 # The build, from within a recipe: after the doctor, on all processors unless -j was given.
@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug console demo test mutants lint doctor help
+.PHONY: run pull plug debug debug-server debug-end console demo test mutants lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -36,6 +36,14 @@ debug:  ## QEMU stopped at its first instruction, gdb attached
 	@$(DOCTOR) --quiet build debug
 	@+$(BUILD_ALL)
 	@$(RUN) debug $(RUN_OPTIONS)
+
+debug-server:
+	@echo Building
+	@+$(BUILD_ALL)
+	@$(RUN) debug --server $(RUN_OPTIONS)
+
+debug-end:
+	@$(RUN) debug-end
 
 console:  ## the console of the `make debug` in another terminal
 	@$(RUN) console

@@ -68,6 +68,23 @@ class Qmp:
                     return self._events.pop(index)
             self._events.append(self._receive(deadline))
 
+    def fileno(self):
+        """For select: readable when there may be events()."""
+        return self._socket.fileno()
+
+    def events(self):
+        """The events that have come, without waiting for any."""
+        self._socket.settimeout(0)
+        try:
+            while received := self._socket.recv(65536):
+                self._buffer += received
+        except OSError:
+            pass
+        *lines, self._buffer = self._buffer.split(b"\n")
+        self._events += [json.loads(line) for line in lines]
+        events, self._events = self._events, []
+        return events
+
     def forget_events(self):
         self._events.clear()
 

@@ -10,6 +10,7 @@
 import argparse
 import fcntl
 import os
+import re
 import select
 import shlex
 import shutil
@@ -22,6 +23,7 @@ import tty
 from contextlib import contextmanager
 from pathlib import Path
 
+import faults
 import minix
 import sticks
 import vm
@@ -33,6 +35,7 @@ HELP = ("Ctrl-] p  pulls the stick, or plugs it into the next port\r\n"
         "Ctrl-] h  shows this        Ctrl-] Ctrl-]  types a Ctrl-]\r\n")
 CONTROL = vm.BUILD / "run.qmp"
 LOCK = vm.BUILD / "run.lock"
+EXCEPTIONS = vm.BUILD / "run.log"  # QEMU's: see faults.py
 GDB = vm.BUILD / "run.gdb"
 CONSOLE = vm.BUILD / "run.console"
 CONSOLE_LOCK = vm.BUILD / "run.console.lock"
@@ -40,7 +43,11 @@ CONSOLE_LOG = vm.BUILD / "console.log"
 
 
 class SwitchedOff(Exception):
-    """Ctrl-] x."""
+    """Ctrl-] x, or the kernel's poweroff."""
+
+
+class Lost(Exception):
+    """A triple fault."""
 
 
 def say(text):
@@ -151,11 +158,14 @@ class Keyboard:
             sys.stdout.flush()
 
 
-def proxy(serial, keyboard):
+def proxy(serial, keyboard, watcher=None):
     """Passes bytes between this terminal and a serial line until the machine ends."""
-    sources = [serial, sys.stdin]
+    sources = [serial, sys.stdin] + ([watcher] if watcher else [])
     while True:
         for source in select.select(sources, [], [])[0]:
+            if source is watcher:
+                watcher.look()
+                continue
             data = os.read(source.fileno(), 65536)
             if source is serial:
                 if not data:
@@ -167,28 +177,61 @@ def proxy(serial, keyboard):
                 sources.remove(source)  # end of a script on standard input: the machine goes on
 
 
-def make_machine(arguments, extra=(), **more):
+class Watcher:
+    """Looks after a machine that has stopped by itself: switched off, rebooting, or lost."""
+
+    def __init__(self, machine):
+        self._machine = machine
+
+    def fileno(self):
+        return self._machine.monitor.fileno()
+
+    def look(self):
+        faults.bound(EXCEPTIONS)
+        for event in self._machine.monitor.events():
+            if event.get("event") == "SHUTDOWN":
+                self._stopped(event["data"]["reason"])
+
+    def _stopped(self, reason):
+        if reason != "guest-reset":
+            raise SwitchedOff
+        lines = faults.report(vm.BUILD / "replug.elf", faults.tail_of(EXCEPTIONS), self._words)
+        if not lines:
+            return self._machine.boot_again()
+        sys.stdout.write("\r\n" + "\r\n".join(lines) + f"\r\n  (more in {EXCEPTIONS})\r\n")
+        sys.stdout.flush()
+        raise Lost
+
+    def _words(self, address, count):
+        """Words of the guest's memory, as the processor would see it now."""
+        dump = self._machine.qmp("human-monitor-command",
+                                 command_line=f"x /{count}wx {address:#x}")
+        return [int(word, 16) for word in re.findall(r"(?<=\s)0x[0-9a-f]{8}", dump)]
+
+
+def make_machine(arguments, extra, **more):
     stick = the_stick(prepare_stick(arguments.stick))
     return vm.Machine(sticks=[stick], machine=arguments.machine, memory=arguments.memory,
                       controller=arguments.controller, append=arguments.append,
-                      extra=[*shlex.split(arguments.qemu), *extra], control=CONTROL, reboots=True,
-                      **more)
+                      extra=[*extra, *shlex.split(arguments.qemu)], control=CONTROL, **more)
 
 
 def run(arguments):
     with the_only_run():
-        machine = make_machine(arguments)
+        machine = make_machine(arguments, [*faults.OPTIONS, str(EXCEPTIONS)], reboots="ask")
         try:
             machine.start(console=False)
             print(f"The stick is {machine.sticks['stick'].image}.  Ctrl-] p pulls and plugs it, "
                   "Ctrl-] x switches off, Ctrl-] h helps.", flush=True)
             with raw_terminal():
-                proxy(machine.serial, Keyboard(machine.serial, machine))
+                proxy(machine.serial, Keyboard(machine.serial, machine), Watcher(machine))
             status = machine.wait_end(10)
             sys.stderr.write(machine.stderr())
             return status
         except SwitchedOff:
             return 0
+        except Lost:
+            return 1
         finally:
             machine.end()
 
@@ -230,26 +273,45 @@ GDB_SETTINGS = ["set confirm off", "set pagination off", "set history save off",
 
 def debug(arguments):
     """gdb gets everything on its command line: no file of the user's is read or written."""
-    if not shutil.which("gdb"):
+    if not arguments.server and not shutil.which("gdb"):
         sys.exit("gdb is missing; `make doctor` says how to get it")
-    with the_only_run():
+    with the_only_run(), stopped_machine(arguments) as machine:
+        if arguments.server:
+            print(f"QEMU waits for a debugger at {GDB}. `make debug-end` ends it.", flush=True)
+            return machine.wait_end(None)
+        signal.signal(signal.SIGINT, lambda *_: None)  # ^C is gdb's: it stops the kernel
+        print(f"QEMU stands before its first instruction; the console goes to {CONSOLE_LOG}.\n"
+              "`replug` lists the kernel's own commands. Try: break sys_sync, continue; "
+              "or: walk write", flush=True)
+        return subprocess.call(gdb_command(arguments.gdb))
+
+
+@contextmanager
+def stopped_machine(arguments):
+    """A machine that stands before its first instruction, for a debugger at GDB."""
+    for path in (GDB, CONSOLE):
+        path.unlink(missing_ok=True)
+    machine = make_machine(
+        arguments, ["-S", "-chardev", f"socket,id=gdb,path={GDB},server=on,wait=off",
+                    "-gdb", "chardev:gdb"], reboots=True,
+        serial=f"socket,path={CONSOLE},server=on,wait=off,logfile={CONSOLE_LOG}")
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.end()
         for path in (GDB, CONSOLE):
             path.unlink(missing_ok=True)
-        machine = make_machine(
-            arguments, serial=f"socket,path={CONSOLE},server=on,wait=off,logfile={CONSOLE_LOG}",
-            extra=["-S", "-chardev", f"socket,id=gdb,path={GDB},server=on,wait=off",
-                   "-gdb", "chardev:gdb"])
-        signal.signal(signal.SIGINT, lambda *_: None)  # ^C is gdb's: it stops the kernel
-        try:
-            machine.start()
-            print(f"QEMU stands before its first instruction; the console goes to {CONSOLE_LOG}.\n"
-                  "`replug` lists the kernel's own commands. Try: break sys_sync, continue",
-                  flush=True)
-            return subprocess.call(gdb_command(arguments.gdb))
-        finally:
-            machine.end()
-            for path in (GDB, CONSOLE):
-                path.unlink(missing_ok=True)
+
+
+def debug_end(_):
+    """Ends the machine of `make debug-server`, if there is one."""
+    try:
+        with control() as qmp:
+            qmp.command("quit")
+    except (OSError, QmpError):
+        pass
+    return 0
 
 
 def gdb_command(commands):
@@ -316,8 +378,11 @@ def main():
         command.add_argument("--memory", default="128M")
         command.add_argument("--controller", default="qemu-xhci", help="or nec-usb-xhci")
         command.add_argument("--qemu", default="", help="more options for QEMU")
+        command.add_argument("--server", action="store_true",
+                             help="debug: do not start gdb, wait for a debugger")
         command.add_argument("--gdb", action="append", default=[], help="a command for gdb")
     commands.add_parser("pull").set_defaults(function=pull)
+    commands.add_parser("debug-end").set_defaults(function=debug_end)
     commands.add_parser("console").set_defaults(function=console)
     command = commands.add_parser("plug")
     command.set_defaults(function=plug)

@@ -49,7 +49,10 @@ class VmError(Exception):
 class Machine:
     def __init__(self, sticks=(), machine="pc", memory="128M", controller="qemu-xhci", append="",
                  kernel=None, extra=(), echo=None, reboots=False, control=None, serial=None):
-        """control: path of a socket at which other programs may speak QMP with this machine.
+        """reboots: what a reset by the guest does. False: QEMU ends; True: it boots again; "ask": it
+        stands still and says so (SHUTDOWN); boot_again() or end() decides.
+
+        control: path of a socket at which other programs may speak QMP with this machine.
 
         serial: QEMU's options of a chardev for the serial line, instead of `console`.
         """
@@ -62,6 +65,8 @@ class Machine:
             "-device", f"{controller},id=xhci,p2=8,p3=4", *extra]
         if not reboots:
             self._arguments.append("-no-reboot")
+        elif reboots == "ask":
+            self._arguments += ["-action", "reboot=shutdown,shutdown=pause"]
         if control:
             self._arguments += ["-qmp", f"unix:{control},server=on,wait=off"]
         for stick in sticks:
@@ -128,6 +133,18 @@ class Machine:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired as error:
             raise VmError(f"QEMU still runs after {timeout} s") from error
+
+    def boot_again(self):
+        """After a reset by the guest at which the machine was to ask."""
+        self.qmp("set-action", reboot="reset")
+        self.qmp("system_reset")
+        self._qmp.wait_event("RESET")
+        self.qmp("set-action", reboot="shutdown")
+        self.qmp("cont")
+
+    @property
+    def monitor(self):
+        return self._qmp
 
     @property
     def running(self):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gdb
 from kernel import Command, U32, array, enum_name, number, say, text, variable
-from tasks import all_tasks, current
+from tasks import all_tasks, current, place_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "walks"
@@ -219,6 +219,10 @@ class Guest:
         if not mounted():
             self.until("checkpoint::mounted if $stick(dev)")
             self.finish()
+        # `update` syncs once when it starts: let that be over.
+        if any(text(task["comm"]) == "update" and place_of(task) != "sys_pause"
+               for task in all_tasks()):
+            self.until('sys_pause if $program("update")')
         self.to_prompt()
 
     def _start(self, buffers):
