@@ -97,8 +97,11 @@ result<void> fill_block(operation& op, m_inode& owner, block_nr block,
   buffer_ref buffer = TRY(getblk(owner.i_dev, block));
   op.about(owner.i_num, owner.path());
   return buffer.overwrite(op, [&](std::span<byte> bytes) {
-    std::ranges::fill(bytes, byte{});
-    std::ranges::copy(content.bytes, bytes.subspan(content.offset).begin());
+    const std::span<const byte> given = content.bytes;
+    const size_t end = content.offset + given.size();
+    std::memset(bytes.data(), 0, content.offset);
+    if (!given.empty()) std::memcpy(bytes.data() + content.offset, given.data(), given.size());
+    std::memset(bytes.data() + end, 0, bytes.size() - end);
   });
 }
 

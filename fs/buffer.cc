@@ -25,7 +25,7 @@ void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
     else if (!outcome)
       note_write_error(bh.b_dev, outcome.error());
   }
-  file_buffer(bh);
+  the_policy().file(bh);
   if (bh.b_count == 0) wake_up(buffer_wait);
 }
 
@@ -36,22 +36,21 @@ void start_write(buffer_head& bh) {
 
 // A head for a block that is not in the cache: the one that was free and clean the longest.
 buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
-  buffer_head* bh = oldest_free_buffer();
+  buffer_head* bh = the_policy().find_free();
   if (!bh) return nullptr;
   name_buffer(*bh, dev, block);
-  bh->b_count = 1;
   bh->b_end_io = end_buffer_io;
-  file_buffer(*bh);
+  use_buffer(*bh);
   return bh;
 }
 
-// Way 2: no buffer is clean and free, so the fullest device is written now. It takes no inode lock.
-// `begun`: inside an operation, which a signal may not cut in half.
-result<void> make_room(bool begun, instant deadline) {
-  const dev_id dirtiest = dirtiest_disk();
-  if (dirtiest) {
-    const result<void> outcome = write_buffers(dirtiest);
-    if (oldest_free_buffer()) return {};
+// Way 2: no buffer is clean and free, so a device is written now. It takes no inode lock.
+// `begun`: inside an operation, which a signal may not cut in half. `deadline` is set at the first.
+result<void> make_room(bool begun, instant& deadline) {
+  if (deadline == never) deadline = now() + BUFFER_PATIENCE;
+  if (const dev_id disk = the_policy().disk_to_write()) {
+    const result<void> outcome = write_buffers(disk);
+    if (the_policy().find_free()) return {};
     if (!outcome) return outcome;
   }
   switch (begun ? sleep_on(buffer_wait, deadline) : interruptible_sleep_on(buffer_wait, deadline)) {
@@ -87,8 +86,13 @@ bool past_the_end(dev_id dev, block_nr block) {
 }
 
 void start_read_ahead(dev_id dev, block_nr block) {
-  if (find_buffer(dev, block) || past_the_end(dev, block) || checkpoint::absent(dev)) return;
-  buffer_head* bh = claim_free_buffer(dev, block);
+  buffer_head* bh = find_buffer(dev, block);
+  if (bh && (bh->b_uptodate || bh->b_lock)) return;
+  if (past_the_end(dev, block) || checkpoint::absent(dev)) return;
+  if (bh)
+    use_buffer(*bh);  // it was invalidated, and nobody has wanted the block since
+  else
+    bh = claim_free_buffer(dev, block);
   if (!bh) return;
   if (!checkpoint::shadowed(dev, block)) ll_rw_block(block_command::read, *bh);
   brelse(bh);
@@ -99,15 +103,13 @@ void start_read_ahead(dev_id dev, block_nr block) {
 void brelse(buffer_head* bh) {
   if (!bh) return;
   kassert(bh->b_count > 0);
-  if (--bh->b_count > 0) return;
-  file_buffer(*bh);
-  wake_up(buffer_wait);
+  unuse_buffer(*bh);
+  if (bh->b_count == 0) wake_up(buffer_wait);
 }
 
 buffer_ref get_hash_table(dev_id dev, block_nr block) {
   while (buffer_head* bh = find_buffer(dev, block)) {
-    ++bh->b_count;  // pinned before the wait
-    file_buffer(*bh);
+    use_buffer(*bh);  // pinned before the wait
     wait_on_buffer(*bh);
     if (bh->b_dev == dev && bh->b_blocknr == block) return buffer_ref(bh);
     brelse(bh);
@@ -116,7 +118,7 @@ buffer_ref get_hash_table(dev_id dev, block_nr block) {
 }
 
 result<buffer_ref> getblk(dev_id dev, block_nr block) {
-  const instant deadline = now() + BUFFER_PATIENCE;
+  instant deadline = never;  // from the first wait on
   for (;;) {
     if (buffer_ref found = get_hash_table(dev, block)) return found;
     // Nothing sleeps from the look into the hash to the claim, so no block gets two heads.
@@ -126,6 +128,8 @@ result<buffer_ref> getblk(dev_id dev, block_nr block) {
 }
 
 result<buffer_ref> bread(dev_id dev, block_nr block) {
+  if (buffer_ref cached = get_hash_table(dev, block); cached && cached.head()->b_uptodate)
+    return cached;
   if (past_the_end(dev, block)) return fail(error::enxio);
   buffer_ref buffer = TRY(getblk(dev, block));
   while (!buffer.head()->b_uptodate) {
@@ -138,7 +142,7 @@ result<buffer_ref> bread(dev_id dev, block_nr block) {
 
 result<buffer_ref> breada(dev_id dev, block_nr block, std::span<const block_nr> ahead) {
   // The block itself first, so that it leads the request that the others join.
-  if (!find_buffer(dev, block)) start_read_ahead(dev, block);
+  start_read_ahead(dev, block);
   for (block_nr b : ahead) start_read_ahead(dev, b);
   return bread(dev, block);
 }
@@ -149,7 +153,7 @@ void forget_block(dev_id dev, block_nr block) {
     bh.b_dirt = false;
     bh.b_uptodate = false;
     bh.b_error.reset();
-    file_buffer(bh);
+    the_policy().file(bh);
   }
   checkpoint::forget(dev, block);
 }
@@ -176,39 +180,30 @@ result<void> buffer_ref::begin_overwrite(operation& op) {
 void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
   bh_->b_uptodate = true;
   story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
-  if (checkpoint::changed(op, bh_->b_blocknr, data(), offset, length)) bh_->b_dirt = true;
-  file_buffer(*bh_);
+  if (!checkpoint::changed(op, bh_->b_blocknr, data(), offset, length) || bh_->b_dirt) return;
+  bh_->b_dirt = true;
+  the_policy().file(*bh_);
 }
 
 // --- Synchronising
 
 namespace {
 
-// Starts the write of everything on a dirty list. Each turn brings the oldest to the end, so the
-// list may change under us: what is written leaves it, what is dirtied anew joins behind.
-void start_writes(buffer_list& dirty) {
-  for (u32 turns = dirty.size(); turns > 0 && !dirty.empty(); --turns) {
-    buffer_head& bh = *dirty.pop_front();
-    dirty.push_back(bh);
-    if (!bh.b_lock) start_write(bh);
-  }
+void start_writes(dev_id disk) {
+  dirty_walk walk(disk);
+  while (buffer_head* bh = the_policy().next_dirty(walk))
+    if (!bh->b_lock) start_write(*bh);
 }
 
-void wait_for_writes(buffer_list& dirty) {
-  for (buffer_head* bh = dirty.front(); bh;) {
-    if (!bh->b_lock) {
-      bh = buffer_list::next(*bh);
-      continue;
-    }
+// Waits until what has been started is over; the first error of what is dirty still.
+result<void> wait_for_writes(dev_id disk) {
+  result<void> outcome;
+  dirty_walk walk(disk);
+  while (buffer_head* bh = the_policy().next_dirty(walk)) {
     wait_on_buffer(*bh);
-    bh = dirty.front();  // the list changed while we slept
+    if (outcome && bh->b_dirt && bh->b_error) outcome = fail(*bh->b_error);
   }
-}
-
-result<void> first_error(buffer_list& dirty) {
-  for (const buffer_head& bh : dirty)
-    if (bh.b_error) return fail(*bh.b_error);
-  return {};
+  return outcome;
 }
 
 // A volume that is away is not waited for: somebody who types `sync` wants the others safe (row
@@ -225,10 +220,8 @@ result<void> sync_disk(dev_id disk) {
 }  // namespace
 
 result<void> write_buffers(dev_id disk) {
-  buffer_list& dirty = dirty_buffers(disk);
-  start_writes(dirty);
-  wait_for_writes(dirty);
-  return first_error(dirty);
+  start_writes(disk);
+  return wait_for_writes(disk);
 }
 
 result<void> flush_buffers(dev_id dev) {

@@ -5,14 +5,15 @@
 // - getblk finds the block or gives a clean, free head a new block; when none is clean it flushes a
 //   device first: the forced, second way. It takes no inode lock, so it cannot wait for its own
 //   caller.
-// - Cost follows the request and the dirty set, not the size of the cache: a hash, one LRU list of
-//   the clean and free, one dirty list per device.
+// - Which head is taken next, and how the dirty ones are found, is a policy (buffer_policy.h). With
+//   ours the cost follows the request and the dirty set, not the size of the cache.
 // - buffer_ref is one use of a buffer; its destructor is brelse. No raw mutable pointer leaves it:
 //   modify changes bytes, marks the buffer dirty and takes the shadow in one scope without a sleep
 //   in between.
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "drivers/block/buffer_head.h"
@@ -80,7 +81,9 @@ class [[nodiscard]] buffer_ref {
 };
 
 // `buffers` heads with their blocks; 0 sizes the cache by memory. Called once at boot.
-void buffer_init(u32 buffers);
+class buffer_policy;
+buffer_policy& find_buffer_policy(std::string_view name);  // buffer_policy.h
+void buffer_init(u32 buffers, buffer_policy& chosen);
 
 // The buffer of a block, which may hold old bytes: look at b_uptodate, or overwrite it. Sleeps,
 // bounded. Errors: eio when no buffer could be freed (every one in use or unwritable), eintr while

@@ -21,19 +21,8 @@ using hash_chain = intrusive_list<buffer_head, &buffer_head::b_hash_link>;
 constinit std::array<buffer_head*, MAX_BUFFERS / BUFFERS_PER_CHUNK> chunks{};
 constinit u32 nr_buffers = 0;
 constinit std::span<hash_chain> hash_table{};
-constinit buffer_list free_list{};
-
-// One per disk name, and the first for everything else (the RAM disk).
-struct disk_buffers {
-  buffer_list dirty;
-  std::optional<error> write_error;
-};
-constinit std::array<disk_buffers, 1 + NR_DISKS> disks{};
-
-disk_buffers& disk_buffers_of(dev_id dev) {
-  const u32 index = dev.minor() / MINORS_PER_DISK;
-  return disks[dev.major() == MAJOR_DISK && index < NR_DISKS ? 1 + index : 0];
-}
+constinit buffer_policy* policy = nullptr;
+constinit std::array<std::optional<error>, NR_DISK_INDEXES> write_errors{};
 
 hash_chain& chain_of(dev_id dev, block_nr block) {
   const u32 key = block.value() ^ u32 { dev.value() } << 4;
@@ -50,7 +39,7 @@ bool add_chunk(u32 count) {
   for (u32 i = 0; i < count; ++i) {
     buffer_head* bh = new (heads.data() + i * sizeof(buffer_head)) buffer_head;
     bh->b_data = blocks.data() + size_t{i} * BLOCK_SIZE;
-    free_list.push_back(*bh);
+    policy->add(*bh);
   }
   nr_buffers += count;
   return true;
@@ -65,24 +54,12 @@ void make_hash_table(u32 buffers) {
   hash_table = {chains, size};
 }
 
-buffer_list* list_for(buffer_head& bh) {
-  if (bh.b_dirt) return &disk_buffers_of(bh.b_dev).dirty;
-  return bh.b_count == 0 && !bh.b_lock ? &free_list : nullptr;
-}
-
-void leave_lists(buffer_head& bh) {
-  if (free_list.contains(bh))
-    free_list.remove(bh);
-  else if (bh.b_list_link.linked())
-    disk_buffers_of(bh.b_dev).dirty.remove(bh);
-}
-
 // Its content is of no use any more: it is the next to be claimed.
 void discard(buffer_head& bh) {
   bh.b_dirt = false;
   bh.b_uptodate = false;
   bh.b_error.reset();
-  file_buffer(bh);
+  policy->file(bh);
 }
 
 bool of_disk(const buffer_head& bh, dev_id disk) {
@@ -91,7 +68,14 @@ bool of_disk(const buffer_head& bh, dev_id disk) {
 
 }  // namespace
 
-void buffer_init(u32 buffers) {
+buffer_policy& the_policy() { return *policy; }
+
+buffer_policy& find_buffer_policy(std::string_view name) {
+  return name == "0.11" ? ring_policy() : list_policy();
+}
+
+void buffer_init(u32 buffers, buffer_policy& chosen) {
+  policy = &chosen;
   // A quarter of memory unless it is said otherwise.
   const u32 wanted = std::clamp(buffers ? buffers : total_page_count(), MIN_BUFFERS, MAX_BUFFERS);
   make_hash_table(wanted);
@@ -112,8 +96,6 @@ buffer_head* find_buffer(dev_id dev, block_nr block) {
   return nullptr;
 }
 
-buffer_head* oldest_free_buffer() { return free_list.front(); }
-
 void name_buffer(buffer_head& bh, dev_id dev, block_nr block) {
   kassert(bh.b_count == 0 && !bh.b_lock && !bh.b_dirt);
   if (bh.b_dev) chain_of(bh.b_dev, bh.b_blocknr).remove(bh);
@@ -122,40 +104,16 @@ void name_buffer(buffer_head& bh, dev_id dev, block_nr block) {
   bh.b_uptodate = false;
   bh.b_error.reset();
   chain_of(dev, block).push_front(bh);
-}
-
-void file_buffer(buffer_head& bh) {
-  buffer_list* right = list_for(bh);
-  if (right ? right->contains(bh) && right != &free_list : !bh.b_list_link.linked()) return;
-  leave_lists(bh);
-  if (!right) return;
-  if (right == &free_list && !bh.b_uptodate)
-    right->push_front(bh);
-  else
-    right->push_back(bh);
-}
-
-buffer_list& dirty_buffers(dev_id dev) { return disk_buffers_of(dev).dirty; }
-
-dev_id dirtiest_disk() {
-  dev_id dirtiest{};
-  u32 most = 0;
-  for (disk_buffers& d : disks) {
-    const buffer_head* oldest = d.dirty.front();
-    if (!oldest || d.dirty.size() <= most || !resolve(oldest->b_dev)) continue;
-    most = d.dirty.size();
-    dirtiest = whole_disk(oldest->b_dev);
-  }
-  return dirtiest;
+  policy->claimed(bh);
 }
 
 void note_write_error(dev_id dev, error e) {
-  std::optional<error>& noted = disk_buffers_of(dev).write_error;
+  std::optional<error>& noted = write_errors[disk_index(dev)];
   if (!noted) noted = e;
 }
 
 result<void> take_write_error(dev_id dev) {
-  std::optional<error>& noted = disk_buffers_of(dev).write_error;
+  std::optional<error>& noted = write_errors[disk_index(dev)];
   if (!noted) return {};
   const error e = *noted;
   noted.reset();
@@ -179,36 +137,37 @@ void invalidate_unused_buffers(dev_id disk, bool (*keep)(dev_id dev, block_nr bl
 
 u32 let_go_of_buffers(dev_id disk) {
   u32 dirty = 0;
-  while (buffer_head* bh = dirty_buffers(disk).front()) {
+  dirty_walk walk(disk);
+  while (buffer_head* bh = policy->next_dirty(walk)) {
     bh->b_dirt = false;
-    file_buffer(*bh);
+    policy->file(*bh);
     ++dirty;
   }
   return dirty;
 }
 
 buffer_counts count_buffers() {
-  buffer_counts counts{nr_buffers, free_list.size(), 0, 0, 0};
-  for (disk_buffers& d : disks) counts.dirty += d.dirty.size();
+  buffer_counts counts{nr_buffers, 0, 0, 0, 0};
   for (u32 i = 0; i < nr_buffers; ++i) {
-    counts.in_use += buffer_at(i).b_count > 0;
-    counts.locked += buffer_at(i).b_lock;
+    const buffer_head& bh = buffer_at(i);
+    counts.clean += is_free(bh);
+    counts.dirty += bh.b_dirt;
+    counts.in_use += bh.b_count > 0;
+    counts.locked += bh.b_lock;
   }
   return counts;
 }
 
 void check_buffer_invariants() {
-  u32 hashed = 0, listed = free_list.size();
+  u32 hashed = 0, chained = 0;
   for (u32 i = 0; i < nr_buffers; ++i) {
     buffer_head& bh = buffer_at(i);
     kassert(!bh.b_dirt || bh.b_uptodate);
-    kassert(bh.b_list_link.owner == list_for(bh));
     if (!bh.b_dev) continue;
     ++hashed;
     kassert(find_buffer(bh.b_dev, bh.b_blocknr) == &bh);
   }
-  for (disk_buffers& d : disks) listed += d.dirty.size();
-  u32 chained = 0;
   for (hash_chain& chain : hash_table) chained += chain.size();
-  kassert(chained == hashed && listed <= nr_buffers);
+  kassert(chained == hashed);
+  policy->check();
 }

@@ -1,28 +1,35 @@
-// The heads of the buffer cache and where they stand: the hash, the free list, the dirty lists.
-// Only buffer.cc and its tests look in here.
-//
-// Every head is on exactly one of these lists, or on none:
-//   its disk's dirty list   b_dirt                             oldest first
-//   the free list           clean, not in use, not locked      next to be claimed first
-//   none                    clean and (in use or locked)
-// file_buffer puts a head where its state says. Nothing here sleeps.
+// The heads of the buffer cache: the hash, and the policy that says which of them is taken next.
+// Only buffer.cc, the policies and the tests look in here. Nothing here sleeps.
 #pragma once
 
 #include "drivers/block/buffer_head.h"
+#include "drivers/block/genhd.h"
 #include "fs/buffer.h"
+#include "fs/buffer_policy.h"
 
-using buffer_list = intrusive_list<buffer_head, &buffer_head::b_list_link>;
+buffer_policy& the_policy();
 
 buffer_head* find_buffer(dev_id dev, block_nr block);  // the book's: a look into the hash
-// The free buffer that was used the longest ago; null when none is free.
-buffer_head* oldest_free_buffer();
 // Gives a free head another block: not uptodate, nothing known of it.
 void name_buffer(buffer_head& bh, dev_id dev, block_nr block);
-void file_buffer(buffer_head& bh);
 
-buffer_list& dirty_buffers(dev_id dev);
-// The disk with the most dirty buffers that can be written now; dev_id{} when there is none.
-dev_id dirtiest_disk();
+// One use more, one use less. Dirty heads stay where they are, whoever uses them.
+inline void use_buffer(buffer_head& bh) {
+  const bool was_free = is_free(bh);
+  ++bh.b_count;
+  if (was_free) the_policy().file(bh);
+}
+inline void unuse_buffer(buffer_head& bh) {
+  --bh.b_count;
+  if (is_free(bh)) the_policy().file(bh);
+}
+
+// Disks have an index each; 0 is everything else (the RAM disk).
+constexpr u32 NR_DISK_INDEXES = 1 + NR_DISKS;
+constexpr u32 disk_index(dev_id dev) {
+  const u32 index = dev.minor() / MINORS_PER_DISK;
+  return dev.major() == MAJOR_DISK && index < NR_DISKS ? 1 + index : 0;
+}
 
 // The first error since the last look that a write of this disk met.
 void note_write_error(dev_id dev, error e);

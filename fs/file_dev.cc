@@ -71,7 +71,7 @@ result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<c
   const u32 count = static_cast<u32>(from.size());
   const created_block at = TRY(create_block(op, inode, position / BLOCK_SIZE, {offset, from}));
   if (at.fresh) return count;
-  const auto copy = [&](std::span<byte> to) { std::ranges::copy(from, to.begin()); };
+  const auto copy = [&](std::span<byte> to) { std::memcpy(to.data(), from.data(), to.size()); };
   const bool whole = count == BLOCK_SIZE;
   buffer_ref buffer = TRY(whole ? getblk(inode.i_dev, at.number) : bread(inode.i_dev, at.number));
   op.about(inode.i_num, inode.path());

@@ -104,7 +104,7 @@ class [[nodiscard]] inode_lock {
 // An operation on a mounted file system, which stays mounted for its length.
 class [[nodiscard]] fs_operation : public operation {
  public:
-  fs_operation(super_use use, operation op) : operation(std::move(op)), use_(std::move(use)) {}
+  fs_operation(super_use&& use, operation&& op) : operation(std::move(op)), use_(std::move(use)) {}
 
  private:
   super_use use_;

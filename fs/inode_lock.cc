@@ -42,7 +42,7 @@ result<fs_operation> begin_change(const m_inode& inode) {
   super_use use(sb);
   operation op = TRY(operation::begin(inode.i_dev));
   TRY(check_alive(inode));
-  return fs_operation(std::move(use), std::move(op));
+  return result<fs_operation>(std::in_place, std::move(use), std::move(op));
 }
 
 inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {

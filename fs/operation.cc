@@ -25,8 +25,9 @@ checkpoint::volume* largest_live_volume() {
 // Rule 1: the region is full, so the writer waits while a volume is flushed. When only absent ones
 // hold it, the wait is for them to come back, and bounded.
 result<void> reserve_room(u32 blocks) {
+  if (checkpoint::reserve(blocks)) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
-  while (!checkpoint::reserve(blocks)) {
+  do {
     if (checkpoint::volume* v = largest_live_volume()) {
       const u32 before = checkpoint::unreserved();
       const result<void> flushed = flush_buffers(v->disk);
@@ -38,7 +39,7 @@ result<void> reserve_room(u32 blocks) {
       case wake_reason::timed_out: return fail(error::eio);
       case wake_reason::woken: break;
     }
-  }
+  } while (!checkpoint::reserve(blocks));
   return {};
 }
 

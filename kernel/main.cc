@@ -67,7 +67,8 @@ extern "C" [[noreturn]] void main(u32 multiboot_information) {
   printk("Replug: %u KiB of memory, %zu PCI devices\n", total_page_count() * (PAGE_SIZE / 1024),
          pci_devices().size());
   root_disk_init();
-  buffer_init(boot_option_number("buffers").value_or(0));
+  buffer_init(boot_option_number("buffers").value_or(0),
+              find_buffer_policy(boot_option("policy").value_or("")));
   checkpoint_init();
   fs_init();
   media_init();

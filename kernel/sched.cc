@@ -204,6 +204,7 @@ wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
 }
 
 void wake_up(wait_queue& queue) {
+  if (queue.waiters.empty()) return;  // only tasks join it, and none does while we look
   irq_guard masked;
   while (waiter* sleeper = queue.waiters.pop_front()) wake_task(*sleeper->task, wake_reason::woken);
 }

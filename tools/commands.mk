@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug debug-server debug-end console demo test mutants lint doctor help
+.PHONY: run pull plug debug debug-server debug-end console demo test mutants bench lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -60,11 +60,17 @@ test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 mutants:  ## takes each rule away once and shows that a test notices; MUTANT=name for one
 	@BUILD=$(BUILD) MUTANT=$(MUTANT) $(PYTHON) tools/mutants.py
 
+bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=phase: where time goes)
+	@$(DOCTOR) --install build demo bench
+	@+$(BUILD_ALL)
+	@BUILD=$(BUILD) BENCH=$(BENCH) $(PYTHON) tools/bench.py $(if $(PROFILE),--profile $(PROFILE)) \
+	  $(if $(APPEND),--append "$(APPEND)")
+
 lint:  ## layers, headers, formatting
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py
 
 doctor:  ## says what is missing on this machine or too old, and how to get it
-	@$(DOCTOR) build demo test debug
+	@$(DOCTOR) build demo test debug bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | \

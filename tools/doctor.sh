@@ -1,7 +1,7 @@
 #!/bin/sh
 # What this machine lacks for working with Replug, and how to get it.
 #
-#   doctor.sh [--quiet | --install] build|demo|test|debug …
+#   doctor.sh [--quiet | --install] build|demo|test|debug|bench …
 #
 # It only reports; with --quiet only what is missing. With --install, what is missing is installed by
 # apt-get where that exists (with sudo when not root); nothing is done when nothing is missing. A
@@ -21,9 +21,9 @@ for argument in "$@"; do
     *) topics="$topics $argument" ;;
   esac
 done
-for topic in ${topics:=build demo test debug}; do
+for topic in ${topics:=build demo test debug bench}; do
   case $topic in
-    build | demo | test | debug) ;;
+    build | demo | test | debug | bench) ;;
     *) echo "doctor: unknown topic $topic" >&2; exit 2 ;;
   esac
 done
@@ -104,6 +104,13 @@ needs_of_test() {
 needs_of_debug() {
   needs_of_demo
   need_command gdb gdb "debugger"
+}
+
+needs_of_bench() {
+  needs_of_demo
+  need_command gcc gcc "the counter of instructions"
+  /usr/bin/python3 -c 'import matplotlib' 2>/dev/null ||
+    lacks matplotlib python3-matplotlib "the picture of a bench"
 }
 
 # Newer Debians have these two in a package of their own.

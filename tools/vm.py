@@ -39,6 +39,7 @@ class Stick:
     port: int = 1
     read_only: bool = False
     plugged: bool = True  # at the start
+    pcap: Path = None  # the file that gets every USB packet of the device
     faults: tuple = ()  # options of blkdebug, "inject-error.0.event=write_aio" and the like
 
 
@@ -241,8 +242,9 @@ def plug(qmp, stick, timeout=10):
 
 
 def _device(stick):
-    return {"driver": "usb-storage", "bus": "xhci.0", "port": str(stick.port), "id": stick.name,
-            "drive": stick.name, "serial": stick.serial}
+    device = {"driver": "usb-storage", "bus": "xhci.0", "port": str(stick.port), "id": stick.name,
+              "drive": stick.name, "serial": stick.serial}
+    return device | ({"pcap": str(stick.pcap)} if stick.pcap else {})
 
 
 def _stick_nodes(stick):

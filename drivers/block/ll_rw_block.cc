@@ -23,6 +23,6 @@ void ll_rw_block(block_command cmd, buffer_head& bh) {
   target->device->submit(cmd, target->first + bh.b_blocknr.value() * SECTORS_PER_BLOCK, bh);
 }
 
-void wait_on_buffer(buffer_head& bh) {
+void wait_on_locked_buffer(buffer_head& bh) {
   while (bh.b_lock) sleep_on(bh.b_wait);
 }

@@ -35,6 +35,9 @@ slot& first_shadow(operation& op, volume& v, block_nr block,
   return s;
 }
 
+// The slot that before_change found for the change that follows it without a sleep.
+constinit slot* prepared = nullptr;
+
 // The content that is about to be changed may stand on the medium: remember it.
 void remember_content(slot& s) {
   if (s.state == slot_state::issued) s.torn = true;  // it is on its way there and changes under way
@@ -115,12 +118,12 @@ result<void> before_change(operation& op, block_nr block, std::span<const byte, 
     if (v->state == volume_state::dead) return fail(error::eio);
     slot* s = find_slot(op.dev(), block);
     if (!s) {
-      first_shadow(op, *v, block, content, known);
+      prepared = &first_shadow(op, *v, block, content, known);
       return {};
     }
     if (!needs_flush(*s)) {
       remember_content(*s);
-      s->owner = op.owner();
+      prepared = s;
       return {};
     }
     const result<void> flushed = barrier(op.dev());
@@ -136,8 +139,8 @@ bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> co
              u32 length) {
   volume* v = shadowing_volume(op.dev());
   if (!v) return true;
-  slot* s = find_slot(op.dev(), block);
-  kassert(s && s->state == slot_state::held);
+  slot* s = prepared;
+  kassert(s && s->block == block && s->dev == op.dev() && s->state == slot_state::held);
   std::memcpy(s->content + offset, content.data() + offset, length);
   s->owner = op.owner();
   if (!away(*v)) return true;

@@ -15,9 +15,10 @@
 
 namespace checkpoint {
 
+constinit std::array<volume, NR_DISKS> volumes{};
+
 namespace {
 
-constinit std::array<volume, NR_DISKS> volumes{};
 constinit settings times{};
 constinit bool shadows_enabled = true;
 constexpr duration FIRST_REMINDER = 2_s;  // who replugs at once is not bothered
@@ -53,14 +54,6 @@ void let_candidate_go(volume& v) {
 
 settings& current_settings() { return times; }
 bool enabled() { return shadows_enabled; }
-std::span<volume> all_volumes() { return volumes; }
-
-volume* volume_of(dev_id dev) {
-  if (dev.major() != MAJOR_DISK) return nullptr;
-  const u32 index = dev.minor() / MINORS_PER_DISK;
-  if (index >= NR_DISKS || volumes[index].state == volume_state::none) return nullptr;
-  return &volumes[index];
-}
 
 bool away(const volume& v) {
   if (v.state == volume_state::live) return v.device->gone();
@@ -184,6 +177,7 @@ bool dead(dev_id dev) {
 result<void> wait_live(dev_id dev) {
   volume* v = volume_of(dev);
   if (!v) return {};
+  if (!away(*v)) return v->state == volume_state::dead ? fail(error::eio) : result<void>{};
   const bool begun =
       operation::current(dev) != nullptr;  // it must be finished: only give_up ends it
   const instant deadline = now() + times.io_wait;

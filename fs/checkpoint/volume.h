@@ -62,9 +62,14 @@ struct volume {
 // Whether shadows are taken at all: not with hold=0 at boot.
 bool enabled();
 
-std::span<volume> all_volumes();
+extern std::array<volume, NR_DISKS> volumes;  // one for each name of a disk
+inline std::span<volume> all_volumes() { return volumes; }
 // The volume that a name belongs to; null when there is none (a device that cannot be pulled).
-volume* volume_of(dev_id dev);
+inline volume* volume_of(dev_id dev) {
+  const u32 index = dev.minor() / MINORS_PER_DISK;
+  if (dev.major() != MAJOR_DISK || index >= NR_DISKS) return nullptr;
+  return volumes[index].state == volume_state::none ? nullptr : &volumes[index];
+}
 
 // Not readable or writable now, and not given up either. True from the moment that its device is
 // gone, a little before the volume is told of it.

@@ -24,9 +24,24 @@ constexpr u32 blocks = 2048;
 constexpr u32 tiny_cache = 64;  // the smallest there is
 constexpr dev_id ram(1, 0);
 
+// Every test runs under both policies.
+class buffers : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { policy_under_test = GetParam(); }
+
+ public:
+  static inline const char* policy_under_test = "";
+};
+
+INSTANTIATE_TEST_SUITE_P(policies, buffers, ::testing::Values("ours", "0.11"),
+                         [](const auto& test) {
+                           return test.param == std::string_view("0.11") ? "ring_of_0_11" : "ours";
+                         });
+
 // A world with one stick plugged in as /dev/sda.
 void with_stick(u64 seed, const std::function<void(sim::medium&)>& body,
-                const sim::boot_options& options = {}) {
+                sim::boot_options options = {}) {
+  options.policy = buffers::policy_under_test;
   sim::medium stick(blocks * SECTORS_PER_BLOCK);
   for (u32 i = 0; i < blocks; ++i) stick.bytes()[i * BLOCK_SIZE] = static_cast<byte>(i);
   sim::run(seed, [&] {
@@ -39,14 +54,14 @@ void with_stick(u64 seed, const std::function<void(sim::medium&)>& body,
   });
 }
 
-TEST(buffer, bread_reads_the_block) {
+TEST_P(buffers, bread_reads_the_block) {
   with_stick(1, [](sim::medium&) {
     EXPECT_EQ(byte_of(sda, 7), 7);
     EXPECT_EQ(byte_of(sda, 255), 255);
   });
 }
 
-TEST(buffer, everybody_shares_the_one_head_of_a_block) {
+TEST_P(buffers, everybody_shares_the_one_head_of_a_block) {
   with_stick(1, [](sim::medium& stick) {
     const auto first = bread(sda, block_nr{7});
     const auto second = bread(sda, block_nr{7});
@@ -57,7 +72,7 @@ TEST(buffer, everybody_shares_the_one_head_of_a_block) {
   });
 }
 
-TEST(buffer, a_block_is_read_once_though_many_want_it_at_once) {
+TEST_P(buffers, a_block_is_read_once_though_many_want_it_at_once) {
   sim::for_each_seed(20, [](u64 seed) {
     with_stick(seed, [](sim::medium& stick) {
       stick.clear_log();
@@ -67,7 +82,7 @@ TEST(buffer, a_block_is_read_once_though_many_want_it_at_once) {
   });
 }
 
-TEST(buffer, a_block_past_the_end_or_of_no_disk_is_enxio) {
+TEST_P(buffers, a_block_past_the_end_or_of_no_disk_is_enxio) {
   with_stick(1, [](sim::medium&) {
     EXPECT_EQ(bread(sda, block_nr{blocks}).error(), error::enxio);
     EXPECT_EQ(bread(sda, block_nr{0xFFFFFFFF}).error(), error::enxio);
@@ -77,7 +92,7 @@ TEST(buffer, a_block_past_the_end_or_of_no_disk_is_enxio) {
   });
 }
 
-TEST(buffer, a_read_error_is_eio_and_is_tried_anew) {
+TEST_P(buffers, a_read_error_is_eio_and_is_tried_anew) {
   with_stick(1, [](sim::medium& stick) {
     bool broken = true;
     stick.fault = [&](block_command, lba, u32) {
@@ -89,7 +104,7 @@ TEST(buffer, a_read_error_is_eio_and_is_tried_anew) {
   });
 }
 
-TEST(buffer, a_change_is_dirty_until_it_has_been_written) {
+TEST_P(buffers, a_change_is_dirty_until_it_has_been_written) {
   with_stick(1, [](sim::medium& stick) {
     ASSERT_TRUE(change_bytes(sda, 3, 100, 10, 0xAB));
     EXPECT_EQ(count_buffers().dirty, 1u);
@@ -102,7 +117,7 @@ TEST(buffer, a_change_is_dirty_until_it_has_been_written) {
   });
 }
 
-TEST(buffer, contiguous_dirty_blocks_go_out_in_one_command) {
+TEST_P(buffers, contiguous_dirty_blocks_go_out_in_one_command) {
   with_stick(1, [](sim::medium& stick) {
     for (u32 i : {10u, 11u, 12u, 13u, 14u}) ASSERT_TRUE(fill_block(sda, i, 1));
     stick.clear_log();
@@ -113,7 +128,7 @@ TEST(buffer, contiguous_dirty_blocks_go_out_in_one_command) {
   });
 }
 
-TEST(buffer, an_overwritten_block_is_never_read) {
+TEST_P(buffers, an_overwritten_block_is_never_read) {
   with_stick(1, [](sim::medium& stick) {
     stick.clear_log();
     ASSERT_TRUE(fill_block(sda, 30, 0x77));
@@ -122,7 +137,7 @@ TEST(buffer, an_overwritten_block_is_never_read) {
   });
 }
 
-TEST(buffer, read_ahead_really_reads) {
+TEST_P(buffers, read_ahead_really_reads) {
   with_stick(1, [](sim::medium& stick) {
     stick.clear_log();
     const std::array ahead = {block_nr{41}, block_nr{42}, block_nr{43}};
@@ -141,7 +156,7 @@ TEST(buffer, read_ahead_really_reads) {
   });
 }
 
-TEST(buffer, read_ahead_past_the_end_is_left_out) {
+TEST_P(buffers, read_ahead_past_the_end_is_left_out) {
   with_stick(1, [](sim::medium&) {
     const std::array ahead = {block_nr{blocks}, block_nr{0xFFFFFFFF}};
     EXPECT_TRUE(breada(sda, block_nr{blocks - 1}, ahead));
@@ -150,7 +165,7 @@ TEST(buffer, read_ahead_past_the_end_is_left_out) {
   });
 }
 
-TEST(buffer, read_ahead_never_writes) {
+TEST_P(buffers, read_ahead_never_writes) {
   with_stick(1,
              [](sim::medium& stick) {
                for (u32 i = 0; i + 1 < tiny_cache; ++i) ASSERT_TRUE(fill_block(sda, 100 + i, 1));
@@ -161,24 +176,41 @@ TEST(buffer, read_ahead_never_writes) {
              {.buffers = tiny_cache});
 }
 
-TEST(buffer, the_cache_recycles_the_least_recently_used) {
+// Ours gives away what was unused the longest; the book's ring what was claimed first, though it be
+// used again and again.
+TEST_P(buffers, the_cache_recycles_the_oldest) {
+  const bool ring = policy_under_test == std::string_view("0.11");
+  const u8 oldest = ring ? 0 : 1, kept = ring ? 1 : 0;
   with_stick(1,
-             [](sim::medium& stick) {
+             [&](sim::medium& stick) {
                for (u32 i = 0; i < tiny_cache; ++i) EXPECT_EQ(byte_of(sda, i), static_cast<u8>(i));
-               EXPECT_EQ(byte_of(sda, 0), 0);  // used again: block 1 is the oldest now
+               EXPECT_EQ(byte_of(sda, 0), 0);  // used again
                EXPECT_EQ(byte_of(sda, 500), static_cast<u8>(500));
                stick.clear_log();
-               EXPECT_EQ(byte_of(sda, 0), 0);
+               EXPECT_EQ(byte_of(sda, kept), kept);
                EXPECT_EQ(byte_of(sda, 2), 2);
                EXPECT_TRUE(stick.log().empty());
-               EXPECT_EQ(byte_of(sda, 1), 1);
+               EXPECT_EQ(byte_of(sda, oldest), oldest);
                EXPECT_EQ(stick.log().size(), 1u);
              },
              {.buffers = tiny_cache});
 }
 
+// Read-ahead must also reach blocks whose heads an earlier mount has left behind.
+TEST_P(buffers, read_ahead_reads_what_was_invalidated) {
+  with_stick(1, [](sim::medium& stick) {
+    const std::array ahead{block_nr{21}, block_nr{22}, block_nr{23}};
+    for (u32 i : {20u, 21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
+    invalidate_buffers(sda);
+    stick.clear_log();
+    EXPECT_TRUE(breada(sda, block_nr{20}, ahead));
+    for (u32 i : {21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
+    EXPECT_EQ(stick.log().size(), 1u);
+  });
+}
+
 // Way 2 of the book: no buffer is clean, so getblk writes a device itself.
-TEST(buffer, a_cache_full_of_dirty_blocks_is_written_by_force) {
+TEST_P(buffers, a_cache_full_of_dirty_blocks_is_written_by_force) {
   with_stick(1,
              [](sim::medium& stick) {
                for (u32 i = 0; i < 3 * tiny_cache; ++i) ASSERT_TRUE(fill_block(sda, i, 0x5A));
@@ -189,7 +221,7 @@ TEST(buffer, a_cache_full_of_dirty_blocks_is_written_by_force) {
 }
 
 // Several wait for a buffer to become clean, and then want the same block.
-TEST(buffer, a_block_that_many_waited_for_has_one_head) {
+TEST_P(buffers, a_block_that_many_waited_for_has_one_head) {
   sim::for_each_seed(10, [](u64 seed) {
     with_stick(seed,
                [](sim::medium&) {
@@ -207,7 +239,7 @@ TEST(buffer, a_block_that_many_waited_for_has_one_head) {
   });
 }
 
-TEST(buffer, with_every_buffer_in_use_getblk_gives_up_in_time) {
+TEST_P(buffers, with_every_buffer_in_use_getblk_gives_up_in_time) {
   with_stick(1,
              [](sim::medium&) {
                std::vector<buffer_ref> held;
@@ -233,7 +265,7 @@ TEST(buffer, with_every_buffer_in_use_getblk_gives_up_in_time) {
              {.buffers = tiny_cache});
 }
 
-TEST(buffer, a_write_error_stays_until_it_is_told) {
+TEST_P(buffers, a_write_error_stays_until_it_is_told) {
   with_stick(1, [](sim::medium& stick) {
     bool broken = true;
     stick.fault = [&](block_command cmd, lba, u32) {
@@ -253,7 +285,7 @@ TEST(buffer, a_write_error_stays_until_it_is_told) {
 }
 
 // An error that nobody was there to see: way 2 met it, the next sync tells it, once.
-TEST(buffer, an_error_of_the_forced_write_reaches_the_next_sync) {
+TEST_P(buffers, an_error_of_the_forced_write_reaches_the_next_sync) {
   with_stick(1,
              [](sim::medium& stick) {
                int failures = 1;
@@ -269,7 +301,7 @@ TEST(buffer, an_error_of_the_forced_write_reaches_the_next_sync) {
              {.buffers = tiny_cache});
 }
 
-TEST(buffer, a_failed_flush_is_no_success_of_sync) {
+TEST_P(buffers, a_failed_flush_is_no_success_of_sync) {
   with_stick(1, [](sim::medium& stick) {
     bool broken = true;
     stick.fault = [&](block_command cmd, lba, u32) {
@@ -283,7 +315,7 @@ TEST(buffer, a_failed_flush_is_no_success_of_sync) {
   });
 }
 
-TEST(buffer, a_freed_block_is_not_written) {
+TEST_P(buffers, a_freed_block_is_not_written) {
   with_stick(1, [](sim::medium& stick) {
     ASSERT_TRUE(fill_block(sda, 4, 0x44));
     forget_block(sda, block_nr{4});
@@ -293,7 +325,7 @@ TEST(buffer, a_freed_block_is_not_written) {
   });
 }
 
-TEST(buffer, invalidated_buffers_are_read_again) {
+TEST_P(buffers, invalidated_buffers_are_read_again) {
   with_stick(1, [](sim::medium& stick) {
     EXPECT_EQ(byte_of(sda, 4), 4);
     invalidate_buffers(sda);
@@ -302,9 +334,9 @@ TEST(buffer, invalidated_buffers_are_read_again) {
   });
 }
 
-TEST(buffer, the_ram_disk_needs_no_shadows) {
+TEST_P(buffers, the_ram_disk_needs_no_shadows) {
   sim::run(1, [] {
-    sim::boot();
+    sim::boot({.policy = policy_under_test});
     rd_init(allocate_pages(16));
     ASSERT_TRUE(fill_block(ram, 5, 0x55));
     EXPECT_TRUE(sys_sync());
@@ -315,7 +347,7 @@ TEST(buffer, the_ram_disk_needs_no_shadows) {
   });
 }
 
-TEST(buffer, sync_waits_for_what_others_dirty_only_so_far) {
+TEST_P(buffers, sync_waits_for_what_others_dirty_only_so_far) {
   with_stick(7, [](sim::medium&) {
     bool stop = false;
     auto writer = sim::spawn("writer", [&] {
@@ -370,10 +402,10 @@ void random_operations(u64 seed, u32 buffers) {
       {.buffers = buffers, .slots = 256});
 }
 
-TEST(buffer, random_operations_with_room) {
+TEST_P(buffers, random_operations_with_room) {
   sim::for_each_seed(25, [](u64 seed) { random_operations(seed, 512); });
 }
-TEST(buffer, random_operations_in_a_tiny_cache) {
+TEST_P(buffers, random_operations_in_a_tiny_cache) {
   sim::for_each_seed(25, [](u64 seed) { random_operations(seed, tiny_cache); });
 }
 

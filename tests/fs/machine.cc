@@ -13,7 +13,7 @@ namespace sim {
 void boot(const boot_options& options) {
   info_init();
   checkpoint::current_settings() = {options.hold, options.io_wait};
-  buffer_init(options.buffers);
+  buffer_init(options.buffers, find_buffer_policy(options.policy));
   checkpoint::init(options.slots);
   media_init();
 }

@@ -18,6 +18,7 @@ struct boot_options {
   u32 slots = 256;
   duration hold = 300_s;
   duration io_wait = 30_s;
+  std::string_view policy = {};  // of the buffer cache
 };
 
 constexpr dev_id sda(8, 0);

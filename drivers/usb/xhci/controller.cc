@@ -104,24 +104,27 @@ bool controller::interrupt() {
   operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
   runtime_.write32(runtime::iman,
                    runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);
-  handle_events();
   // Also when nothing was there: without clearing "handler busy" no further interrupt would come.
-  runtime_.write64(runtime::erdp, events_.dequeue_address().value() | runtime::event_handler_busy);
+  if (!handle_events()) acknowledge_events();
   return true;
 }
 
 // Takes every event off the ring, whatever it is: one left at the head would block the others.
-void controller::handle_events() {
+// Tells whether there was any.
+bool controller::handle_events() {
   const irq_guard guard;
-  if (!running_) return;
+  if (!running_) return false;
   u32 count = 0;
   while (const std::optional<trb> event = events_.pop()) {
     handle(*event);
     if (++count % 64 == 0) runtime_.write64(runtime::erdp, events_.dequeue_address().value());
   }
-  if (count > 0)
-    runtime_.write64(runtime::erdp,
-                     events_.dequeue_address().value() | runtime::event_handler_busy);
+  if (count > 0) acknowledge_events();
+  return count > 0;
+}
+
+void controller::acknowledge_events() {
+  runtime_.write64(runtime::erdp, events_.dequeue_address().value() | runtime::event_handler_busy);
 }
 
 void controller::handle(const trb& event) {

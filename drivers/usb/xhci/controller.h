@@ -107,7 +107,8 @@ class controller {
   void check_health();
   void scan_ports();
   void look_at_port(root_port& port);
-  void handle_events();
+  bool handle_events();
+  void acknowledge_events();
   void handle(const trb& event);
   void on_transfer_event(const trb& event);
   void on_command_completion(const trb& event);

@@ -1,0 +1,86 @@
+// Our policy. Every head is on exactly one list, or on none:
+//   its disk's dirty list   b_dirt                             oldest first
+//   the free list           clean, not in use, not locked      next to be claimed first
+//   none                    clean and (in use or locked)
+#include <array>
+
+#include "drivers/block/genhd.h"
+#include "fs/buffer_policy.h"
+#include "fs/buffer_table.h"
+#include "hal/panic.h"
+
+namespace {
+
+class buffer_lists final : public buffer_policy {
+ public:
+  void add(buffer_head& bh) override { free_.push_back(bh); }
+
+  void file(buffer_head& bh) override {
+    buffer_list* right = list_for(bh);
+    if (right ? right->contains(bh) && right != &free_ : !bh.b_list_link.linked()) return;
+    leave_lists(bh);
+    if (!right) return;
+    if (right == &free_ && !bh.b_uptodate)
+      right->push_front(bh);
+    else
+      right->push_back(bh);
+  }
+
+  buffer_head* find_free() override { return free_.front(); }
+
+  void claimed(buffer_head&) override {}
+
+  // The one with the most dirty buffers.
+  dev_id disk_to_write() override {
+    dev_id dirtiest{};
+    u32 most = 0;
+    for (buffer_list& dirty : dirty_) {
+      const buffer_head* oldest = dirty.front();
+      if (!oldest || dirty.size() <= most || !resolve(oldest->b_dev)) continue;
+      most = dirty.size();
+      dirtiest = whole_disk(oldest->b_dev);
+    }
+    return dirtiest;
+  }
+
+  // Each turn brings the oldest to the end, so the list may change under the walk: what is written
+  // leaves it, what is dirtied anew joins behind.
+  buffer_head* next_dirty(dirty_walk& walk) override {
+    buffer_list& dirty = dirty_[disk_index(walk.disk)];
+    if (walk.position == 0) walk.turns = dirty.size();
+    if (walk.position++ >= walk.turns) return nullptr;
+    buffer_head* bh = dirty.pop_front();
+    if (bh) dirty.push_back(*bh);
+    return bh;
+  }
+
+  void check() override {
+    for (u32 i = 0; i < buffer_total(); ++i)
+      kassert(buffer_at(i).b_list_link.owner == list_for(buffer_at(i)));
+    u32 listed = free_.size();
+    for (const buffer_list& dirty : dirty_) listed += dirty.size();
+    kassert(listed <= buffer_total());
+  }
+
+ private:
+  buffer_list* list_for(const buffer_head& bh) {
+    if (bh.b_dirt) return &dirty_[disk_index(bh.b_dev)];
+    return is_free(bh) ? &free_ : nullptr;
+  }
+
+  void leave_lists(buffer_head& bh) {
+    if (free_.contains(bh))
+      free_.remove(bh);
+    else if (bh.b_list_link.linked())
+      dirty_[disk_index(bh.b_dev)].remove(bh);
+  }
+
+  buffer_list free_;
+  std::array<buffer_list, NR_DISK_INDEXES> dirty_;
+};
+
+constinit buffer_lists lists{};
+
+}  // namespace
+
+buffer_policy& list_policy() { return lists; }

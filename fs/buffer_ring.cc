@@ -1,0 +1,66 @@
+// policy=0.11, the book's way (buffer.c, 3.3.1.2): all buffers stand in one ring. getblk goes round
+// it for the least BADNESS and moves what it takes to the end; sync looks at every buffer there is.
+#include "drivers/block/genhd.h"
+#include "fs/buffer_policy.h"
+#include "fs/buffer_table.h"
+#include "hal/panic.h"
+
+namespace {
+
+// The book's: dirty is worse than locked.
+u32 badness(const buffer_head& bh) { return u32{bh.b_dirt} * 2 + u32{bh.b_lock}; }
+
+class buffer_ring final : public buffer_policy {
+ public:
+  void add(buffer_head& bh) override { ring_.push_back(bh); }
+  void file(buffer_head&) override {}
+
+  buffer_head* find_free() override {
+    buffer_head* best = least_bad();
+    return best && is_free(*best) ? best : nullptr;
+  }
+
+  void claimed(buffer_head& bh) override {
+    ring_.remove(bh);
+    ring_.push_back(bh);
+  }
+
+  // The book writes the device of the buffer that it would take, and no other. That one may be
+  // away here: then any that is not.
+  dev_id disk_to_write() override {
+    const buffer_head* best = least_bad();
+    if (best && best->b_dirt && resolve(best->b_dev)) return whole_disk(best->b_dev);
+    for (const buffer_head& bh : ring_)
+      if (bh.b_dirt && resolve(bh.b_dev)) return whole_disk(bh.b_dev);
+    return {};
+  }
+
+  buffer_head* next_dirty(dirty_walk& walk) override {
+    while (walk.position < buffer_total()) {
+      buffer_head& bh = buffer_at(walk.position++);
+      if (bh.b_dirt && disk_index(bh.b_dev) == disk_index(walk.disk)) return &bh;
+    }
+    return nullptr;
+  }
+
+  void check() override { kassert(ring_.size() == buffer_total()); }
+
+ private:
+  buffer_head* least_bad() {
+    buffer_head* best = nullptr;
+    for (buffer_head& bh : ring_) {
+      if (bh.b_count) continue;
+      if (!best || badness(bh) < badness(*best)) best = &bh;
+      if (badness(*best) == 0) break;
+    }
+    return best;
+  }
+
+  buffer_list ring_;
+};
+
+constinit buffer_ring ring{};
+
+}  // namespace
+
+buffer_policy& ring_policy() { return ring; }
