@@ -144,10 +144,11 @@ number of users, the shadow's slot, and who waits. Examples: bufs sda dirty    b
 def dirty_lists():
     """[(name, list)] of the disks that have dirty buffers."""
     found = []
-    for index, disk in enumerate(array(variable("disks", _TABLE))):
-        if int(disk["dirty"]["size_"]):
+    lists = variable("lists", "fs/buffer_lists.cc")["dirty_"]
+    for index, dirty in enumerate(array(lists)):
+        if int(dirty["size_"]):
             name = f"sd{chr(ord('a') + index - 1)}" if index else "others"
-            found.append((name, disk["dirty"]))
+            found.append((name, dirty))
     return found
 
 
