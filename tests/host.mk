@@ -40,4 +40,8 @@ host-tests: $(HOST_TEST_PROGRAM)
 host-test: $(HOST_TEST_PROGRAM)
 	@tests/run_host_tests $(HOST_TEST_PROGRAM) $(FILTER)
 
+.PHONY: proof
+proof: $(HOST_TEST_PROGRAM)  ## the whole pull sweep (POINTS=N of each kind; docs/proof.md tells how to spread it)
+	@REPLUG_POINTS=$(or $(POINTS),all) tests/run_host_tests $(HOST_TEST_PROGRAM) '*sweep*:*second_pull*'
+
 -include $(HOST_PRODUCT_OBJECTS:.o=.d) $(HOST_TEST_OBJECTS:.o=.d)

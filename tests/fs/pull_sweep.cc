@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "hal/clock.h"
+#include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
@@ -51,14 +52,19 @@ std::vector<byte> image_of(other_stick which) {
 class experiment {
  public:
   explicit experiment(const pull_plan& plan)
-      : plan_(plan), stick_(mkfs_minix(image_blocks)), other_(image_of(plan.first)) {
+      : plan_(plan),
+        stick_(plan.what == workload::everything ? mkfs_minix(image_blocks) : used_image()),
+        other_(image_of(plan.first)) {
     stick_.flush_lies = plan.flush_lies;
     stick_.most_latency = 400_us;
+    if (plan.usb) machine_.emplace(plan.usb->controller);
+    if (plan.usb) stick_.phase = [this] { return static_cast<u8>(phase_now()); };
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
+    if (plan.what != workload::everything) promise_used_files();
   }
 
   pull_outcome run() {
-    world world({.seed = plan_.seed});
+    world world({.seed = plan_.seed, .time_limit = 3000_s});
     world.run([&] { live(); });
     outcome_.story = world.console() + log_text();
     if (world.panicked()) complain("panic: " + world.panic_message());
@@ -66,7 +72,11 @@ class experiment {
     judge_order_of_commands();
     if (other_.count(block_command::write) + other_.count(block_command::flush) > 0)
       complain("another stick was written to");
+    if (machine_)
+      for (const std::string& each : machine_->controller().violations())
+        complain("the controller: " + each);
     outcome_.steps = stick_.steps();
+    outcome_.trace = stick_.trace();
     return std::move(outcome_);
   }
 
@@ -84,10 +94,12 @@ class experiment {
   void live() {
     session process(boot_with_root({.buffers = 64, .slots = 128}));
     const u32 free_before = checkpoint::unreserved();
-    stick_.plug();
-    await_state(sda, volume_state::live);
+    if (machine_) power_on();
+    plug(stick_, plan_.usb ? plan_.usb->port : 0);
     auto hand = spawn("hand", [&] { bring_back(); });
-    if (demand(process.mount(), "mount")) {
+    await_state(sda, volume_state::live);
+    if (demand(mount(process), "mount")) {
+      plugs_at_mount_ = stick_.plugs();
       work(process);
       leave(process);
     }
@@ -96,9 +108,52 @@ class experiment {
     put_away();
     if (checkpoint::unreserved() != free_before) complain("a slot of the region leaked");
     check_buffer_invariants();
+    if (machine_) look_for_leaks();
+  }
+
+  void power_on() {
+    machine_->power_on();
+    machine_->watch(stick_);
+    sleep_for(100_ms);
+    pages_before_ = free_page_count();
+    tasks_before_ = here().kernel_tasks();
+  }
+
+  void plug(medium& stick, u32 port) {
+    if (machine_)
+      stick.plug(machine_->port(port));
+    else
+      stick.plug();
+  }
+
+  // The stick may have been pulled before anything on it was known: then there is no device.
+  result<void> mount(session& process) {
+    result<void> mounted = process.mount();
+    for (int i = 0; i < 10 && !mounted && machine_; ++i) {
+      sleep_for(5_s);
+      mounted = process.mount();
+    }
+    return mounted;
+  }
+
+  phase phase_now() {
+    usb_stick& device = machine_->stick_of(stick_);
+    if (machine_->controller().any_port_resetting()) return phase::port_reset;
+    if (!device.ready_for_use()) return phase::enumeration;
+    if (state_of(sda) == volume_state::verify) return phase::verify;
+    if (state_of(sda) == volume_state::replay) return phase::replay;
+    return device.flushing() ? phase::flush : phase::working;
+  }
+
+  // Nothing is plugged in any more, and nobody has anything to do.
+  void look_for_leaks() {
+    if (machine_->controller().slots_in_use() != 0) complain("a slot of the controller leaked");
+    if (free_page_count() != pages_before_) complain("memory leaked");
+    if (here().kernel_tasks() != tasks_before_) complain("a task leaked");
   }
 
   void work(session& process) {
+    if (plan_.what != workload::everything) return work_little(process);
     in_parallel(plan_.writers, [&](u32 number) {
       session mine = process.fork();
       write_files(mine, "/mnt", "/" + std::to_string(number), number);
@@ -148,6 +203,91 @@ class experiment {
     }
   }
 
+  // --- the small workloads: one thing each, on a file system with a few files ---
+
+  void promise_used_files() {
+    model_["/music"].directory = true;
+    for (const char* name : {"/one", "/two", "/music/three"})
+      model_[name].content = sample_text(20'000, 77);
+  }
+
+  void work_little(session& process) {
+    begin_little(process);
+    demand(sys_sync(), "sync");
+    append(process, "/two", "the end");
+  }
+
+  void begin_little(session& process) {
+    switch (plan_.what) {
+      case workload::everything: return;
+      case workload::create:
+        for (const char* path : {"/new", "/music/new", "/newer"}) write(process, path, "");
+        return;
+      case workload::write: return write(process, "/new", sample_text(9'500, 5));
+      case workload::append:
+        for (u32 i = 0; i < 3; ++i) append(process, "/one", sample_text(700, i));
+        return;
+      case workload::overwrite: return overwrite(process, "/one", 8'000, sample_text(3'000, 6));
+      case workload::mkdir: make_directory(process, "/d"); return make_directory(process, "/d/e");
+      case workload::rmdir:
+        make_directory(process, "/d");
+        demand(sys_sync(), "sync");
+        if (demand(process.rmdir("/mnt/d"), "rmdir")) model_.erase("/d");
+        return;
+      case workload::unlink: return unlink(process, "/one");
+      case workload::link:
+        if (demand(process.link("/mnt/one", "/mnt/music/uno"), "link"))
+          model_["/music/uno"] = model_["/one"];
+        return;
+      case workload::rename:
+        rename(process, "/one", "/music/one");
+        return rename(process, "/music/three", "/two");
+      case workload::truncate:
+        if (demand(process.truncate("/mnt/one", 3'000), "truncate"))
+          model_["/one"].content.resize(3'000);
+        return;
+      case workload::sync:
+        append(process, "/one", "some");
+        demand(sys_sync(), "sync");
+        append(process, "/one", "more");
+        demand(process.sync_file("/mnt/one"), "fsync");
+        return;
+      case workload::two_processes:
+        in_parallel(2, [&](u32 number) {
+          session mine = process.fork();
+          if (number == 0) {
+            write(mine, "/new", sample_text(5'000, 8));
+            rename(mine, "/new", "/music/newer");
+          } else {
+            append(mine, "/one", sample_text(2'000, 9));
+            unlink(mine, "/music/three");
+          }
+        });
+    }
+  }
+
+  void write(session& process, const std::string& path, const std::string& text) {
+    if (demand(process.write("/mnt" + path, text), "write")) model_[path].content = text;
+  }
+  void append(session& process, const std::string& path, const std::string& text) {
+    if (demand(process.append("/mnt" + path, text), "append")) model_[path].content += text;
+  }
+  void overwrite(session& process, const std::string& path, u32 at, const std::string& text) {
+    if (demand(process.write_at("/mnt" + path, at, text), "overwrite"))
+      model_[path].content.replace(at, text.size(), text);
+  }
+  void make_directory(session& process, const std::string& path) {
+    if (demand(process.mkdir("/mnt" + path), "mkdir")) model_[path].directory = true;
+  }
+  void unlink(session& process, const std::string& path) {
+    if (demand(process.unlink("/mnt" + path), "unlink")) model_.erase(path);
+  }
+  void rename(session& process, const std::string& from, const std::string& to) {
+    if (!demand(process.rename("/mnt" + from, "/mnt" + to), "rename")) return;
+    model_[to] = model_[from];
+    model_.erase(from);
+  }
+
   void leave(session& process) {
     result<void> left = fail(error::eio);
     for (int i = 0; i < umount_tries && !left; ++i) {
@@ -171,7 +311,7 @@ class experiment {
   }
 
   void try_other_stick() {
-    other_.plug();
+    plug(other_, 2);
     sleep_for(2_s);
     other_.pull();
     sleep_for(1_s);
@@ -185,16 +325,25 @@ class experiment {
       stick_.reads_are_steps = true;
       if (plan_.second_pull) stick_.pull_at(before + plan_.second_pull, plan_.style);
     }
-    stick_.plug();
+    in_return_port_ = !in_return_port_;
+    const checkpoint::volume* missed = checkpoint::volume_of(sda);
+    if (!missed || held_blocks(*missed) == 0) nothing_to_replay_.insert(stick_.plugs() + 1);
+    plug(stick_, !plan_.usb ? 0 : in_return_port_ ? plan_.usb->return_port : plan_.usb->port);
     // Looked at closely, so that the steps of the return are counted and no others.
     const instant soon = now() + 200_ms;
     const instant deadline = now() + 10_s;
     while (state_of(sda) != volume_state::live && stick_.plugged() && now() < deadline)
-      sleep_for(now() < soon ? 50_us : 100_ms);
+      sleep_for(machine_ ? next_look_at_usb() : now() < soon ? 50_us : 100_ms);
     if (first) outcome_.steps_of_return = stick_.steps() - before;
     if (stick_.plugged() && state_of(sda) != volume_state::live)
       complain(std::string("the stick is back, but its volume is ") + name_of(state_of(sda)));
     stick_.reads_are_steps = plan_.second_pull && !first;
+  }
+
+  // Enumeration takes long.
+  duration next_look_at_usb() const {
+    const volume_state state = state_of(sda);
+    return state == volume_state::verify || state == volume_state::replay ? 50_us : 1_ms;
   }
 
   void put_away() {
@@ -247,8 +396,10 @@ class experiment {
   void judge_order_of_commands() {
     std::set<u32> epochs;
     for (const command_record& command : stick_.log()) {
-      const bool first_attach = command.epoch == stick_.log().front().epoch;
-      if (!first_attach && epochs.insert(command.epoch.value()).second) judge_attach(command.epoch);
+      const bool before = machine_ ? command.epoch.value() <= plugs_at_mount_
+                                   : command.epoch == stick_.log().front().epoch;
+      if (machine_ && nothing_to_replay_.contains(command.epoch.value())) continue;
+      if (!before && epochs.insert(command.epoch.value()).second) judge_attach(command.epoch);
     }
   }
 
@@ -275,9 +426,30 @@ class experiment {
   std::map<std::string, image_file> model_;  // what write and the others have acknowledged
   bool over_ = false;
   pull_outcome outcome_;
+
+  // behind a simulated controller
+  std::optional<usb_machine> machine_;
+  bool in_return_port_ = false;
+  u32 plugs_at_mount_ = 0;
+  std::set<u32> nothing_to_replay_;  // plugs after which no flush ends the return
+  u32 pages_before_ = 0;
+  std::vector<std::string> tasks_before_;
 };
 
 }  // namespace
+
+const char* name_of(workload what) {
+  constexpr const char* names[workloads] = {
+      "everything", "create", "write",  "append",   "overwrite", "mkdir",        "rmdir",
+      "unlink",     "link",   "rename", "truncate", "sync",      "two_processes"};
+  return names[static_cast<u8>(what)];
+}
+
+const char* name_of(phase now) {
+  constexpr const char* names[phases] = {"enumeration", "port_reset", "working",
+                                         "flush",       "verify",     "replay"};
+  return names[static_cast<u8>(now)];
+}
 
 std::string pull_outcome::complaint_text() const {
   std::string text;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/xhci/machine.h"
 
 namespace sim {
 
@@ -14,6 +15,36 @@ namespace sim {
 // one with a file system of another shape; one with a file system of the same shape and other
 // files.
 enum class other_stick { none, another_shape, same_shape };
+
+// What the processes do.
+enum class workload : u8 {
+  everything,
+  create,
+  write,
+  append,
+  overwrite,
+  mkdir,
+  rmdir,
+  unlink,
+  link,
+  rename,
+  truncate,
+  sync,
+  two_processes,
+};
+constexpr size_t workloads = 13;
+const char* name_of(workload what);
+
+// What the kernel, or the stick's plug, is about at a step.
+enum class phase : u8 { enumeration, port_reset, working, flush, verify, replay };
+constexpr size_t phases = 6;
+const char* name_of(phase now);
+
+// A stick behind a simulated controller; it comes back in return_port, then in `port` again.
+struct usb_setup {
+  hc::controller_settings controller;
+  u32 port = 1, return_port = 1;
+};
 
 // What is done to the stick, and how.
 struct pull_plan {
@@ -26,6 +57,8 @@ struct pull_plan {
   bool large_file = false;  // more dirty blocks than buffers and slots: forced writes
   bool flush_lies = false;  // the stick acknowledges flushes that it does not do
   bool ask_fsck = false;    // fsck.minix judges too
+  workload what = workload::everything;
+  std::optional<usb_setup> usb{};  // none: a block device of its own
 };
 
 struct pull_outcome {
@@ -33,8 +66,9 @@ struct pull_outcome {
   u64 steps = 0;                        // of the whole run, where a pull makes a difference
   u64 steps_before_return = 0;          // when the stick was first plugged in again
   u64 steps_of_return = 0;              // of verification and replay after the first pull
-  u32 commands_verified = 0;            // writes of replays that were looked at
-  std::string story;                    // the console, and the last commands of the stick
+  std::vector<medium::step_record> trace;
+  u32 commands_verified = 0;  // writes of replays that were looked at
+  std::string story;          // the console, and the last commands of the stick
   std::string complaint_text() const;
 };
 
