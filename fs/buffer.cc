@@ -44,12 +44,27 @@ buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
   return bh;
 }
 
+// Every name that a disk can have, the RAM disk's first.
+template <class Visit>
+void for_each_disk(Visit visit) {
+  visit(dev_id(MAJOR_RAM, 0));
+  for (u8 i = 0; i < NR_DISKS; ++i) visit(dev_id(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK)));
+}
+
+// The disk to be written refuses its blocks: perhaps another one gives buffers back (rule 10).
+void write_other_disks(dev_id refusing) {
+  for_each_disk([&](dev_id disk) {
+    if (disk != refusing && resolve(disk)) static_cast<void>(write_buffers(disk));
+  });
+}
+
 // Way 2: no buffer is clean and free, so a device is written now. It takes no inode lock.
 // `begun`: inside an operation, which a signal may not cut in half. `deadline` is set at the first.
 result<void> make_room(bool begun, instant& deadline) {
   if (deadline == never) deadline = now() + BUFFER_PATIENCE;
   if (const dev_id disk = the_policy().disk_to_write()) {
     const result<void> outcome = write_buffers(disk);
+    if (!outcome && !the_policy().find_free()) write_other_disks(disk);
     if (the_policy().find_free()) return {};
     if (!outcome) return outcome;
   }
@@ -245,10 +260,6 @@ result<void> sys_sync() {
   const auto keep_first = [&](result<void> outcome) {
     if (first && !outcome) first = outcome;
   };
-  keep_first(sync_disk(dev_id(MAJOR_RAM, 0)));
-  for (u8 i = 0; i < NR_DISKS; ++i) {
-    const dev_id disk(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK));
-    keep_first(sync_disk(disk));
-  }
+  for_each_disk([&](dev_id disk) { keep_first(sync_disk(disk)); });
   return first;
 }

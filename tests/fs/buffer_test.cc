@@ -301,6 +301,28 @@ TEST_P(buffers, an_error_of_the_forced_write_reaches_the_next_sync) {
              {.buffers = tiny_cache});
 }
 
+TEST_P(buffers, a_disk_that_refuses_its_blocks_does_not_starve_another) {
+  sim::medium other(2048, "OTHER");
+  with_stick(1,
+             [&](sim::medium& stick) {
+               other.plug();
+               sleep_for(1_s);
+               bool broken = true;
+               stick.fault = [&](block_command cmd, lba, u32) {
+                 return broken && cmd == block_command::write ? std::optional(error::eio)
+                                                              : std::nullopt;
+               };
+               const dev_id sdb(MAJOR_DISK, MINORS_PER_DISK);
+               const u32 most = tiny_cache * 3 / 4;
+               for (u32 i = 0; i < most; ++i) ASSERT_TRUE(fill_block(sda, i, 0x5A));
+               for (u32 i = 0; i < tiny_cache; ++i) ASSERT_TRUE(fill_block(sdb, i, 0xA5)) << i;
+               broken = false;
+               (void)sys_sync();  // tells the errors
+               EXPECT_TRUE(sys_sync());
+             },
+             {.buffers = tiny_cache});
+}
+
 TEST_P(buffers, a_failed_flush_is_no_success_of_sync) {
   with_stick(1, [](sim::medium& stick) {
     bool broken = true;
