@@ -101,6 +101,13 @@ def test_every_walk_reaches_every_station(debug, name):
                                "durable"], story
 
 
+def test_one_walk_after_the_other(debug):
+    write, unplug, sync, replug = debug("walk write", "walk unplug", "walk sync",
+                                        "walk replug").values()
+    assert "── the end" in write and "── the end" in unplug and "── the end" in replug
+    assert "the stick is out: `walk replug` brings it back" in sync
+
+
 def gdb_without_machine(*commands):
     arguments = ["gdb", "-nx", "-batch", "-x", str(GDB_SCRIPT)]
     for command in commands:

@@ -164,8 +164,6 @@ class Guest:
     @staticmethod
     def pull():
         with machine.control() as qmp:
-            if not vm.is_plugged(qmp, "stick"):
-                raise gdb.GdbError("the stick is out already")
             vm.pull(qmp, "stick")
 
     @staticmethod
@@ -206,7 +204,7 @@ class Guest:
 
     def to_prompt(self):
         if not shell_waits():
-            self.until(f"interruptible_sleep_on if {at_prompt()}")
+            self.until(f"schedule if {at_prompt()}")
 
     def boot(self, options):
         """To the first prompt with the stick mounted; or tells that this kernel will not do."""
@@ -271,12 +269,23 @@ def mounted():
                for sb in array(variable("super_blocks", "fs/super.cc")))
 
 
+def is_plugged():
+    with machine.control() as qmp:
+        return vm.is_plugged(qmp, "stick")
+
+
+def is_missed():
+    """Whether a volume waits for its stick."""
+    return any(enum_name(volume["state"]) == "absent"
+               for volume in array(variable("checkpoint::volumes")))
+
+
 def readers_queue():
     return int(variable("tty", "tty.cc")["readers"].address)
 
 
 def at_prompt():
-    return f"(unsigned) &queue == {readers_queue()} && $program(\"sh\")"
+    return f"(unsigned) current->sleeping_on == {readers_queue()} && $program(\"sh\")"
 
 
 def shell_waits():
@@ -383,7 +392,7 @@ after. Enter goes on, q ends. The pages are docs/walks/*.md. `walk` alone checks
         page.check()
         say(f"{page.title}\n{page.text}\n")
         with Guest() as guest:
-            for step in page.steps:
+            for step in self._steps(page):
                 self._step(guest, step)
             self._follow(guest, page)
         return None
@@ -397,6 +406,16 @@ after. Enter goes on, q ends. The pages are docs/walks/*.md. `walk` alone checks
             page = Page(name)
             page.check()
             say(f"walk {name:11} {len(page.stations):2} stations  {page.title}")
+
+    @staticmethod
+    def _steps(page):
+        """The page's steps. When the stick is out already, those of its return begin there."""
+        if is_plugged():
+            return page.steps
+        if not any(step.startswith("plug ") for step in page.steps):
+            raise gdb.GdbError("the stick is out: `walk replug` brings it back")
+        return [step for step in page.steps if step.startswith("plug ") or
+                step == "away" and not is_missed()]
 
     @staticmethod
     def _step(guest, step):
