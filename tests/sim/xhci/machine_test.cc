@@ -70,5 +70,88 @@ INSTANTIATE_TEST_SUITE_P(
         configuration{"no_interrupt_line", {.interrupt_line = false}, 1}),
     [](const auto& each) { return std::string(each.param.name); });
 
+// --- trouble that is no pull ---
+
+// Something goes wrong once, while a file is written; in the end the file is on the stick.
+void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 port = 1) {
+  for_each_seed(3, [&](u64 seed) {
+    medium stick(mkfs_minix(400));
+    usb_machine machine;
+    world world({.seed = seed, .time_limit = 3000_s});
+    world.run([&] {
+      session process(boot_with_root());
+      machine.power_on();
+      stick.plug(machine.port(port));
+      await_state(sda, volume_state::live);
+      ASSERT_TRUE(process.mount());
+      const std::string text = sample_text(40'000, 3);
+      ASSERT_TRUE(process.write("/mnt/file", text));
+      trouble(machine, stick);
+      static_cast<void>(sys_sync());
+      sleep_for(20_s);
+      await_state(sda, volume_state::live);
+      EXPECT_TRUE(sys_sync());
+      EXPECT_EQ(process.read("/mnt/file").value_or(""), text);
+      EXPECT_TRUE(process.umount());
+      stick.pull({.loss = cache_loss::all});
+      sleep_for(3_s);
+      EXPECT_EQ(machine.controller().slots_in_use(), 0u);
+    });
+    EXPECT_EQ(violations(machine), "");
+    EXPECT_EQ(fsck_minix(stick.durable()), "");
+    EXPECT_TRUE(minix_image(stick.durable()).has("/file"));
+  });
+}
+
+// Answers the next command of this kind otherwise, once.
+void meddle_once(usb_stick& stick, u8 opcode, void (*how)(usb_stick::answer&)) {
+  stick.meddle = [&stick, opcode, how](u8 now, usb_stick::answer& answer) {
+    if (now != opcode) return;
+    how(answer);
+    stick.meddle = [](u8, usb_stick::answer&) {};
+  };
+}
+
+constexpr u8 write_10 = 0x2A;
+
+TEST(usb_trouble, a_status_that_stalls_is_asked_for_again) {
+  survives([](usb_machine& machine, medium& stick) {
+    meddle_once(machine.stick_of(stick), write_10, [](auto& a) { a.stall_status = true; });
+  });
+}
+
+TEST(usb_trouble, a_status_of_another_command_leads_to_a_reset) {
+  survives([](usb_machine& machine, medium& stick) {
+    meddle_once(machine.stick_of(stick), write_10, [](auto& a) { a.wrong_tag = true; });
+  });
+}
+
+TEST(usb_trouble, a_stick_that_hangs_is_reset) {
+  survives(
+      [](usb_machine& machine, medium& stick) {
+        meddle_once(machine.stick_of(stick), write_10, [](auto& a) { a.hang = true; });
+      },
+      3);
+}
+
+TEST(usb_trouble, a_controller_that_fails_is_started_anew) {
+  survives([](usb_machine& machine, medium&) { machine.controller().break_down(); });
+}
+
+TEST(usb_trouble, a_command_that_hangs_is_aborted) {
+  for (u32 type : {9u, 11u, 12u})  // Enable Slot, Address Device, Configure Endpoint
+    survives([type](usb_machine& machine, medium& stick) {
+      stick.pull({.loss = cache_loss::some});
+      sleep_for(1_s);
+      machine.controller().hang_command = type;
+      stick.plug(machine.port(2));
+      sleep_for(15_s);
+      if (state_of(sda) == volume_state::live) return;
+      stick.pull();  // given up: it is pulled, as people do then
+      sleep_for(1_s);
+      stick.plug(machine.port(1));
+    });
+}
+
 }  // namespace
 }  // namespace sim
