@@ -117,6 +117,26 @@ TEST_P(buffers, a_change_is_dirty_until_it_has_been_written) {
   });
 }
 
+// Whoever holds a buffer waits with his change until the write of it is over.
+TEST_P(buffers, a_buffer_on_its_way_to_the_stick_is_not_changed) {
+  with_stick(1, [](sim::medium& stick) {
+    ASSERT_TRUE(change_bytes(sda, 7, 0, 10, 1));
+    auto buffer = bread(sda, block_nr{7});
+    ASSERT_TRUE(buffer);
+    auto op = operation::begin(sda);
+    ASSERT_TRUE(op);
+    stick.least_latency = stick.most_latency = 500_ms;
+    auto writer = sim::spawn("writer", [] { EXPECT_TRUE(write_buffers(sda)); });
+    sleep_for(100_ms);
+    ASSERT_TRUE(buffer->head()->b_lock);
+    EXPECT_TRUE(buffer->modify(*op, 0, 1, [&](std::span<byte> bytes) {
+      EXPECT_FALSE(buffer->head()->b_lock);
+      bytes[0] = byte{2};
+    }));
+    writer.join();
+  });
+}
+
 TEST_P(buffers, contiguous_dirty_blocks_go_out_in_one_command) {
   with_stick(1, [](sim::medium& stick) {
     for (u32 i : {10u, 11u, 12u, 13u, 14u}) ASSERT_TRUE(fill_block(sda, i, 1));

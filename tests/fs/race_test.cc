@@ -17,6 +17,7 @@ constexpr u32 image_blocks = 200;
 void with_cold_stick(u64 seed, const std::function<void(session&)>& prepare,
                      const std::function<void(session&)>& body) {
   medium stick(mkfs_minix(image_blocks));
+  stick.max_sectors = SECTORS_PER_BLOCK;  // each block ends by itself
   run(seed, [&] {
     session process(boot_with_root());
     plug_as(stick, sda);

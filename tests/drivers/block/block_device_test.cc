@@ -116,6 +116,20 @@ TEST(block_device, nothing_queued_later_passes_a_flush) {
   });
 }
 
+// Wherever the elevator stands.
+TEST(block_device, nor_from_behind_where_the_device_is_working) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto first = start_all(disk, block_command::write, {50});
+    EXPECT_EQ(disk.take_all(), (extents{{100, 2}}));
+    auto flusher = sim::spawn("flusher", [&] { EXPECT_TRUE(disk.flush()); });
+    sleep_for(1_ms);
+    const auto after = start_all(disk, block_command::write, {60, 10});
+    EXPECT_EQ(disk.take_all(), (extents{{0, 0}, {120, 2}, {20, 2}}));
+    flusher.join();
+  });
+}
+
 TEST(block_device, an_end_unlocks_cleans_and_tells_once) {
   sim::run(1, [] {
     manual_disk disk;

@@ -314,6 +314,47 @@ TEST(usb_disk, short_data_with_a_good_status_is_no_success) {
   });
 }
 
+TEST(usb_disk, a_residue_with_a_good_status_is_no_success) {
+  with_disk({}, [](served& s, block_device& disk) {
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      if (cbw.cdb[0] == read_10) answer.residue = SECTOR_SIZE;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(disk, block_command::read, 8));
+  });
+}
+
+// REQUEST SENSE succeeds, the command before it does not.
+TEST(usb_disk, a_command_that_is_refused_has_failed) {
+  with_disk({}, [](served& s, block_device& disk) {
+    dma_block block;
+    s.stick.failures.push_back({5, 0x24, 0});
+    EXPECT_FALSE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+  });
+}
+
+// Whoever is told enodev may ask the device, and hears that it is gone.
+TEST(usb_disk, is_gone_before_its_last_request_ends) {
+  with_disk({}, [](served& s, block_device& disk) {
+    static block_device* asked;
+    static bool gone;
+    asked = &disk;
+    s.stick.meddle = [](const command_block_wrapper&, fake_stick::answer& answer) {
+      answer.silent = true;
+    };
+    dma_block block;
+    block.head.b_end_io = [](buffer_head&, bool, result<void>) { gone = asked->gone(); };
+    const auto hand = sim::spawn("hand", [&] {
+      sleep_for(100_ms);
+      s.stick.pull();
+    });
+    static_cast<void>(block.move(disk, block_command::write, 8));
+    hand.join();
+    EXPECT_TRUE(gone);
+  });
+}
+
 TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
   sim::run(1, [] {
     fake_stick stick;

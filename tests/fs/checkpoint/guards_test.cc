@@ -282,4 +282,63 @@ TEST(guards, an_inode_in_memory_is_compared) {
       [](std::span<byte> medium) { medium[inode_table + 8] ^= byte{1}; });  // the root's mtime
 }
 
+// An operation that had begun when its volume was given up.
+TEST(guards, an_operation_that_outlives_its_volume_changes_nothing) {
+  with_stick(1, {.hold = 10_s}, [](medium& stick) {
+    auto op = operation::begin(sda);
+    ASSERT_TRUE(op);
+    pull_from(stick, sda);
+    await_state(sda, volume_state::dead);
+    auto buffer = getblk(sda, block_nr{7});
+    ASSERT_TRUE(buffer);
+    const auto fill = [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{1}); };
+    EXPECT_EQ(buffer->overwrite(*op, fill).error(), error::eio);
+    EXPECT_EQ(held(), 0u);
+  });
+}
+
+// A write that waits in its middle has a dirty inode; sync leaves it alone.
+TEST(guards, sync_does_not_wait_for_the_inodes_of_an_absent_stick) {
+  medium stick(mkfs_minix(400));
+  run(1, [&] {
+    session process(boot_with_root({.io_wait = 100_s}));
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.write("/mnt/a", sample_text(2'000, 1)));
+    ASSERT_TRUE(process.umount());
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.sync_file("/mnt/a"));  // its inode is in memory now, its data are not
+    stick.least_latency = stick.most_latency = 500_ms;
+    auto writer = spawn("writer", [&] {
+      session mine = process.fork();
+      EXPECT_TRUE(mine.write_at("/mnt/a", 0, sample_text(1'500, 2)));
+    });
+    sleep_for(100_ms);
+    pull_from(stick, sda);
+    const instant before = now();
+    EXPECT_TRUE(sys_sync());
+    EXPECT_LT(now() - before, 1_s);
+    EXPECT_FALSE(writer.ended());
+    plug_as(stick, sda);
+    writer.join();
+    EXPECT_TRUE(process.umount());
+  });
+  EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+}
+
+// The region must have a file's size with its data, so no operation leaves its inode for later.
+TEST(guards, an_operation_ends_with_its_inode_in_its_buffer) {
+  constexpr u32 first_file = 32, size_within = 4;  // the second inode; d_inode::i_size
+  medium stick(mkfs_minix(400));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.write("/mnt/a", sample_text(100, 1)));
+    ASSERT_TRUE(process.append("/mnt/a", sample_text(50, 2)));
+    EXPECT_EQ(byte_of(sda, inode_table / BLOCK_SIZE, first_file + size_within), 150);
+    EXPECT_TRUE(process.umount());
+  });
+}
+
 }  // namespace
