@@ -69,8 +69,9 @@ SHOWN = {
     "why 1 sda": r"shadowed: slot \d+(.*\n)*.*dirtied by process \d+(.*\n)*.*now: sda +1  U",
     "print *current": r"idle\[0\] running|sh\[\d+\]",
     "print *task._M_elems[1]": r"wake_at = never",
-    "print 'checkpoint::(anonymous namespace)::volumes'": r"sda live, \d+ blocks in its set",
-    "print 'checkpoint::(anonymous namespace)::room'": r"nobody waits",
+    "print $kernel(\"checkpoint::volumes\")": r"sda live, \d+ blocks in its set",
+    "print $kernel(\"hash_table\", \"fs/inode.cc\")": r"list of \d+",
+    "print $kernel(\"checkpoint::room\")": r"nobody waits",
 }
 
 

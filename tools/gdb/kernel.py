@@ -55,6 +55,17 @@ def variable(name, file=""):
     return symbol(name, file).value()
 
 
+class Kernel(gdb.Function):
+    """$kernel("checkpoint::volumes"): a variable of the kernel, also one of an anonymous namespace,
+which C++ expressions reach only with luck. A second argument is the end of its file's name."""
+
+    def __init__(self):
+        super().__init__("kernel")
+
+    def invoke(self, name, *file):
+        return variable(name.string(), *(end.string() for end in file))
+
+
 @functools.lru_cache(maxsize=None)
 def type_named(name):
     return gdb.lookup_type(name)
@@ -328,3 +339,7 @@ def _minimal_symbol(pc):
 def source_line(pc):
     place = gdb.find_pc_line(pc)
     return f"{place.symtab.filename}:{place.line}" if place.symtab else f"{pc:#010x}"
+
+
+def install():
+    Kernel()

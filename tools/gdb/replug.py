@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import cache  # noqa: E402
 import ckpt  # noqa: E402
+import kernel  # noqa: E402
 import paging  # noqa: E402
 import printers  # noqa: E402
 import tasks  # noqa: E402
@@ -39,6 +40,6 @@ class Replug(gdb.Command):
 
 Replug.__doc__ = "What this debugger knows of the kernel.\n\n" + OVERVIEW
 
-for part in (cache, ckpt, paging, printers, tasks, usb, walk):
+for part in (kernel, cache, ckpt, paging, printers, tasks, usb, walk):
     part.install()
 Replug()
