@@ -162,7 +162,9 @@ def proxy(serial, keyboard, watcher=None):
     """Passes bytes between this terminal and a serial line until the machine ends."""
     sources = [serial, sys.stdin] + ([watcher] if watcher else [])
     while True:
-        for source in select.select(sources, [], [])[0]:
+        if watcher:
+            faults.bound(EXCEPTIONS)
+        for source in select.select(sources, [], [], 1)[0]:
             if source is watcher:
                 watcher.look()
                 continue
@@ -187,7 +189,6 @@ class Watcher:
         return self._machine.monitor.fileno()
 
     def look(self):
-        faults.bound(EXCEPTIONS)
         for event in self._machine.monitor.events():
             if event.get("event") == "SHUTDOWN":
                 self._stopped(event["data"]["reason"])

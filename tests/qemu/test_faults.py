@@ -100,6 +100,20 @@ def test_a_kernel_that_never_gets_going(tmp_path):
     assert "head.asm" in result.stdout
 
 
+def test_the_log_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "LIMIT", 8192)
+    log = tmp_path / "log"
+    with open(log, "wb") as writer:  # as QEMU writes: it goes on where it was
+        for _ in range(8):
+            writer.write(b"x" * 4096)
+            writer.flush()
+            faults.bound(log)
+        writer.write(b"the end")
+        writer.flush()
+        assert log.stat().st_blocks * 512 <= 4 * 8192
+        assert faults.tail_of(log).endswith("the end")
+
+
 def test_a_log_without_one_tells_nothing(tmp_path):
     log = tmp_path / "log"
     log.write_text("CPU Reset (CPU 0)\n" * 5)
