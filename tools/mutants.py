@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests" / "mutants"
 SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tools", "user",
            "Makefile", "linker.ld")
-PATIENCE = 300  # seconds for a run of the tests: the slowest good one takes a fraction of it
+PATIENCE = 600  # seconds for the tests of a head: the slowest good ones take a fraction of it
+PATIENCE_FOR_ALL = 3600
 WITHOUT_GIT = {"GIT_CEILING_DIRECTORIES": "/", "GIT_DIR": "/nonexistent"}
 
 
@@ -118,7 +119,8 @@ class Workshop:
         with subprocess.Popen(command, cwd=self.tree, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) as process:
             try:
-                output, _ = process.communicate(timeout=PATIENCE)
+                output, _ = process.communicate(
+                    timeout=PATIENCE_FOR_ALL if selection == "*" else PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 output, _ = process.communicate()
