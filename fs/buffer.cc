@@ -210,14 +210,14 @@ void start_writes(dev_id disk) {
     if (!bh->b_lock) start_write(*bh);
 }
 
-// Waits until what has been started is over; the first error of what is dirty still.
+// Waits until what has been started is over, by us or by another task whose walk met ours; the
+// first error of what is dirty still.
 result<void> wait_for_writes(dev_id disk) {
+  while (buffer_head* bh = the_policy().first_under_way(disk)) wait_on_buffer(*bh);
   result<void> outcome;
   dirty_walk walk(disk);
-  while (buffer_head* bh = the_policy().next_dirty(walk)) {
-    wait_on_buffer(*bh);
-    if (outcome && bh->b_dirt && bh->b_error) outcome = fail(*bh->b_error);
-  }
+  while (const buffer_head* bh = the_policy().next_dirty(walk))
+    if (outcome && bh->b_error) outcome = fail(*bh->b_error);
   return outcome;
 }
 

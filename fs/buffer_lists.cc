@@ -54,6 +54,12 @@ class buffer_lists final : public buffer_policy {
     return bh;
   }
 
+  buffer_head* first_under_way(dev_id disk) override {
+    for (buffer_head& bh : dirty_[disk_index(disk)])
+      if (bh.b_lock) return &bh;
+    return nullptr;
+  }
+
   void check() override {
     for (u32 i = 0; i < buffer_total(); ++i)
       kassert(buffer_at(i).b_list_link.owner == list_for(buffer_at(i)));

@@ -16,7 +16,8 @@
 using buffer_list = intrusive_list<buffer_head, &buffer_head::b_list_link>;
 
 // A walk over the dirty buffers of a disk. Whoever walks may sleep at each: whatever is dirty from
-// the walk's beginning until its turn comes has a turn.
+// the walk's beginning until its turn comes has a turn, in this walk or in another's that passes it
+// meanwhile. A walk without a sleep leaves everything in its order.
 struct dirty_walk {
   explicit dirty_walk(dev_id whole_disk) : disk(whole_disk) {}
   dev_id disk;
@@ -38,6 +39,8 @@ class buffer_policy {
   virtual dev_id disk_to_write() = 0;
   // The next buffer of the walk, null at its end.
   virtual buffer_head* next_dirty(dirty_walk& walk) = 0;
+  // A dirty buffer of the disk that is on its way to it; null when there is none.
+  virtual buffer_head* first_under_way(dev_id disk) = 0;
   // kasserts that every head is where it belongs.
   virtual void check() = 0;
 

@@ -43,6 +43,13 @@ class buffer_ring final : public buffer_policy {
     return nullptr;
   }
 
+  buffer_head* first_under_way(dev_id disk) override {
+    dirty_walk walk(disk);
+    while (buffer_head* bh = next_dirty(walk))
+      if (bh->b_lock) return bh;
+    return nullptr;
+  }
+
   void check() override { kassert(ring_.size() == buffer_total()); }
 
  private:
