@@ -161,7 +161,7 @@ class Demo:
 
     def switch_off(self):
         self.step("The machine is switched off")
-        self._vm.console.start("poweroff")
+        self._vm.console.send("poweroff\n")
         self._vm.wait_end()
 
     def judge(self):
