@@ -119,11 +119,14 @@ def _end_of_echo(text, position, command):
     """Where the line ends in which `command` was echoed, None if it has not been.
 
     The kernel may speak at any moment, so that the echo can be cut by the rest of a line that is
-    not ours: after every character of ours, the text may go on with such a rest.
+    not ours: after every character of ours, the text may go on with such a rest. What was typed
+    ahead is echoed twice: in part by the terminal, then whole behind the shell's prompt.
     """
     ours, foreign = {0}, set()  # how much of the command may have been seen, in which kind of text
     for index in range(position, len(text)):
         character = text[index]
+        if text.endswith(PROMPT, position, index):
+            ours = ours | {0}
         if character == "\n":
             if len(command) in ours | foreign:
                 return index + 1

@@ -120,5 +120,6 @@ def test_a_program_waits_for_the_stick_and_goes_on(boot, make_stick):
     guest.pull()
     guest.console.start("echo second > /mnt/second")
     guest.plug("stick", 3)
-    guest.console.expect(RETURNED)
+    guest.console.wait_seen(RETURNED)
+    guest.console.wait_prompt()
     guest.judge({"/first": b"first\n", "/second": b"second\n"})

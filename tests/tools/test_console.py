@@ -23,7 +23,7 @@ def test_output_is_what_stands_between_echo_and_prompt(line):
 
 
 @pytest.mark.parametrize("echo", ["csda: is here\nat x\n", "cat x\n", "ca: at\nat: no\nt x\n",
-                                  "sdb\ncat xsda\n"])
+                                  "sdb\ncat xsda\n", "c# cat x\n", "sd# casda: is here\nt x\n"])
 def test_the_kernel_may_cut_an_echo(line, echo):
     console, kernel = line
     kernel.sendall(echo.encode() + b"text\n# ")
