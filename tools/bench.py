@@ -16,6 +16,7 @@ import sys
 import time
 
 from measure import cache, phases, report
+from measure.functions import Functions
 from measure.guests import OUT, PEER, Linux, Replug, build_counter, prepare_peer
 
 ICOUNT = ("-icount", "shift=0")
@@ -53,14 +54,14 @@ def run_cache(quick, plugin):
     """{policy: {buffers: {what: instructions}}}"""
     return {policy: {buffers: cache.measure_policy(policy, buffers, plugin)
                      for buffers in (cache.BUFFERS[::2] if quick else cache.BUFFERS)}
-            for policy in ("", "0.11")}
+            for policy in cache.POLICIES}
 
 
 def profile(phase, append, plugin):
     guest = Replug("profile", append, os.environ.get("WL"), plugin=plugin, count=True)
     phases.load(guest)
     guest.end()
-    cache.print_profile(guest.marks.instructions[phase][0])
+    Functions().print_profile(guest.marks.instructions[phase][0])
 
 
 def main():
