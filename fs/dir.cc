@@ -4,22 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/namei.h"
 #include "fs/super.h"
 #include "hal/clock.h"
-
-namespace detail {
-
-dir_record record_at(const buffer_ref& buffer, u32 offset, u32 position, u32 name_length) {
-  const char* name = reinterpret_cast<const char*>(buffer.data().data() + offset + sizeof(le16));
-  const char* end = std::find(name, name + name_length, '\0');
-  return {position,
-          buffer.number(),
-          offset,
-          ino_nr{buffer.as<le16>(offset)},
-          {name, static_cast<size_t>(end - name)}};
-}
-
-}  // namespace detail
 
 namespace {
 
@@ -72,26 +59,32 @@ result<void> check_name(const m_inode& dir, std::string_view name) {
   return {};
 }
 
+// A search begins where the last one found its name, and goes round: who works through a directory
+// in its order, or looks at a name twice, need not pass all the others each time (4.3BSD's
+// i_diroff).
 result<dir_record> find_entry(m_inode& dir, std::string_view name) {
   TRY(check_name(dir, name));
   std::optional<dir_record> found;
-  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
-    if (entry.inode != ino_nr{} && entry.name == name) found = entry;
-    return found.has_value();
-  }));
+  const auto visit = [&](const visited_entry& entry) {
+    if (entry.inode() == ino_nr{} || !entry.is_named(name)) return false;
+    found = entry.record();
+    return true;
+  };
+  const u32 start = dir.i_diroff;
+  TRY(scan_directory(dir, start, visit));
+  if (!found) TRY(scan_directory(dir, 0, visit, start));
   if (!found) return fail(error::enoent);
-  found->name = name;
+  dir.i_diroff = found->position;
   return *found;
 }
 
-result<dir_record> find_entry_of(m_inode& dir, ino_nr inode, std::span<char> name_to) {
-  std::optional<dir_record> found;
-  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
-    if (entry.inode != inode || entry.name == "." || entry.name == "..") return false;
-    found = entry;
-    const size_t length = std::min(entry.name.size(), name_to.size());
-    std::memcpy(name_to.data(), entry.name.data(), length);
-    found->name = {name_to.data(), length};
+result<std::string_view> find_name_of(m_inode& dir, ino_nr inode, std::span<char> name_to) {
+  std::optional<std::string_view> found;
+  TRY(scan_directory(dir, 0, [&](const visited_entry& entry) {
+    if (entry.inode() != inode || is_dot(entry.name())) return false;
+    const std::string_view name = entry.name().substr(0, name_to.size());
+    std::ranges::copy(name, name_to.begin());
+    found = {name_to.data(), name.size()};
     return true;
   }));
   if (!found) return fail(error::enoent);
@@ -101,10 +94,12 @@ result<dir_record> find_entry_of(m_inode& dir, ino_nr inode, std::span<char> nam
 result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_nr inode) {
   TRY(check_name(dir, name));
   std::optional<dir_record> free;
-  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
-    if (entry.inode == ino_nr{}) free = entry;
-    return free.has_value();
+  TRY(scan_directory(dir, dir.i_no_free_before, [&](const visited_entry& entry) {
+    if (entry.inode() != ino_nr{}) return false;
+    free = entry.record();
+    return true;
   }));
+  dir.i_no_free_before = free ? free->position : dir.i_size;
   const raw_entry entry(dir, name, inode);
   if (free) return write_entry(op, dir, free->block, free->offset, entry);
   return append_entry(op, dir, entry);
@@ -113,6 +108,7 @@ result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_n
 result<void> set_entry(operation& op, m_inode& dir, const dir_record& entry, ino_nr inode) {
   buffer_ref buffer = TRY(bread(dir.i_dev, entry.block));
   op.about(dir.i_num, dir.path());
+  if (inode == ino_nr{}) dir.i_no_free_before = std::min(dir.i_no_free_before, entry.position);
   TRY(buffer.modify(op, entry.offset, sizeof(le16), [&](std::span<byte> to) {
     *reinterpret_cast<le16*>(to.data()) = inode.value();
   }));
@@ -122,8 +118,8 @@ result<void> set_entry(operation& op, m_inode& dir, const dir_record& entry, ino
 
 result<bool> is_empty_directory(m_inode& dir) {
   bool empty = true;
-  TRY(scan_directory(dir, 0, [&](const dir_record& entry) {
-    empty = entry.inode == ino_nr{} || entry.name == "." || entry.name == "..";
+  TRY(scan_directory(dir, 0, [&](const visited_entry& entry) {
+    empty = entry.inode() == ino_nr{} || is_dot(entry.name());
     return !empty;
   }));
   return empty;

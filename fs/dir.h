@@ -3,6 +3,7 @@
 // Every function wants the directory locked by its caller; those that change it, for change.
 #pragma once
 
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -15,18 +16,42 @@ struct dir_record {
   block_nr block;
   u32 offset;  // in that block
   ino_nr inode;
-  std::string_view name;  // valid while the visit lasts
 };
 
-// Calls visit(const dir_record&) for every entry from `position` on, free ones too, until it
-// returns true. The visit may not sleep. Errors: eio, eintr.
+// An entry as a scan sees it, in its buffer: valid while the visit lasts.
+struct visited_entry {
+  u32 position;
+  block_nr block;
+  const byte* raw;  // as on the disk: the inode, then the name, filled up with NULs
+  u32 length;       // of the name's field
+
+  ino_nr inode() const { return ino_nr{*reinterpret_cast<const le16*>(raw)}; }
+  const char* field() const { return reinterpret_cast<const char*>(raw + sizeof(le16)); }
+  std::string_view name() const {
+    const std::string_view whole(field(), length);
+    return whole.substr(0, whole.find('\0'));
+  }
+  // name() == wanted, for names no longer than the field. Names of one directory like to begin
+  // alike, so their ends are looked at first.
+  bool is_named(std::string_view wanted) const {
+    const size_t size = wanted.size();
+    return (size == length || field()[size] == '\0') && field()[size - 1] == wanted[size - 1] &&
+           std::memcmp(field(), wanted.data(), size) == 0;
+  }
+  dir_record record() const { return {position, block, position % BLOCK_SIZE, inode()}; }
+};
+
+// Calls visit(const visited_entry&) for every entry from `position` on and in front of
+// `end_position`, free ones too, until it returns true. The visit may not sleep. Errors: eio,
+// eintr.
 template <class Visit>
-result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit);
+result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit,
+                            u32 end_position = MAX_FILE_SIZE);
 
 // Finds a name. Errors: enoent, enametoolong, eio.
 result<dir_record> find_entry(m_inode& dir, std::string_view name);
-// Finds the entry of an inode, for getcwd. Errors: enoent, eio.
-result<dir_record> find_entry_of(m_inode& dir, ino_nr inode, std::span<char> name_to);
+// Finds the name of an inode, for getcwd. Errors: enoent, eio.
+result<std::string_view> find_name_of(m_inode& dir, ino_nr inode, std::span<char> name_to);
 // Adds a name that is not there yet (its caller has looked, under the same lock). Errors: enospc,
 // efbig, enametoolong, eio.
 result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_nr inode);
@@ -40,14 +65,10 @@ result<void> fill_new_directory(operation& op, m_inode& dir, ino_nr parent);
 // enametoolong, or enoent for the empty name.
 result<void> check_name(const m_inode& dir, std::string_view name);
 
-namespace detail {
-dir_record record_at(const buffer_ref& buffer, u32 offset, u32 position, u32 name_length);
-}
-
 template <class Visit>
-result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit) {
+result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit, u32 end_position) {
   const u32 entry_size = super_of(dir).entry_size();
-  const u32 size = std::min(dir.i_size, MAX_FILE_SIZE);
+  const u32 size = std::min(dir.i_size, end_position);
   for (position -= position % entry_size; position + entry_size <= size;) {
     const block_nr block = TRY(bmap(dir, position / BLOCK_SIZE));
     const u32 end = std::min(size, (position / BLOCK_SIZE + 1) * BLOCK_SIZE);
@@ -56,9 +77,13 @@ result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit) {
       continue;
     }
     const buffer_ref buffer = TRY(bread(dir.i_dev, block));
-    for (; position + entry_size <= end; position += entry_size)
-      if (visit(detail::record_at(buffer, position % BLOCK_SIZE, position, entry_size - 2)))
-        return {};
+    visited_entry entry{position, block, buffer.data().data() + position % BLOCK_SIZE,
+                        entry_size - static_cast<u32>(sizeof(le16))};
+    for (; entry.position + entry_size <= end; entry.position += entry_size) {
+      if (visit(std::as_const(entry))) return {};
+      entry.raw += entry_size;
+    }
+    position = entry.position;
     if (position < end) break;  // the size is no multiple of an entry's
   }
   return {};

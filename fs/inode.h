@@ -44,10 +44,12 @@ struct m_inode {
   u32 i_count = 0;
   bool i_lock = false;
   bool i_dirt = false;
-  bool i_loading = false;  // read_inode is under way
-  bool i_mount = false;    // a file system is mounted on it
-  bool i_orphan = false;   // unlinked and unused, not freed yet because the stick was away
-  bool i_gone = false;     // freed, or its volume was given up: eio to whoever still holds it
+  bool i_loading = false;    // read_inode is under way
+  bool i_mount = false;      // a file system is mounted on it
+  bool i_orphan = false;     // unlinked and unused, not freed yet because the stick was away
+  bool i_gone = false;       // freed, or its volume was given up: eio to whoever still holds it
+  u32 i_diroff = 0;          // a directory: where the last search found its name
+  u32 i_no_free_before = 0;  // a directory: no entry in front of this position is free
   pipe_ring* i_pipe = nullptr;
   wait_queue i_wait;
   std::array<char, 64> i_path{};  // last known absolute path, cut in front; for people

@@ -15,6 +15,27 @@ inode_place place_of(const m_inode& inode) {
           index % INODES_PER_BLOCK * static_cast<u32>(sizeof(d_inode))};
 }
 
+namespace {
+
+constexpr u32 INODE_BLOCKS_AHEAD = 7;
+
+// The block of the inode table that an inode stands in. Who wants one inode mostly wants its
+// neighbours soon, so the blocks behind are asked for with it.
+result<buffer_ref> read_inode_block(const m_inode& inode, block_nr block) {
+  if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
+    return cached;
+  const u32 end = super_of(inode).s_firstdatazone;
+  std::array<block_nr, INODE_BLOCKS_AHEAD> ahead;
+  u32 count = 0;
+  while (count < ahead.size() && block.value() + count + 1 < end) {
+    ahead[count] = block + count + 1;
+    ++count;
+  }
+  return breada(inode.i_dev, block, std::span<const block_nr>(ahead).first(count));
+}
+
+}  // namespace
+
 d_inode to_disk(const m_inode& inode) {
   d_inode disk{};
   disk.i_mode = inode.i_mode;
@@ -29,7 +50,7 @@ d_inode to_disk(const m_inode& inode) {
 
 result<void> read_inode(m_inode& inode) {
   const inode_place place = place_of(inode);
-  const buffer_ref buffer = TRY(bread(inode.i_dev, place.block));
+  const buffer_ref buffer = TRY(read_inode_block(inode, place.block));
   const d_inode& disk = buffer.as<d_inode>(place.offset);
   if (disk.i_mode == 0 || disk.i_nlinks == 0) {
     if (super_block* sb = get_super(inode.i_dev))
@@ -48,7 +69,7 @@ result<void> read_inode(m_inode& inode) {
 
 result<void> write_inode(operation& op, m_inode& inode) {
   const inode_place place = place_of(inode);
-  buffer_ref buffer = TRY(bread(inode.i_dev, place.block));
+  buffer_ref buffer = TRY(read_inode_block(inode, place.block));
   op.about(inode.i_num, inode.path());
   return buffer.modify(op, place.offset, sizeof(d_inode), [&](std::span<byte> bytes) {
     const d_inode disk = to_disk(inode);

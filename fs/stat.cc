@@ -29,17 +29,18 @@ abi::stat stat_inode(const m_inode& inode) {
 }
 
 // One record of getdents; the space it took, 0 if it does not fit.
-u32 put_record(const dir_record& entry, u32 next_position, std::span<byte> to) {
-  const u32 name_end = abi::dirent_name_offset + static_cast<u32>(entry.name.size()) + 1;
+u32 put_record(const visited_entry& entry, u32 next_position, std::span<byte> to) {
+  const std::string_view name = entry.name();
+  const u32 name_end = abi::dirent_name_offset + static_cast<u32>(name.size()) + 1;
   const u32 length = (name_end + 3) / 4 * 4;
   if (length > to.size()) return 0;
   abi::dirent head{};
-  head.ino = entry.inode.value();
+  head.ino = entry.inode().value();
   head.offset = next_position;
   head.record_length = static_cast<u16>(length);
   std::ranges::fill(to.first(length), byte{});
   std::memcpy(to.data(), &head, abi::dirent_name_offset);
-  std::memcpy(to.data() + abi::dirent_name_offset, entry.name.data(), entry.name.size());
+  std::memcpy(to.data() + abi::dirent_name_offset, name.data(), name.size());
   return length;
 }
 
@@ -75,7 +76,7 @@ result<std::string_view> name_in(m_inode& parent, const m_inode& child, std::spa
   const super_block& sb = super_of(child);
   const ino_nr number = mounted && sb.s_imount ? sb.s_imount->i_num : child.i_num;
   const inode_lock lock = TRY(inode_lock::take(parent));
-  return TRY(find_entry_of(parent, number, to)).name;
+  return find_name_of(parent, number, to);
 }
 
 }  // namespace
@@ -145,10 +146,10 @@ result<u32> read_directory(file& f, std::span<byte> to) {
   const u32 entry_size = super_of(dir).entry_size();
   u32 done = 0;
   bool full = false;
-  TRY(scan_directory(dir, f.f_pos, [&](const dir_record& entry) {
+  TRY(scan_directory(dir, f.f_pos, [&](const visited_entry& entry) {
     const u32 next = entry.position + entry_size;
-    const u32 length = entry.inode == ino_nr{} ? 0 : put_record(entry, next, to.subspan(done));
-    full = entry.inode != ino_nr{} && length == 0;
+    const u32 length = entry.inode() == ino_nr{} ? 0 : put_record(entry, next, to.subspan(done));
+    full = entry.inode() != ino_nr{} && length == 0;
     if (full) return true;
     done += length;
     f.f_pos = next;

@@ -66,6 +66,23 @@ class Mount : public testing::Test {
   }
 };
 
+TEST_F(Mount, TheInodesOfADirectoryAreReadTogether) {
+  in_machine([&](fs_context& ctx) {
+    EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+    for (u32 i = 0; i < 60; ++i) EXPECT_OK(write_to(ctx, "/mnt/f" + std::to_string(i), ""));
+    EXPECT_OK(umount_path(ctx, "/mnt", false));
+    stick.clear_log();
+    EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+    for (u32 i = 0; i < 60; ++i) EXPECT_OK(stat_path(ctx, "/mnt/f" + std::to_string(i)));
+    const auto of_inodes = [](const command_record& c) {
+      return c.cmd == block_command::read && c.first.value() / SECTORS_PER_BLOCK >= 4 &&
+             c.first.value() / SECTORS_PER_BLOCK < 6;
+    };
+    EXPECT_EQ(std::ranges::count_if(stick.log(), of_inodes), 1) << "two blocks of inodes";
+    EXPECT_OK(umount_path(ctx, "/mnt", false));
+  });
+}
+
 TEST_F(Mount, AndUmountAgain) {
   in_machine([&](fs_context& ctx) {
     EXPECT_ERROR(error::enoent, stat_path(ctx, "/mnt/f"));

@@ -50,6 +50,21 @@ TEST_P(Names, ADirectoryHoldsMany) {
   });
 }
 
+TEST_P(Names, FreeEntriesAreUsedAgain) {
+  disk_options many = options();
+  many.inodes = 150;
+  on_minix(many, [](fs_context& ctx) {
+    EXPECT_OK(make_directory(ctx, "/d", 0755));
+    for (u32 i = 0; i < 100; ++i) EXPECT_OK(write_to(ctx, "/d/f" + std::to_string(i), ""));
+    const u32 size = stat_path(ctx, "/d")->size;
+    for (u32 i = 0; i < 100; ++i) {
+      EXPECT_OK(unlink_path(ctx, "/d/f" + std::to_string(i * 37 % 100)));
+      EXPECT_OK(write_to(ctx, "/d/g" + std::to_string(i), ""));
+      EXPECT_EQ(stat_path(ctx, "/d")->size, size);
+    }
+  });
+}
+
 TEST_P(Names, RunOutOfInodes) {
   disk_options few = options();
   few.inodes = 32;
