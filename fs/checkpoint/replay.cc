@@ -57,12 +57,6 @@ void release_all(volume& v) {
   v.nr_files = 0;
 }
 
-void back_to_absent(volume& v) {
-  v.device = nullptr;
-  v.pulled_at = now();  // the full time once more
-  set_state(v, volume_state::absent);
-}
-
 result<void> write_and_flush(volume& v, block_device& device) {
   TRY(write_set(v, device, which_slots::all));
   if (v.set.empty()) return {};
@@ -97,7 +91,7 @@ result<void> replay(volume& v, block_device& device) {
   const u32 blocks = held_blocks(v);
   const result<void> outcome = write_and_flush(v, device);
   if (!outcome || device.gone()) {
-    back_to_absent(v);
+    become_absent(v);  // another pull (rule 7)
     return outcome ? fail(error::enodev) : outcome;
   }
   // Everything is durable. From here on the stick is as if it had never been away.

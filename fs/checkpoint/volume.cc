@@ -97,14 +97,18 @@ volume* add_volume(block_device& device, const partition_table& partitions) {
   return &v;
 }
 
-void pulled(volume& v) {
-  story::tell_stick(story::event::pulled, v.disk);
-  detach_disk(v.disk);
+void become_absent(volume& v) {
   v.device = nullptr;
   v.pulled_at = now();
   v.remind_at = v.pulled_at + FIRST_REMINDER;
-  seal(v);
   set_state(v, volume_state::absent);
+}
+
+void pulled(volume& v) {
+  story::tell_stick(story::event::pulled, v.disk);
+  detach_disk(v.disk);
+  seal(v);
+  become_absent(v);
   const u32 unwritten = let_go_of_buffers(v.disk);
   if (!shadows_enabled && unwritten > 0)
     printk("LOST: %s: %u unwritten blocks (hold=0)\n", disk_name(v.disk).data(), unwritten);

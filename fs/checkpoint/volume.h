@@ -84,6 +84,8 @@ instant expires_at(const volume& v);
 std::string_view volume_name(const volume& v);
 
 void set_state(volume& v, volume_state state);
+// Its stick is out, or useless, from now on: the full time to come back, and the first reminder.
+void become_absent(volume& v);
 
 // --- transitions, each called from one place
 // arrival: a new name for a medium that nobody is waiting for.

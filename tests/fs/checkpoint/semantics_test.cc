@@ -122,6 +122,21 @@ TEST(row_5, pulled_in_the_replay_the_time_starts_anew) {
   });
 }
 
+TEST(row_5, pulled_in_the_replay_it_is_soon_missed_again) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/hello.txt", "hello"));
+    pull_from(stick, sda);
+    sleep_for(5_s);
+    EXPECT_TRUE(said("waiting for it, 4:58 left"));
+    here().clear_console();
+    stick.pull_at(stick.steps() + 3, {});
+    stick.plug();
+    sleep_for(3_s);
+    EXPECT_TRUE(said("waiting for it, 4:58 left"));
+    bring_back(stick);
+  });
+}
+
 TEST(row_6, the_same_stick_wakes_those_who_waited) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(process.write("/mnt/first", "1"));
