@@ -25,7 +25,7 @@ void controller::kick_commands() {
 
 void controller::run_commands() {
   commands_scheduled_ = false;
-  if (!commands_running_ || command_hangs_) return;
+  if (!commands_running_ || command_hangs_ || ignore_commands) return;
   const std::optional<fetched_trb> next = fetch(commands_, false);
   if (!next) {
     commands_running_ = false;
@@ -217,12 +217,18 @@ void controller::show_endpoint(const slot& s, u32 dci) const {
 
 // --- endpoints ---
 
+// What is remembered of the TD that failed is dropped: it would be executed anew (4.6.8).
 u32 controller::reset_endpoint(u32 id, u32 dci, bool preserve) {
   endpoint& e = slots_[id].endpoints[dci];
   if (e.state != ep_halted) return context_state_error;
   if (chosen_.like_qemu && !reachable(slots_[id])) return transaction_error;
   e.state = ep_stopped;
-  if (!preserve) e.toggle = false;
+  if (!preserve) {
+    e.toggle = false;
+    e.at_failed_td = !e.td.empty();
+    if (chosen_.like_qemu && !e.td.empty()) e.dequeue = e.behind;
+    e.td.clear();
+  }
   show_endpoint(slots_[id], dci);
   return success;
 }
@@ -252,6 +258,7 @@ u32 controller::set_dequeue(u32 id, u32 dci, u64 pointer) {
   if (pointer & 14) return trb_error;
   e.dequeue = {dma_.learn(pointer & ~u64{15}, sizeof(trb), "a transfer ring"), (pointer & 1) != 0};
   e.td.clear();
+  e.at_failed_td = false;
   e.state = ep_stopped;
   show_endpoint(s, dci);
   return success;

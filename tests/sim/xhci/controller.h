@@ -64,6 +64,8 @@ class controller final : public mmio_model {
   // --- trouble ---
   // The next command with this type gets no answer until it is aborted.
   std::optional<u32> hang_command;
+  // No command is looked at until the ring is aborted.
+  bool ignore_commands = false;
   // The controller fails: HCE, and it stands still.
   void break_down();
 
@@ -85,6 +87,7 @@ class controller final : public mmio_model {
     bool scheduled = false;
     bool waiting = false;  // the device has answered nak
     bool toggle = false;
+    bool at_failed_td = false;  // reset after a halt, and not yet sent on behind it
     bool losing_contact = false;
     // The transfer descriptor under way, empty when there is none.
     std::vector<fetched_trb> td;

@@ -209,7 +209,7 @@ void controller::write_command_ring(u32 offset, u32 value) {
     // Aborted: what hung is over, and the ring stands still behind it.
     if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
     post({commands_.at.address, command_ring_stopped << 24, event_command << 10});
-    command_hangs_ = commands_running_ = false;
+    command_hangs_ = commands_running_ = ignore_commands = false;
     return;
   }
   if (offset == crcr_low) return;

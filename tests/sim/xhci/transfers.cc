@@ -28,6 +28,7 @@ void controller::ring_doorbell(u32 id, u32 value) {
   endpoint& e = slots_[id].endpoints[dci];
   if (e.state == ep_halted || e.state == ep_error) return;
   if (e.state == ep_stopped) {
+    if (e.at_failed_td) complain("a TD that has failed is executed again");
     e.state = ep_running;
     show_endpoint(slots_[id], dci);
   }
@@ -109,7 +110,6 @@ void controller::check_td(const slot& s, u32 dci) {
     const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
     if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
     if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");
-    if (t.length() > 0x1'0000) complain("a TRB of more than 64 KiB");
     // What stands before a Link inside a TD is whole packets (4.11.7.1).
     const bool link_follows = !last && e.td[i + 1].address != e.td[i].address + sizeof(trb);
     if (link_follows && done % e.max_packet) complain("a packet reaches over a Link");

@@ -1,0 +1,186 @@
+// What the simulated controller complains of at its registers and on the command ring: every rule
+// is broken once, by hand, and that rule alone is named.
+#include <gtest/gtest.h>
+
+#include "hal/wait.h"
+#include "tests/sim/xhci/hand_driver.h"
+
+namespace sim::hc {
+namespace {
+
+// --- doorbells and commands ---
+
+TEST(command_rules, doorbell_of_a_slot) {
+  expect_complaint("doorbell of a slot that is disabled", [](hand_driver& d) { d.doorbell(5, 1); });
+}
+
+TEST(command_rules, doorbell_of_an_endpoint) {
+  expect_complaint("doorbell of an endpoint that is disabled", [](hand_driver& d) {
+    d.address();
+    d.doorbell(d.slot, bulk_in_dci);
+  });
+}
+
+TEST(command_rules, doorbell_of_the_commands) {
+  expect_complaint("the command doorbell was rung for an endpoint",
+                   [](hand_driver& d) { d.doorbell(0, 1); });
+}
+
+TEST(command_rules, known_commands) {
+  expect_complaint("an unknown command, type 30", [](hand_driver& d) { d.command(30); });
+}
+
+TEST(command_rules, slot_types) {
+  expect_complaint("Enable Slot with a slot type that no port has",
+                   [](hand_driver& d) { d.command(cmd_enable_slot, 0, 0, 1, 1); });
+}
+
+TEST(command_rules, disable_slot) {
+  expect_complaint("Disable Slot while endpoint 3 is at work", [](hand_driver& d) {
+    d.leave_in_at_work();
+    d.command(cmd_disable_slot, d.slot);
+  });
+}
+
+TEST(command_rules, reset_device) {
+  expect_complaint("Reset Device while an endpoint is at work", [](hand_driver& d) {
+    d.leave_in_at_work();
+    d.command(cmd_reset_device, d.slot);
+  });
+}
+
+TEST(command_rules, dropped_endpoints) {
+  expect_complaint("an endpoint at work is dropped", [](hand_driver& d) {
+    d.leave_in_at_work();
+    d.input_word(0, 0) = 1u << bulk_in_dci;
+    d.input_word(0, 1) = 1;
+    d.configure_endpoints();
+  });
+}
+
+TEST(command_rules, added_endpoints) {
+  expect_complaint("an endpoint is added twice", [](hand_driver& d) {
+    d.configure();
+    d.input_word(0, 1) = 1 | 1u << bulk_in_dci;
+    d.configure_endpoints();
+  });
+}
+
+TEST(command_rules, context_entries) {
+  expect_complaint("Context Entries is not the last endpoint", [](hand_driver& d) {
+    d.address();
+    d.fill_endpoint_input();
+    d.input_word(1, 0) += 1u << 27;
+    d.configure_endpoints();
+  });
+}
+
+TEST(command_rules, one_slot_for_a_device) {
+  expect_complaint("two slots for one device", [](hand_driver& d) {
+    d.address();
+    d.device.set_address(0);  // as after a reset
+    d.enable_slot();
+    d.fill_address_input();
+    d.address_device();
+  });
+}
+
+TEST(command_rules, one_address_for_a_device) {
+  expect_complaint("Address Device for a device that has an address", [](hand_driver& d) {
+    d.address();
+    d.command(cmd_reset_device, d.slot);
+    d.address_device();
+  });
+}
+
+TEST(command_rules, speed) {
+  expect_complaint("the slot context has another speed", [](hand_driver& d) {
+    d.plug();
+    d.input_word(1, 0) ^= 7u << 20;
+    d.address_device();
+  });
+}
+
+TEST(command_rules, packet_size_of_ep0) {
+  expect_complaint("EP0 has another packet size", [](hand_driver& d) {
+    d.plug();
+    d.input_word(2, 1) ^= 1u << 16;
+    d.address_device();
+  });
+}
+
+TEST(command_rules, error_count) {
+  expect_complaint("CErr is not 3", [](hand_driver& d) {
+    d.plug();
+    d.input_word(2, 1) ^= 1u << 1;
+    d.address_device();
+  });
+}
+
+// --- registers ---
+
+TEST(register_rules, read_only) {
+  expect_complaint("a read-only register was written", [](hand_driver& d) { d.write(0, 1); });
+}
+
+TEST(register_rules, config_while_running) {
+  expect_complaint("CONFIG was written while running", [](hand_driver& d) { d.op(config, 4); });
+}
+
+TEST(register_rules, reset_while_running) {
+  expect_complaint("HCRST while running", [](hand_driver& d) { d.op(usbcmd, cmd_reset); });
+}
+
+TEST(register_rules, ready_after_a_reset) {
+  expect_complaint("a register was written before the controller was ready", [](hand_driver& d) {
+    d.op(usbcmd, 0);
+    d.op(usbcmd, cmd_reset);
+    d.op(config, 8);
+  });
+}
+
+TEST(register_rules, ports_of_a_halted_controller) {
+  expect_complaint("PORTSC was written while the controller was halted", [](hand_driver& d) {
+    d.op(usbcmd, 0);
+    d.op(port_base, port_power);
+  });
+}
+
+TEST(register_rules, slots_there_are) {
+  expect_complaint("more slots enabled than there are", [](hand_driver& d) {
+    d.op(usbcmd, 0);
+    d.op(config, 9);
+  });
+}
+
+TEST(register_rules, slots_enabled) {
+  expect_complaint("started without any slot", [](hand_driver& d) {
+    d.op(usbcmd, 0);
+    d.op(config, 0);
+    d.op(usbcmd, cmd_run);
+  });
+}
+
+TEST(register_rules, event_ring_segments) {
+  expect_complaint("the event ring segment table must have one entry here", [](hand_driver& d) {
+    d.runtime(erstsz, 2);
+    d.give_event_ring();
+  });
+}
+
+TEST(register_rules, event_ring_size) {
+  expect_complaint("an event ring of a size that is not allowed", [](hand_driver& d) {
+    d.event_ring_size() = 8;
+    d.give_event_ring();
+  });
+}
+
+TEST(register_rules, event_ring_start) {
+  expect_complaint("ERDP does not stand at the event ring's start", [](hand_driver& d) {
+    d.runtime(erdp_low, 0x2000);
+    d.give_event_ring();
+  });
+}
+
+}  // namespace
+}  // namespace sim::hc
