@@ -131,6 +131,21 @@ INSTANTIATE_TEST_SUITE_P(Parts, Hostile,
                          testing::Values(part::superblock, part::bitmaps, part::inodes,
                                          part::directories, part::indirect, part::everything));
 
+// Where the inode of the file of this size stands.
+struct inode_place {
+  size_t offset = 0;
+  d_inode inode{};
+};
+inode_place place_of(std::span<const byte> image, u32 size) {
+  const layout at(image);
+  inode_place place{.offset = at.inodes};
+  for (; place.offset < at.data; place.offset += sizeof(d_inode)) {
+    std::memcpy(&place.inode, image.data() + place.offset, sizeof(d_inode));
+    if (place.inode.i_size == size) break;
+  }
+  return place;
+}
+
 // The data zones whose bytes are entries, or zone numbers.
 std::vector<u32> zones_of_kind(std::span<const byte> image, const layout& at, bool directories) {
   std::vector<u32> zones;
@@ -174,6 +189,43 @@ TEST_P(Hostile, DisksDoNoHarm) {
     corrupt_part(image, random, GetParam());
     live_with(std::move(image), seed);
   });
+}
+
+// Zone numbers that lead to what is no file's: read, it would be told; written, it would be lost.
+void expect_zone_refused(std::vector<byte> image, const std::string& path, u32 position) {
+  const std::vector<byte> before = image;
+  medium stick(std::move(image));
+  run(1, [&] {
+    boot();
+    fs_init();
+    plug_as(stick, sda);
+    {
+      result<fs_context> ctx = mount_root(sda);
+      ASSERT_TRUE(ctx);
+      opened f(*ctx, path, abi::o_rdwr);
+      ASSERT_TRUE(seek_file(*f, static_cast<i32>(position), abi::seek_set));
+      EXPECT_ERROR(error::eio, f.read(10));
+      EXPECT_ERROR(error::eio, f.write("overwritten"));
+    }
+    umount_all();
+  });
+  const layout at(before);
+  const auto middle = [&](std::span<const byte> bytes) {
+    return bytes.subspan(at.bitmaps, at.inodes - at.bitmaps);
+  };
+  EXPECT_TRUE(std::ranges::equal(middle(stick.durable()), middle(before)));
+}
+
+TEST(HostileDisk, WhoseZonesBelongToNoFile) {
+  for (u16 zone : {u16{2}, u16{1500}, u16{0xFFFF}}) {
+    std::vector<byte> image = furnished(30);
+    const inode_place small = place_of(image, 2000), middle = place_of(image, 40'000);
+    std::vector<byte> direct = image, indirect = image;
+    put_u16(direct, small.offset + offsetof(d_inode, i_zone), zone);
+    expect_zone_refused(direct, "/a/small", 0);
+    put_u16(indirect, size_t{middle.inode.i_zone[7]} * BLOCK_SIZE, zone);
+    expect_zone_refused(indirect, "/a/b/middle", 7 * BLOCK_SIZE);
+  }
 }
 
 TEST(HostileDisk, OfPureNoise) {

@@ -75,6 +75,43 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
       });
 }
 
+// A file is cut while its last block is on its way to the stick, and another file grows at the same
+// time: by the same block only when nothing of the first life can happen to it any more.
+TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
+  for_each_seed(10, [](u64 seed) {
+    medium stick(mkfs_minix(image_blocks));
+    run(seed, [&] {
+      session process(boot_with_root());
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/old", sample_text(900, 1)));
+      ASSERT_TRUE(process.write("/mnt/young", ""));
+      ASSERT_TRUE(sys_sync());
+      ASSERT_TRUE(process.write_at("/mnt/old", 0, sample_text(900, 2)));
+      stick.max_sectors = SECTORS_PER_BLOCK;
+      stick.least_latency = stick.most_latency = 100_ms;
+      const std::string young = sample_text(900, 3);
+      in_parallel(3, [&](u32 number) {
+        session mine = process.fork();
+        sleep_for(duration{number * (10_ms).ns});
+        if (number == 0) {
+          EXPECT_TRUE(sys_sync());
+        }
+        if (number == 1) {
+          EXPECT_TRUE(mine.truncate("/mnt/old", 0));
+        }
+        if (number == 2) {
+          EXPECT_TRUE(mine.write_at("/mnt/young", 0, young));
+        }
+      });
+      EXPECT_TRUE(process.umount());
+      EXPECT_TRUE(process.mount());
+      EXPECT_EQ(process.read("/mnt/young"), young);
+      EXPECT_EQ(process.read("/mnt/old"), "");
+    });
+  });
+}
+
 // A block that is freed while it is on its way to the stick belongs to the next writer at once.
 TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
   for_each_seed(60, [](u64 seed) {

@@ -434,6 +434,21 @@ TEST(usb_disk, tells_write_protection) {
       });
 }
 
+// One that takes its time to start is asked again and again, but not for ever.
+TEST(usb_disk, waits_for_a_device_that_is_becoming_ready) {
+  constexpr sense becoming_ready{2, 0x04, 1};
+  with_disk([&](fake_stick& stick) { stick.failures.assign(100, becoming_ready); },
+            [](served&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 2048u); });
+  sim::run(1, [&] {
+    fake_stick stick;
+    stick.never_succeeds[0x00] = stick.never_succeeds[0x1B] = becoming_ready;
+    served s(stick);
+    EXPECT_FALSE(s.await_arrival());
+    EXPECT_TRUE(s.ended);
+    s.finish();
+  });
+}
+
 TEST(usb_disk, corrects_a_capacity_that_counts_one_too_many) {
   with_disk([](fake_stick& stick) { stick.claimed_last_lba = 2048; },
             [](served&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 2048u); });

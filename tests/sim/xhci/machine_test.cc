@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hal/irq.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
 
@@ -73,10 +74,11 @@ INSTANTIATE_TEST_SUITE_P(
 // --- trouble that is no pull ---
 
 // Something goes wrong once, while a file is written; in the end the file is on the stick.
-void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 port = 1) {
+void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 port = 1,
+              const hc::controller_settings& settings = {}) {
   for_each_seed(3, [&](u64 seed) {
     medium stick(mkfs_minix(400));
-    usb_machine machine;
+    usb_machine machine(settings);
     world world({.seed = seed, .time_limit = 3000_s});
     world.run([&] {
       session process(boot_with_root());
@@ -134,23 +136,80 @@ TEST(usb_trouble, a_stick_that_hangs_is_reset) {
       3);
 }
 
+// The device fails a write before it has taken the data: nobody resets anything for that.
+TEST(usb_trouble, data_that_were_not_taken_are_taken_back) {
+  survives([](usb_machine& machine, medium& stick) {
+    usb_stick& device = machine.stick_of(stick);
+    meddle_once(device, write_10, [](auto& a) {
+      a.status = 1;
+      a.residue = 1;
+      a.leave_data = true;
+    });
+    const u32 resets = device.bus_resets();
+    EXPECT_TRUE(sys_sync());
+    EXPECT_EQ(device.bus_resets(), resets);
+  });
+}
+
+// Out and in again, or another one instead, before anybody has looked at the port: QEMU shows the
+// new one at once, and only the change bit tells of it.
+TEST(usb_trouble, a_quick_exchange_of_sticks_is_noticed) {
+  survives(
+      [](usb_machine& machine, medium& stick) {
+        medium other(mkfs_minix(64));
+        {
+          const irq_guard nobody_looks;
+          stick.pull({.loss = cache_loss::some});
+          other.plug(machine.port(1));
+        }
+        await_state(sdb, volume_state::live);
+        EXPECT_EQ(state_of(sda), volume_state::absent);
+        EXPECT_EQ(other.count(block_command::write), 0u);
+        other.pull();
+        sleep_for(1_s);
+        stick.plug(machine.port(1));
+      },
+      1, {.like_qemu = true});
+}
+
 TEST(usb_trouble, a_controller_that_fails_is_started_anew) {
   survives([](usb_machine& machine, medium&) { machine.controller().break_down(); });
+}
+
+// Pulled, and plugged in while something is wrong with the controller; perhaps more than once, as
+// people do then.
+void replug_with(usb_machine& machine, medium& stick, const std::function<void()>& trouble) {
+  stick.pull({.loss = cache_loss::some});
+  sleep_for(1_s);
+  trouble();
+  stick.plug(machine.port(2));
+  sleep_for(15_s);
+  if (state_of(sda) == volume_state::live) return;
+  stick.pull();
+  sleep_for(1_s);
+  stick.plug(machine.port(1));
 }
 
 TEST(usb_trouble, a_command_that_hangs_is_aborted) {
   for (u32 type : {9u, 11u, 12u})  // Enable Slot, Address Device, Configure Endpoint
     survives([type](usb_machine& machine, medium& stick) {
-      stick.pull({.loss = cache_loss::some});
-      sleep_for(1_s);
-      machine.controller().hang_command = type;
-      stick.plug(machine.port(2));
-      sleep_for(15_s);
-      if (state_of(sda) == volume_state::live) return;
-      stick.pull();  // given up: it is pulled, as people do then
-      sleep_for(1_s);
-      stick.plug(machine.port(1));
+      replug_with(machine, stick, [&] { machine.controller().hang_command = type; });
     });
+}
+
+TEST(usb_trouble, a_command_that_was_not_begun_is_struck_out) {
+  survives([](usb_machine& machine, medium& stick) {
+    replug_with(machine, stick, [&] { machine.controller().ignore_commands = true; });
+  });
+}
+
+TEST(usb_trouble, a_slot_that_stays_enabled_stops_the_controller) {
+  survives([](usb_machine& machine, medium& stick) {
+    machine.controller().hang_command = 10u;  // Disable Slot
+    stick.pull({.loss = cache_loss::some});
+    sleep_for(15_s);
+    stick.plug(machine.port(2));
+  });
 }
 
 }  // namespace

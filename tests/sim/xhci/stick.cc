@@ -175,6 +175,7 @@ handshake usb_stick::take_command(std::span<const byte> data) {
   state_ = data_length() == 0 ? state::status : in ? state::data_in : state::data_out;
   execute();
   if (meddle) meddle(opcode(), answer_);
+  if (answer_.leave_data) state_ = state::status;
   be_busy(storage_.least_latency, storage_.most_latency);
   return handshake::ack;
 }
@@ -208,7 +209,10 @@ packet usb_stick::give_status() {
   std::memcpy(csw.data() + 8, &answer_.residue, 4);
   csw[12] = static_cast<byte>(answer_.status);
   state_ = state::command;
-  if (ready) ready();
+  if (answer_.leave_data)
+    be_busy(5_ms, 5_ms);
+  else if (ready)
+    ready();
   return {handshake::ack, csw};
 }
 

@@ -27,6 +27,7 @@ class usb_stick final : public usb_function {
     u32 residue = 0;
     bool stall_data = false;
     bool stall_status = false;  // once
+    bool leave_data = false;    // the status comes although the data OUT have not been taken
     bool hang = false;          // neither data nor status, until a reset
     bool wrong_tag = false;
   };

@@ -1,0 +1,176 @@
+// The driver's endpoints on the simulated controller, used as a class driver uses them (usb.h):
+// what becomes of transfers that fail or are taken back, and of those that stand behind them.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "drivers/usb/storage/bot.h"
+#include "drivers/usb/xhci/device.h"
+#include "hal/clock.h"
+#include "tests/fs/machine.h"
+#include "tests/sim/xhci/machine.h"
+
+namespace xhci {
+namespace {
+
+using sim::medium;
+using sim::usb_machine;
+using usb::storage::command_block_wrapper;
+using usb::storage::command_status_wrapper;
+
+constexpr u8 in_address = 0x81, out_address = 0x02;
+constexpr u8 test_unit_ready = 0x00, read_10 = 0x28;
+
+// A stick that has been enumerated and whose own driver has nothing to do: we speak to it instead.
+class bench {
+ public:
+  bench(medium& storage, usb_machine& machine) : machine_(machine) {
+    sim::boot();
+    machine.power_on();
+    storage.plug(machine.port(1));
+    sim::await_state(sim::sda, checkpoint::volume_state::live);
+    storage.least_latency = 50_us;
+    storage.most_latency = 100_us;
+    memory_ = *dma_buffer::allocate(4096, 4096);
+  }
+
+  usb::device& device() { return *machine_.driver().port(1).occupant; }
+
+  // One transfer of the page's bytes at `offset`.
+  usb::transfer in(u32 offset, u32 length) { return transfer(in_address, offset, length); }
+  usb::transfer data() { return in(data_offset, SECTOR_SIZE); }
+  usb::transfer status() { return in(status_offset, sizeof(command_status_wrapper)); }
+
+  // Sends a command wrapper; whatever the command is, it is taken.
+  void send(u8 opcode, u32 length = 0) {
+    command_block_wrapper cbw;
+    cbw.signature = command_block_wrapper::good_signature;
+    cbw.data_length = length;
+    cbw.flags = 0x80;
+    cbw.cdb_length = 10;
+    cbw.cdb[0] = opcode;
+    if (length) cbw.cdb[2] = 0xFF, cbw.cdb[8] = static_cast<u8>(length / SECTOR_SIZE);
+    std::memset(memory_.bytes().data(), 0, memory_.bytes().size());
+    std::memcpy(memory_.bytes().data(), &cbw, sizeof(cbw));
+    usb::transfer wrapper = transfer(out_address, 0, sizeof(cbw));
+    ASSERT_TRUE(device().submit(wrapper));
+    ASSERT_TRUE(device().wait(wrapper, now() + 1_s));
+  }
+  // A READ(10) from behind the end of the disk: its data stage ends with a STALL.
+  void send_impossible_read() { send(read_10, SECTOR_SIZE); }
+  // A whole command without data. Whether its status has come.
+  bool run(u8 opcode) {
+    send(opcode);
+    usb::transfer end = status();
+    return device().submit(end) && device().wait(end, now() + 1_s) &&
+           status_stands_at(status_offset);
+  }
+
+  bool status_stands_at(u32 offset) const {
+    return std::memcmp(memory_.bytes().data() + offset, "USBS", 4) == 0;
+  }
+  static constexpr u32 status_offset = 64, data_offset = 512;
+
+ private:
+  usb::transfer transfer(u8 address, u32 offset, u32 length) {
+    dma_segment& segment = segments_[next_segment_++ % segments_.size()];
+    segment = {memory_.address() + offset, length};
+    return {.endpoint_address = address, .segments = {&segment, 1}};
+  }
+
+  usb_machine& machine_;
+  dma_buffer memory_;
+  std::array<dma_segment, 4> segments_;
+  u32 next_segment_ = 0;
+};
+
+// The controller must have nothing to complain of afterwards.
+void on_stick(u64 seed, const std::function<void(bench&)>& body) {
+  medium storage(2048);
+  usb_machine machine;
+  sim::world world({.seed = seed, .time_limit = 1000_s});
+  world.run([&] {
+    {
+      bench b(storage, machine);
+      body(b);
+    }
+    storage.pull();
+    sleep_for(1_s);
+    EXPECT_EQ(machine.controller().slots_in_use(), 0u);
+  });
+  for (const std::string& each : machine.controller().violations()) ADD_FAILURE() << each;
+}
+
+TEST(xhci_endpoint, goes_on_behind_a_transfer_that_stalled) {
+  on_stick(1, [](bench& b) {
+    b.send_impossible_read();
+    usb::transfer data = b.data(), status = b.status();
+    ASSERT_TRUE(b.device().submit(data));
+    ASSERT_TRUE(b.device().submit(status));
+    EXPECT_EQ(b.device().wait(data, now() + 1_s).error(), error::epipe);
+    EXPECT_FALSE(status.done);
+    EXPECT_TRUE(b.device().clear_halt(in_address));
+    EXPECT_TRUE(b.device().wait(status, now() + 1_s));
+    EXPECT_TRUE(b.status_stands_at(bench::status_offset));
+  });
+}
+
+TEST(xhci_endpoint, does_not_execute_a_failed_transfer_again) {
+  on_stick(1, [](bench& b) {
+    b.send_impossible_read();
+    usb::transfer data = b.data(), status = b.status();
+    ASSERT_TRUE(b.device().submit(data));
+    EXPECT_EQ(b.device().wait(data, now() + 1_s).error(), error::epipe);
+    EXPECT_TRUE(b.device().clear_halt(in_address));
+    ASSERT_TRUE(b.device().submit(status));
+    EXPECT_TRUE(b.device().wait(status, now() + 1_s));
+    EXPECT_TRUE(b.status_stands_at(bench::status_offset));
+    EXPECT_FALSE(b.status_stands_at(bench::data_offset));
+  });
+}
+
+TEST(xhci_endpoint, zero_is_of_use_after_a_stall) {
+  on_stick(1, [](bench& b) {
+    std::array<byte, 18> descriptor{};
+    const auto nonsense = usb::descriptor_type{99};
+    EXPECT_EQ(usb::get_descriptor(b.device(), nonsense, 0, 0, descriptor).error(), error::epipe);
+    const auto device = usb::descriptor_type::device;
+    EXPECT_EQ(usb::get_descriptor(b.device(), device, 0, 0, descriptor), 18u);
+    EXPECT_EQ(descriptor[0], byte{18});
+  });
+}
+
+// What completes while its endpoint is being stopped has completed, and only that.
+TEST(xhci_endpoint, takes_back_only_what_has_not_completed) {
+  u32 completed = 0, taken_back = 0;
+  sim::for_each_seed(40, [&](u64 seed) {
+    on_stick(seed, [&](bench& b) {
+      b.send(test_unit_ready);
+      usb::transfer status = b.status();
+      ASSERT_TRUE(b.device().submit(status));
+      sleep_for(duration{static_cast<i64>(sim::random_below(100'000))});
+      b.device().cancel(in_address);
+      ASSERT_TRUE(status.done);
+      const bool came = b.status_stands_at(bench::status_offset);
+      EXPECT_EQ(status.outcome.has_value(), came);
+      ++(came ? completed : taken_back);
+    });
+  });
+  EXPECT_GT(completed, 0u);
+  EXPECT_GT(taken_back, 0u);
+}
+
+// CLEAR_FEATURE(ENDPOINT_HALT) sets the device's data toggle back, also when nothing was halted.
+TEST(xhci_endpoint, keeps_step_with_the_device_over_a_cleared_halt) {
+  on_stick(1, [](bench& b) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(b.run(test_unit_ready));
+      EXPECT_TRUE(b.device().clear_halt(in_address));
+      EXPECT_TRUE(b.device().clear_halt(out_address));
+    }
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
+}
+
+}  // namespace
+}  // namespace xhci

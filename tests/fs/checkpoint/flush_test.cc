@@ -1,0 +1,61 @@
+// What a flush proves (rule 3): the stamp that it begins with, not the one that it ends with.
+#include <gtest/gtest.h>
+
+#include "drivers/block/media_event.h"
+#include "fs/checkpoint/shadow.h"
+#include "tests/fs/machine.h"
+
+namespace {
+
+using namespace sim;
+
+// A device so quick that nobody runs between two of its requests. `busy` keeps them in the queue.
+class quick_disk final : public block_device {
+ public:
+  quick_disk() {
+    identity.sectors = 128;
+    removable = true;
+    daemon("quick_disk", [this] { serve(); });
+  }
+  bool busy = false;
+  void request_fn() override { wake_up(work_); }
+
+ private:
+  void serve() {
+    media_arrived(*this);
+    for (;;) {
+      request* r = busy ? nullptr : next_request();
+      if (r)
+        end_request(*r, {});
+      else
+        sleep_on(work_);
+    }
+  }
+  wait_queue work_;
+};
+
+TEST(flushes, release_nothing_that_was_written_behind_them) {
+  run(1, [] {
+    boot();
+    quick_disk disk;
+    await_state(sda, checkpoint::volume_state::live);
+    ASSERT_TRUE(fill_block(sda, 5, 1));
+    ASSERT_TRUE(write_buffers(sda));
+    disk.busy = true;
+    const fiber flusher = spawn("flusher", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
+    sleep_for(1_ms);
+    ASSERT_TRUE(fill_block(sda, 6, 1));
+    const fiber writer = spawn("writer", [] { EXPECT_TRUE(write_buffers(sda)); });
+    sleep_for(1_ms);
+    disk.busy = false;
+    disk.request_fn();
+    flusher.join();
+    writer.join();
+    EXPECT_FALSE(checkpoint::shadowed(sda, block_nr{5}));
+    EXPECT_TRUE(checkpoint::shadowed(sda, block_nr{6}));
+    EXPECT_TRUE(checkpoint::barrier(sda));
+    EXPECT_FALSE(checkpoint::shadowed(sda, block_nr{6}));
+  });
+}
+
+}  // namespace

@@ -1,0 +1,58 @@
+// replugd: sticks that come back in another state, or go while they are looked at.
+#include "fs/media.h"
+
+#include <gtest/gtest.h>
+
+#include "hal/clock.h"
+#include "tests/fs/machine.h"
+
+namespace {
+
+using namespace sim;
+using volume_state = checkpoint::volume_state;
+
+TEST(arrivals, a_protected_stick_waits_until_it_is_unlocked) {
+  medium stick(512);
+  run(1, [&] {
+    boot();
+    plug_as(stick, sda);
+    ASSERT_TRUE(fill_block(sda, 5, 1));
+    pull_from(stick, sda);
+    stick.write_protected = true;
+    stick.plug();
+    sleep_for(1_s);
+    EXPECT_TRUE(said("sda is write-protected: unlock it and plug it again"));
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    stick.pull();
+    sleep_for(1_s);
+    stick.write_protected = false;
+    plug_as(stick, sda);
+    EXPECT_TRUE(block_is(stick.durable(), 5, 1));
+  });
+}
+
+// Pulled at the very moment at which its last block has been compared.
+TEST(arrivals, a_changed_stick_that_has_left_is_not_remembered) {
+  for_each_seed(40, [](u64 seed) {
+    for (int reads = 1; reads < 6; ++reads) {
+      medium stick(512);
+      stick.least_latency = stick.most_latency = 1_ms;
+      run(seed, [&] {
+        boot();
+        plug_as(stick, sda);
+        ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 1));
+        pull_from(stick, sda);
+        sleep_for(1_s);
+        stick.bytes()[5 * BLOCK_SIZE + 600] ^= byte{1};
+        stick.plug();
+        sleep_for(duration{reads * (1_ms).ns});
+        stick.pull();
+        sleep_for(1_s);
+        EXPECT_EQ(state_of(sda), volume_state::absent);
+        EXPECT_EQ(checkpoint::volume_of(sda)->candidate, nullptr);
+      });
+    }
+  });
+}
+
+}  // namespace

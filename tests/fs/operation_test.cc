@@ -1,0 +1,48 @@
+// An operation's beginning (rule 1): what may happen while it waits for room.
+#include "fs/operation.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "fs/checkpoint/report.h"
+#include "hal/clock.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/session.h"
+
+namespace {
+
+using namespace sim;
+
+constexpr u32 slots = 128;
+
+// The region is full of what an absent stick has left; a writer to another one waits for room, and
+// that stick is pulled as well. Room alone does not let the writer begin: the set is sealed.
+TEST(operations, look_for_their_stick_again_when_there_is_room) {
+  medium first(512), second(mkfs_minix(100));
+  run(1, [&] {
+    session process(boot_with_root({.buffers = 256, .slots = slots, .io_wait = 10_s}));
+    const u32 all = checkpoint::unreserved();
+    plug_as(first, sda);
+    plug_as(second, sdb);
+    ASSERT_TRUE(process.mount("/dev/sdb"));
+    ASSERT_TRUE(sys_sync());
+    for (u32 block = 0; block <= slots - OPERATION_BLOCKS; ++block)
+      ASSERT_TRUE(fill_block(sda, block, 1));
+    pull_from(first, sda);
+    std::optional<result<void>> outcome;
+    const fiber writer = spawn("writer", [&] { outcome = process.write("/mnt/file", ""); });
+    sleep_for(1_s);
+    pull_from(second, sdb);
+    EXPECT_TRUE(checkpoint::execute_command("drop sda"));
+    sleep_for(1_s);
+    EXPECT_FALSE(outcome) << "it has begun although its stick is away";
+    writer.join();
+    EXPECT_EQ(outcome, fail(error::eio));
+    EXPECT_EQ(checkpoint::unreserved(), all) << "it has kept its room";
+    plug_as(second, sdb);
+    EXPECT_TRUE(process.umount());
+  });
+}
+
+}  // namespace
