@@ -201,7 +201,7 @@ TEST_P(usb_second_pull, is_only_another_pull) {
 }
 
 INSTANTIATE_TEST_SUITE_P(of, usb_second_pull,
-                         ::testing::Combine(::testing::Values(u8{3}, u8{6}, u8{9}, u8{12}),
+                         ::testing::Combine(::testing::Range(u8{1}, u8{workloads}),
                                             ::testing::Range(size_t{0}, variants.size())),
                          name_of_test);
 
