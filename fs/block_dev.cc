@@ -14,20 +14,27 @@
 
 namespace {
 
-result<buffer_ref> read_device_block(dev_id dev, u32 block, u32 blocks) {
-  std::array<block_nr, READ_AHEAD_BLOCKS - 1> ahead{};
-  u32 count = 0;
-  for (u32 next = block + 1; next < blocks && count < ahead.size(); ++next)
-    ahead[count++] = block_nr{next};
-  if (buffer_ref cached = get_hash_table(dev, block_nr{block}); cached && cached.head()->b_uptodate)
-    return cached;
-  return breada(dev, block_nr{block}, std::span<const block_nr>(ahead).first(count));
+void ask_for(dev_id dev, read_ahead& ahead, block_range range) {
+  u32 next = range.first;
+  while (next < range.end && start_read(dev, block_nr{next})) ++next;
+  ahead.asked(next);
 }
 
-result<u32> read_piece(dev_id dev, u32 position, u32 size, std::span<byte> to) {
+// The buffer of one block, from which `wanted` are to be read.
+result<buffer_ref> read_device_block(dev_id dev, read_ahead& ahead, u32 block, u32 wanted) {
+  if (ahead.comes_to(block)) ask_for(dev, ahead, ahead.next_window(buffer_total()));
+  if (buffer_ref cached = get_hash_table(dev, block_nr{block}); cached && cached.head()->b_uptodate)
+    return cached;
+  ask_for(dev, ahead, ahead.missed(block, wanted, buffer_total()));
+  return bread(dev, block_nr{block});
+}
+
+result<u32> read_piece(dev_id dev, read_ahead& ahead, u32 position, std::span<byte> to) {
   const u32 offset = position % BLOCK_SIZE;
-  const u32 count = std::min(static_cast<u32>(to.size()), BLOCK_SIZE - offset);
-  const buffer_ref buffer = TRY(read_device_block(dev, position / BLOCK_SIZE, size / BLOCK_SIZE));
+  const u32 size = static_cast<u32>(to.size());
+  const u32 count = std::min(size, BLOCK_SIZE - offset);
+  const u32 wanted = (offset + size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+  const buffer_ref buffer = TRY(read_device_block(dev, ahead, position / BLOCK_SIZE, wanted));
   std::memcpy(to.data(), buffer.data().data() + offset, count);
   return count;
 }
@@ -98,7 +105,7 @@ result<u32> block_read(m_inode& inode, file& filp, std::span<byte> to) {
   if (start >= size) return 0;
   to = to.first(std::min(to.size(), size_t{size - start}));
   const u32 done = TRY(move_all(to.size(), [&](u32 moved) {
-    return read_piece(dev, start + moved, size, to.subspan(moved));
+    return read_piece(dev, filp.f_ahead, start + moved, to.subspan(moved));
   }));
   filp.f_pos = start + done;
   return done;

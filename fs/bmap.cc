@@ -7,7 +7,11 @@
 #include "fs/inode.h"
 #include "fs/super.h"
 
+#include <algorithm>
+
 namespace {
+
+constexpr u32 LONGEST_RUN = 32;  // what a look into an indirect block may cost
 
 // The way to a block: which zone of the inode, then which entries of the indirect blocks.
 struct zone_path {
@@ -33,6 +37,16 @@ result<block_nr> checked(super_block& sb, u16 zone) {
   if (zone == 0 || sb.is_data_zone(zone)) return block_nr{zone};
   complain(sb, "zone out of range", zone);
   return fail(error::eio);
+}
+
+// How many zones follow each other on the device from this entry of an indirect block on.
+u32 run_length(const super_block& sb, const buffer_ref& indirect, u32 index) {
+  const auto zone_at = [&](u32 i) { return u16{indirect.as<le16>(entry_offset(i))}; };
+  const u32 end = std::min(index + LONGEST_RUN, ZONES_PER_BLOCK);
+  u32 next = index + 1;
+  while (next < end && zone_at(next) == zone_at(next - 1) + 1 && sb.is_data_zone(zone_at(next)))
+    ++next;
+  return next - index;
 }
 
 u16 as_zone(block_nr block) { return static_cast<u16>(block.value()); }
@@ -71,14 +85,33 @@ result<created_block> create_root(operation& op, m_inode& inode, u32 root,
 }  // namespace
 
 result<block_nr> bmap(m_inode& inode, u32 file_block) {
+  const u32 into_run = file_block - inode.i_run.file_block;
+  if (into_run < inode.i_run.count) return inode.i_run.first + into_run;
   const zone_path path = TRY(path_of(file_block));
   super_block& sb = super_of(inode);
   block_nr block = TRY(checked(sb, inode.i_zone[path.root]));
   for (u32 level = 0; level < path.depth && block != block_nr{}; ++level) {
     const buffer_ref indirect = TRY(bread(inode.i_dev, block));
-    block = TRY(checked(sb, indirect.as<le16>(entry_offset(path.index[level]))));
+    const u32 index = path.index[level];
+    block = TRY(checked(sb, indirect.as<le16>(entry_offset(index))));
+    if (level + 1 == path.depth && block != block_nr{})
+      inode.i_run = {file_block, block, run_length(sb, indirect, index)};
   }
   return block;
+}
+
+u32 end_of_map(u32 file_block) {
+  if (file_block < DIRECT_ZONES) return DIRECT_ZONES;
+  return file_block + ZONES_PER_BLOCK - (file_block - DIRECT_ZONES) % ZONES_PER_BLOCK;
+}
+
+result<block_nr> map_of(m_inode& inode, u32 file_block) {
+  const zone_path path = TRY(path_of(file_block));
+  super_block& sb = super_of(inode);
+  const block_nr root = TRY(checked(sb, inode.i_zone[path.root]));
+  if (path.depth < 2 || root == block_nr{}) return path.depth ? root : block_nr{};
+  const buffer_ref indirect = TRY(bread(inode.i_dev, root));
+  return checked(sb, indirect.as<le16>(entry_offset(path.index[0])));
 }
 
 result<created_block> create_block(operation& op, m_inode& inode, u32 file_block,

@@ -100,19 +100,6 @@ bool past_the_end(dev_id dev, block_nr block) {
   return target && block.value() >= target->sectors / SECTORS_PER_BLOCK;
 }
 
-void start_read_ahead(dev_id dev, block_nr block) {
-  buffer_head* bh = find_buffer(dev, block);
-  if (bh && (bh->b_uptodate || bh->b_lock)) return;
-  if (past_the_end(dev, block) || checkpoint::absent(dev)) return;
-  if (bh)
-    use_buffer(*bh);  // it was invalidated, and nobody has wanted the block since
-  else
-    bh = claim_free_buffer(dev, block);
-  if (!bh) return;
-  if (!checkpoint::shadowed(dev, block)) ll_rw_block(block_command::read, *bh);
-  brelse(bh);
-}
-
 }  // namespace
 
 void brelse(buffer_head* bh) {
@@ -155,11 +142,18 @@ result<buffer_ref> bread(dev_id dev, block_nr block) {
   return buffer;
 }
 
-result<buffer_ref> breada(dev_id dev, block_nr block, std::span<const block_nr> ahead) {
-  // The block itself first, so that it leads the request that the others join.
-  start_read_ahead(dev, block);
-  for (block_nr b : ahead) start_read_ahead(dev, b);
-  return bread(dev, block);
+bool start_read(dev_id dev, block_nr block) {
+  buffer_head* bh = find_buffer(dev, block);
+  if (bh && (bh->b_uptodate || bh->b_lock)) return true;
+  if (past_the_end(dev, block) || checkpoint::absent(dev)) return false;
+  if (bh)
+    use_buffer(*bh);  // it was invalidated, and nobody has wanted the block since
+  else
+    bh = claim_free_buffer(dev, block);
+  if (!bh) return false;
+  if (!checkpoint::shadowed(dev, block)) ll_rw_block(block_command::read, *bh);
+  brelse(bh);
+  return true;
 }
 
 void forget_block(dev_id dev, block_nr block) {

@@ -95,9 +95,10 @@ result<buffer_ref> getblk(dev_id dev, block_nr block);
 // up). Errors: eio, eintr, enxio for a device or a block that does not exist.
 result<buffer_ref> bread(dev_id dev, block_nr block);
 
-// bread of `block`, with reads of `ahead` started but not waited for. Blocks that no buffer is free
-// for, or past the end, are skipped.
-result<buffer_ref> breada(dev_id dev, block_nr block, std::span<const block_nr> ahead);
+// Starts to read a block that is not in the cache, for whoever will want it: the second half of the
+// book's breada (which blocks, and when: fs/read_ahead.h). Neither waits for it nor makes room for
+// it. False: the stick is away, the block is past the end, or no buffer is free.
+bool start_read(dev_id dev, block_nr block);
 
 // The buffer if it is in the cache; null otherwise. Waits while it is locked.
 buffer_ref get_hash_table(dev_id dev, block_nr block);

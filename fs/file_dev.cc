@@ -14,34 +14,43 @@
 
 namespace {
 
-// The blocks of the file behind `file_block`, as far as they are known without reading data.
-u32 blocks_behind(m_inode& inode, u32 file_block, std::span<block_nr> to) {
+// Asks for blocks of the file: the first `wanted`, which are read in any case, and what is ahead as
+// far as one indirect block knows where it is. That of the blocks behind comes along: it mostly
+// stands there, and the next window shall not have to wait for it.
+void ask_for(m_inode& inode, read_ahead& ahead, block_range range, u32 wanted) {
   const u32 file_blocks = (inode.i_size + BLOCK_SIZE - 1) / BLOCK_SIZE;
-  u32 count = 0;
-  for (u32 next = file_block + 1; next < file_blocks && count < to.size(); ++next) {
+  const u32 map_end = std::max(end_of_map(range.first), range.first + wanted);
+  const u32 end = std::min({range.end, file_blocks, map_end});
+  u32 next = range.first;
+  for (; next < end; ++next) {
     const result<block_nr> block = bmap(inode, next);
-    if (!block) break;
-    if (*block != block_nr{}) to[count++] = *block;
+    if (!block || (*block != block_nr{} && !start_read(inode.i_dev, *block))) break;
   }
-  return count;
+  ahead.asked(next);
+  const bool nothing_ahead = range.end <= range.first + wanted;
+  if (nothing_ahead || next != map_end || next >= file_blocks) return;
+  const result<block_nr> map = map_of(inode, next);
+  if (map && *map != block_nr{}) start_read(inode.i_dev, *map);
 }
 
-// The buffer of one block of a file; a null one for a hole. Reads ahead when it must read at all.
-result<buffer_ref> read_file_block(m_inode& inode, u32 file_block) {
+// The buffer of one block of a file, from which `wanted` are to be read; a null one for a hole.
+result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_block, u32 wanted) {
+  if (ahead.comes_to(file_block)) ask_for(inode, ahead, ahead.next_window(buffer_total()), 0);
   const block_nr block = TRY(bmap(inode, file_block));
   if (block == block_nr{}) return buffer_ref();
   if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
     return cached;
-  std::array<block_nr, READ_AHEAD_BLOCKS - 1> ahead{};
-  const u32 count = blocks_behind(inode, file_block, ahead);
-  return breada(inode.i_dev, block, std::span<const block_nr>(ahead).first(count));
+  ask_for(inode, ahead, ahead.missed(file_block, wanted, buffer_total()), wanted);
+  return bread(inode.i_dev, block);
 }
 
 // The bytes of [position, position + to.size()) that stand in one block.
-result<u32> read_piece(m_inode& inode, u32 position, std::span<byte> to) {
+result<u32> read_piece(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   const u32 offset = position % BLOCK_SIZE;
-  const u32 count = std::min(static_cast<u32>(to.size()), BLOCK_SIZE - offset);
-  const buffer_ref buffer = TRY(read_file_block(inode, position / BLOCK_SIZE));
+  const u32 size = static_cast<u32>(to.size());
+  const u32 count = std::min(size, BLOCK_SIZE - offset);
+  const u32 wanted = (offset + size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+  const buffer_ref buffer = TRY(read_file_block(inode, ahead, position / BLOCK_SIZE, wanted));
   if (buffer) {
     std::memcpy(to.data(), buffer.data().data() + offset, count);
   } else {
@@ -51,12 +60,12 @@ result<u32> read_piece(m_inode& inode, u32 position, std::span<byte> to) {
 }
 
 // The inode is locked.
-result<u32> read_locked(m_inode& inode, u32 position, std::span<byte> to) {
+result<u32> read_locked(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   if (position >= inode.i_size) return 0;
   to = to.first(std::min(to.size(), size_t{inode.i_size - position}));
   u32 done = 0;
   while (done < to.size()) {
-    const result<u32> piece = read_piece(inode, position + done, to.subspan(done));
+    const result<u32> piece = read_piece(inode, ahead, position + done, to.subspan(done));
     if (!piece && done == 0) return fail(piece.error());
     if (!piece) break;
     done += *piece;
@@ -116,7 +125,7 @@ result<u32> write_chunk(m_inode& inode, file& filp, std::span<const byte> from) 
 
 result<u32> file_read(m_inode& inode, file& filp, std::span<byte> to) {
   const inode_lock lock = TRY(inode_lock::take(inode));
-  const u32 done = TRY(read_locked(inode, filp.f_pos, to));
+  const u32 done = TRY(read_locked(inode, filp.f_ahead, filp.f_pos, to));
   filp.f_pos += done;
   return done;
 }
@@ -134,5 +143,6 @@ result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
 
 result<u32> read_inode(m_inode& inode, u32 offset, std::span<byte> to) {
   const inode_lock lock = TRY(inode_lock::take(inode));
-  return read_locked(inode, offset, to);
+  read_ahead ahead;
+  return read_locked(inode, ahead, offset, to);
 }

@@ -8,8 +8,6 @@
 // How many blocks one operation of a long write covers: leaves room in OPERATION_BLOCKS for the
 // indirect blocks, the zone bitmap and the inode.
 constexpr u32 WRITE_CHUNK_BLOCKS = 16;
-// How many blocks are asked for when one is not in the cache.
-constexpr u32 READ_AHEAD_BLOCKS = 16;
 
 // From and to the file's position, which they move. Short counts as POSIX says: an error is told
 // only if nothing was moved before it.

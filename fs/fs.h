@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "fs/read_ahead.h"
 #include "lib/abi.h"
 #include "lib/ids.h"
 #include "lib/result.h"
@@ -51,6 +52,7 @@ struct file {
   u32 f_count = 0;  // 0: free slot
   inode_ref f_inode;
   u32 f_pos = 0;
+  read_ahead f_ahead;
 };
 constexpr u32 NR_FILE = 128;
 

@@ -228,6 +228,11 @@ void invalidate_inodes(dev_id dev) {
   }
 }
 
+void forget_zone_runs(dev_id disk) {
+  for (m_inode& inode : inode_table)
+    if (whole_disk(inode.i_dev) == disk) inode.i_run = {};
+}
+
 void for_each_clean_inode(dev_id disk, void* context,
                           void (*visit)(void* context, dev_id dev, block_nr block, u32 offset,
                                         std::span<const byte, 32> expected)) {

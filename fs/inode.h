@@ -28,6 +28,13 @@
 constexpr u32 NR_INODE = 256;
 struct pipe_ring;  // fs/pipe.h
 
+// A piece of a file whose blocks follow each other on the device.
+struct zone_run {
+  u32 file_block = 0;
+  block_nr first;
+  u32 count = 0;
+};
+
 struct m_inode {
   // As on the disk.
   u16 i_mode = 0;
@@ -51,6 +58,7 @@ struct m_inode {
   u32 i_diroff = 0;          // a directory: where the last search found its name
   u32 i_no_free_before = 0;  // a directory: no entry in front of this position is free
   pipe_ring* i_pipe = nullptr;
+  zone_run i_run;  // where bmap looked last; only truncate takes a block from a file
   wait_queue i_wait;
   std::array<char, 64> i_path{};  // last known absolute path, cut in front; for people
 
@@ -141,6 +149,11 @@ result<void> sync_inodes(dev_id dev);
 // Where a block of a file stands: block_nr{} for a hole. The inode is locked. Sleeps. Errors: eio
 // for a zone number that makes no sense, efbig.
 result<block_nr> bmap(m_inode& inode, u32 file_block);
+// For reading ahead. The first block of the file behind this one whose zone number stands
+// elsewhere: in another indirect block.
+u32 end_of_map(u32 file_block);
+// That indirect block; block_nr{} if the inode itself has the number, or for a hole. As bmap.
+result<block_nr> map_of(m_inode& inode, u32 file_block);
 
 // What a block is filled with when it is allocated: `bytes` at `offset`, zeros elsewhere.
 struct block_content {
@@ -181,6 +194,8 @@ result<free_counts> count_free(super_block& sb);
 bool inodes_busy(dev_id dev);
 // Forgets all inodes of a device; those still in use are gone for their users.
 void invalidate_inodes(dev_id dev);
+// A stick is back: what is known of where its files' blocks stand must be read again.
+void forget_zone_runs(dev_id disk);
 // Visits the in-core inodes of a disk, all its partitions, that are not dirty: where each stands on
 // the device, and the 32 bytes that must be there. Never sleeps.
 void for_each_clean_inode(dev_id disk, void* context,

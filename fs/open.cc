@@ -23,6 +23,7 @@ result<file*> get_empty_filp(u32 flags) {
   slot->f_count = 1;
   slot->f_flags = flags;
   slot->f_pos = 0;
+  slot->f_ahead = {};
   return &*slot;
 }
 

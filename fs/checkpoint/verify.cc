@@ -197,6 +197,7 @@ result<verdict> verify(const volume& v, block_device& device) {
   if (scratch.empty()) return fail(error::enomem);
   // Rule 11: data that nobody uses is dropped and read again later; what remains is compared.
   invalidate_unused_buffers(v.disk, is_metadata);
+  forget_zone_runs(v.disk);
   verdict worst = TRY(verify_superblocks(v, device, scratch.data()));
   if (worst == verdict::different) return worst;
   worst = TRY(verify_buffers(v, device, scratch.data()));

@@ -54,6 +54,13 @@ void with_stick(u64 seed, const std::function<void(sim::medium&)>& body,
   });
 }
 
+// The book's breada.
+result<buffer_ref> bread_ahead(dev_id dev, block_nr block, std::span<const block_nr> ahead) {
+  start_read(dev, block);
+  for (block_nr b : ahead) start_read(dev, b);
+  return bread(dev, block);
+}
+
 TEST_P(buffers, bread_reads_the_block) {
   with_stick(1, [](sim::medium&) {
     EXPECT_EQ(byte_of(sda, 7), 7);
@@ -162,7 +169,7 @@ TEST_P(buffers, read_ahead_really_reads) {
     stick.clear_log();
     const std::array ahead = {block_nr{41}, block_nr{42}, block_nr{43}};
     {
-      const auto buffer = breada(sda, block_nr{40}, ahead);
+      const auto buffer = bread_ahead(sda, block_nr{40}, ahead);
       ASSERT_TRUE(buffer);
       EXPECT_EQ(buffer->data()[0], byte{40});
     }
@@ -179,7 +186,7 @@ TEST_P(buffers, read_ahead_really_reads) {
 TEST_P(buffers, read_ahead_past_the_end_is_left_out) {
   with_stick(1, [](sim::medium&) {
     const std::array ahead = {block_nr{blocks}, block_nr{0xFFFFFFFF}};
-    EXPECT_TRUE(breada(sda, block_nr{blocks - 1}, ahead));
+    EXPECT_TRUE(bread_ahead(sda, block_nr{blocks - 1}, ahead));
     sleep_for(1_s);
     EXPECT_EQ(count_buffers().in_use, 0u);
   });
@@ -190,7 +197,7 @@ TEST_P(buffers, read_ahead_never_writes) {
              [](sim::medium& stick) {
                for (u32 i = 0; i + 1 < tiny_cache; ++i) ASSERT_TRUE(fill_block(sda, 100 + i, 1));
                const block_nr ahead[] = {block_nr{8}, block_nr{9}};
-               ASSERT_TRUE(breada(sda, block_nr{7}, ahead));
+               ASSERT_TRUE(bread_ahead(sda, block_nr{7}, ahead));
                EXPECT_EQ(stick.count(block_command::write), 0u);
              },
              {.buffers = tiny_cache});
@@ -223,7 +230,7 @@ TEST_P(buffers, read_ahead_reads_what_was_invalidated) {
     for (u32 i : {20u, 21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
     invalidate_buffers(sda);
     stick.clear_log();
-    EXPECT_TRUE(breada(sda, block_nr{20}, ahead));
+    EXPECT_TRUE(bread_ahead(sda, block_nr{20}, ahead));
     for (u32 i : {21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
     EXPECT_EQ(stick.log().size(), 1u);
   });
@@ -425,7 +432,7 @@ void random_operations(u64 seed, u32 buffers) {
               case 2: EXPECT_TRUE(bread(sda, block_nr{1000 + number})); break;
               case 3: {
                 const std::array ahead = {block_nr{number + 1}, block_nr{number + 2}};
-                EXPECT_TRUE(breada(sda, block_nr{number}, ahead));
+                EXPECT_TRUE(bread_ahead(sda, block_nr{number}, ahead));
                 break;
               }
               case 4:

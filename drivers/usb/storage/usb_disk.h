@@ -18,8 +18,8 @@ namespace usb::storage {
 bool matches(const interface_info& interface);
 void serve(host_device& device, const interface_info& interface);
 
-// Up to 512 KiB at SuperSpeed, 120 KiB below: more than that, older devices do not stand.
-constexpr u32 max_sectors_super_speed = 1024, max_sectors_high_speed = 240;
+// Up to 1 MiB at SuperSpeed, 120 KiB below, as in Linux: more than that, some devices do not stand.
+constexpr u32 max_sectors_super_speed = 2048, max_sectors_high_speed = 240;
 using segment_list = std::array<dma_segment, max_sectors_super_speed / SECTORS_PER_BLOCK>;
 
 // Where a request's blocks stand in memory, neighbours joined. Returns the part of `list` used.

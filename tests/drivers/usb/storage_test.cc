@@ -183,7 +183,7 @@ TEST(usb_disk, says_what_was_plugged_in) {
         EXPECT_STREQ(disk.identity.vendor.data(), "FAKE");
         EXPECT_STREQ(disk.identity.serial.data(), "FAKE1");
         EXPECT_EQ(disk.identity.vendor_id, 0x46F4);
-        EXPECT_EQ(disk.max_sectors, 1024u);
+        EXPECT_EQ(disk.max_sectors, 2048u);
         EXPECT_TRUE(disk.removable);
         EXPECT_FALSE(disk.write_protected);
       });
