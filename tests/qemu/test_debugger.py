@@ -133,8 +133,8 @@ def test_the_pages_say_what_the_code_says():
 def test_a_stale_page_is_found(tmp_path, change, complaint):
     text = (ROOT / "docs" / "walks" / "write.md").read_text()
     (tmp_path / "write.md").write_text(text.replace(*change))
-    result = gdb_without_machine("python import pathlib",
-                                 f"python walk.PAGES = pathlib.Path('{tmp_path}')", "walk")
+    result = gdb_without_machine("python import pages, pathlib",
+                                 f"python pages.PAGES = pathlib.Path('{tmp_path}')", "walk")
     assert complaint in result.stderr
 
 

@@ -17,6 +17,7 @@ import printers  # noqa: E402
 import tasks  # noqa: E402
 import usb  # noqa: E402
 import walk  # noqa: E402
+import words  # noqa: E402
 
 OVERVIEW = """The kernel's structures:
   bufs [DEV] [N-M] [dirty|locked|…]   the buffer cache       tasks, task N bt   who sleeps on what
@@ -40,6 +41,6 @@ class Replug(gdb.Command):
 
 Replug.__doc__ = "What this debugger knows of the kernel.\n\n" + OVERVIEW
 
-for part in (kernel, cache, ckpt, paging, printers, tasks, usb, walk):
+for part in (kernel, cache, ckpt, paging, printers, tasks, usb, walk, words):
     part.install()
 Replug()
