@@ -45,7 +45,7 @@ result<u32> set_clear_bit(operation& op, buffer_ref& buffer, u32 from, u32 to) {
     const u32 bit = find_clear(buffer.data(), from, to);
     if (bit == to) return to;
     bool won = false;
-    op.about(ino_nr{}, {});
+    op.about_file_system();
     TRY(buffer.modify(op, bit / 8, 1, [&](std::span<byte> at) {
       won = (at[0] & mask_of(bit)) == byte{};
       at[0] |= mask_of(bit);
@@ -72,7 +72,7 @@ result<bool> free_bit(operation& op, const bit_map& map, u32 bit) {
   buffer_ref buffer = TRY(bread(map.dev, map.first + bit / BITS_PER_BLOCK));
   const u32 within = bit % BITS_PER_BLOCK;
   bool was_set = false;
-  op.about(ino_nr{}, {});
+  op.about_file_system();
   TRY(buffer.modify(op, within / 8, 1, [&](std::span<byte> at) {
     was_set = (at[0] & mask_of(within)) != byte{};
     at[0] &= ~mask_of(within);
@@ -95,7 +95,7 @@ result<u32> count_clear(const bit_map& map) {
 result<void> fill_block(operation& op, m_inode& owner, block_nr block,
                         const block_content& content) {
   buffer_ref buffer = TRY(getblk(owner.i_dev, block));
-  op.about(owner.i_num, owner.path());
+  op.about(owner.i_num, owner.i_path.data());
   return buffer.overwrite(op, [&](std::span<byte> bytes) {
     const std::span<const byte> given = content.bytes;
     const size_t end = content.offset + given.size();

@@ -47,7 +47,7 @@ result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<c
   const auto copy = [&](std::span<byte> to) { std::ranges::copy(from, to.begin()); };
   const bool whole = count == BLOCK_SIZE;
   buffer_ref buffer = TRY(whole ? getblk(inode.rdev(), block) : bread(inode.rdev(), block));
-  op.about(ino_nr{}, inode.path());
+  op.about_file_system();
   if (whole) {
     TRY(buffer.overwrite(op, copy));
   } else {

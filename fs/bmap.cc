@@ -59,7 +59,7 @@ result<created_block> create_entry(operation& op, m_inode& inode, block_nr indir
   const block_nr old = TRY(checked(sb, buffer.as<le16>(entry_offset(index))));
   if (old != block_nr{}) return created_block{old, false};
   const block_nr block = TRY(new_block(op, inode, content));
-  op.about(inode.i_num, inode.path());
+  op.about(inode.i_num, inode.i_path.data());
   const result<void> linked = buffer.modify(
       op, entry_offset(index), sizeof(le16),
       [&](std::span<byte> entry) { *reinterpret_cast<le16*>(entry.data()) = as_zone(block); });

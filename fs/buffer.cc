@@ -167,22 +167,26 @@ void forget_block(dev_id dev, block_nr block) {
   checkpoint::forget(dev, block);
 }
 
-result<void> buffer_ref::begin_modify(operation& op) {
+// After this nothing sleeps until the change is over.
+result<void> buffer_ref::wait_to_change(operation& op) {
   do {
     wait_on_buffer(*bh_);
-    kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
-    const bool known = !bh_->b_dirt;
-    TRY(checkpoint::before_change(op, bh_->b_blocknr, data(), known));
-  } while (bh_->b_lock);  // before_change may have slept
+    TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
+  } while (bh_->b_lock);
+  return {};
+}
+
+result<void> buffer_ref::begin_modify(operation& op) {
+  TRY(wait_to_change(op));
+  kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
+  checkpoint::before_change(op, bh_->b_blocknr, data(), !bh_->b_dirt);
   return {};
 }
 
 result<void> buffer_ref::begin_overwrite(operation& op) {
-  do {
-    wait_on_buffer(*bh_);
-    const bool known = bh_->b_uptodate && !bh_->b_dirt;
-    TRY(checkpoint::before_change(op, bh_->b_blocknr, data(), known));
-  } while (bh_->b_lock);
+  TRY(wait_to_change(op));
+  const bool known = bh_->b_uptodate && !bh_->b_dirt;
+  checkpoint::before_change(op, bh_->b_blocknr, data(), known);
   return {};
 }
 

@@ -83,7 +83,7 @@ result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<c
   const auto copy = [&](std::span<byte> to) { std::memcpy(to.data(), from.data(), to.size()); };
   const bool whole = count == BLOCK_SIZE;
   buffer_ref buffer = TRY(whole ? getblk(inode.i_dev, at.number) : bread(inode.i_dev, at.number));
-  op.about(inode.i_num, inode.path());
+  op.about(inode.i_num, inode.i_path.data());
   if (whole) {
     TRY(buffer.overwrite(op, copy));
   } else {

@@ -54,15 +54,20 @@ result<checkpoint::volume*> writable_volume(dev_id dev) {
 }  // namespace
 
 operation::operation(dev_id dev, operation* outer)
-    : dev_(dev), task_(current_task()), outer_(outer) {
+    : dev_(dev),
+      task_(current_task()),
+      outer_(outer),
+      shadowed_(outer ? outer->shadowed_ : nullptr) {
   operations.push_front(*this);  // the innermost is found first
 }
 
 operation::operation(operation&& other) noexcept
     : dev_(other.dev_),
       owner_(other.owner_),
+      noted_(other.noted_),
       task_(other.task_),
       outer_(other.outer_),
+      shadowed_(other.shadowed_),
       volume_(std::exchange(other.volume_, nullptr)),
       reserved_(std::exchange(other.reserved_, 0)) {
   operations.insert_before(&other, *this);
@@ -99,16 +104,15 @@ result<operation> operation::begin(dev_id dev) {
   }
   operation op(dev, nullptr);
   op.volume_ = v;
+  op.shadowed_ = checkpoint::enabled() ? v : nullptr;
   op.reserved_ = room;
   ++v->operations;
   return op;
 }
 
-void operation::about(ino_nr inode, std::string_view path) {
-  owner_ = inode;
-  if (inode == ino_nr{}) return;
-  if (checkpoint::volume* v = checkpoint::volume_of(dev_))
-    checkpoint::note_file(*v, dev_, inode, path);
+void operation::note_file(ino_nr inode, const char* path) {
+  noted_ = inode;
+  if (shadowed_) checkpoint::note_file(*shadowed_, dev_, inode, path);
 }
 
 void operation::use_slot() {

@@ -44,11 +44,18 @@ class [[nodiscard]] operation {
   dev_id dev() const { return dev_; }
 
   // From now on the blocks that are modified belong to this inode; its path names it on the console
-  // should its data ever be lost. ino_nr{} stands for the file system's own structures.
-  void about(ino_nr inode, std::string_view path);
+  // should its data ever be lost.
+  void about(ino_nr inode, const char* path) {
+    owner_ = inode;
+    if (inode != noted_) note_file(inode, path);
+  }
+  // From now on they are the file system's own structures.
+  void about_file_system() { owner_ = ino_nr{}; }
   ino_nr owner() const { return owner_; }
 
-  // Takes one reserved slot; the checkpoint alone calls it.
+  // For the checkpoint alone: the volume whose blocks need shadows, null when it cannot be pulled
+  // or no shadows are taken at all; and the taking of one reserved slot.
+  checkpoint::volume* shadowed() const { return shadowed_; }
   void use_slot();
 
   // The operation that the current task has begun on this device's disk, null when there is none.
@@ -58,11 +65,14 @@ class [[nodiscard]] operation {
 
  private:
   operation(dev_id dev, operation* outer);
+  void note_file(ino_nr inode, const char* path);
 
   dev_id dev_;
   ino_nr owner_;
+  ino_nr noted_;  // the file that the volume has been told of
   task_struct* task_;
-  operation* outer_;                      // the operation this one is a part of
+  operation* outer_;  // the operation this one is a part of
+  checkpoint::volume* shadowed_ = nullptr;
   checkpoint::volume* volume_ = nullptr;  // only an outermost one, on a device that can be pulled
   u32 reserved_ = 0;
 };

@@ -96,7 +96,7 @@ result<void> write_state(super_block& sb, u16 state) {
   if (sb.s_rd_only) return {};
   operation op = TRY(operation::begin(sb.s_dev));
   buffer_ref buffer = TRY(bread(sb.s_dev, SUPER_BLOCK_NR));
-  op.about(ino_nr{}, {});
+  op.about_file_system();
   return buffer.modify(op, 0, sizeof(d_super_block), [&](std::span<byte> bytes) {
     reinterpret_cast<d_super_block*>(bytes.data())->s_state = state;
   });

@@ -50,7 +50,7 @@ class tree_cutter {
     }
     if (keep == 0) return outcome;  // the indirect block itself goes too
     const u32 kept = static_cast<u32>(sizeof(le16)) * ((keep + span - 1) / span);
-    op_.about(inode_.i_num, inode_.path());
+    op_.about(inode_.i_num, inode_.i_path.data());
     TRY(buffer.modify(op_, kept, BLOCK_SIZE - kept,
                       [](std::span<byte> rest) { std::ranges::fill(rest, byte{}); }));
     return outcome;
@@ -88,7 +88,7 @@ result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
   buffer_ref buffer = TRY(bread(inode.i_dev, block));
   const auto tail = buffer.data().subspan(used);
   if (std::ranges::all_of(tail, [](byte b) { return b == byte{}; })) return {};
-  op.about(inode.i_num, inode.path());
+  op.about(inode.i_num, inode.i_path.data());
   return buffer.modify(op, used, BLOCK_SIZE - used,
                        [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{}); });
 }

@@ -92,9 +92,13 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set) {
   kassert(reserved > 0 && !free_slots.empty());
   --reserved;
   slot& s = *free_slots.pop_front();
+  s.state = slot_state::held;
+  s.base_known = s.torn = false;
+  s.nr_versions = 0;
   s.dev = dev;
   s.block = block;
-  s.state = slot_state::held;
+  s.owner = {};
+  s.written = {};
   bucket_of(dev, block).push_front(s);
   set.push_back(s);
   return s;
@@ -103,11 +107,7 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set) {
 void free_slot(slot& s, slot_list& set) {
   bucket_of(s.dev, s.block).remove(s);
   set.remove(s);
-  byte* content = s.content;
-  const u32 number = s.number;
-  s = slot{};
-  s.content = content;
-  s.number = number;
+  s.state = slot_state::free;
   free_slots.push_front(s);
   wake_up(room);
 }

@@ -54,7 +54,7 @@ void release_all(volume& v) {
     free_slot(*s, v.set);
   }
   v.flushed_stamp = v.last_stamp;
-  v.nr_files = 0;
+  forget_files(v);
 }
 
 result<void> write_and_flush(volume& v, block_device& device) {

@@ -15,13 +15,20 @@ namespace {
 
 constexpr int FLUSH_TRIES = 3;  // a stick that loses its cache again and again is broken
 
-// The volume whose blocks need shadows; null for a device that cannot be pulled.
-volume* shadowing_volume(dev_id dev) { return enabled() ? volume_of(dev) : nullptr; }
-
 // While the set is compared or written it stays as it is. Bounded: a replay ends by success, by an
 // error, or by the next pull.
 void wait_while_replayed(volume& v) {
   while (being_replayed(v)) sleep_on(v.changed);
+}
+
+// The slot of the block that is being changed, from wait_to_change until changed; null while it has
+// none. A fresh one holds nothing yet.
+constinit slot* prepared = nullptr;
+constinit bool prepared_is_fresh = false;
+
+void prepare(slot* found) {
+  prepared = found;
+  prepared_is_fresh = !found;
 }
 
 slot& first_shadow(operation& op, volume& v, block_nr block,
@@ -31,12 +38,8 @@ slot& first_shadow(operation& op, volume& v, block_nr block,
   story::tell(story::event::shadowed, op.dev(), block, s.number);
   s.base_known = known;
   if (known) push_version(s, content, write_stamp{});
-  std::memcpy(s.content, content.data(), BLOCK_SIZE);
   return s;
 }
-
-// The slot that before_change found for the change that follows it without a sleep.
-constinit slot* prepared = nullptr;
 
 // The content that is about to be changed may stand on the medium: remember it.
 void remember_content(slot& s) {
@@ -76,7 +79,7 @@ void release_durable(volume& v, write_stamp stamp) {
     }
     s = next;
   }
-  if (v.set.empty()) v.nr_files = 0;
+  if (v.set.empty()) forget_files(v);
   wake_up(v.changed);
 }
 
@@ -109,23 +112,14 @@ result<bool> flush_once(volume& v) {
 
 }  // namespace
 
-result<void> before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
-                           bool known) {
-  volume* v = shadowing_volume(op.dev());
+result<void> wait_to_change(operation& op, block_nr block) {
+  volume* v = op.shadowed();
   if (!v) return {};
   for (;;) {
     wait_while_replayed(*v);
     if (v->state == volume_state::dead) return fail(error::eio);
-    slot* s = find_slot(op.dev(), block);
-    if (!s) {
-      prepared = &first_shadow(op, *v, block, content, known);
-      return {};
-    }
-    if (!needs_flush(*s)) {
-      remember_content(*s);
-      prepared = s;
-      return {};
-    }
+    prepare(find_slot(op.dev(), block));
+    if (!prepared || !needs_flush(*prepared)) return {};
     const result<void> flushed = barrier(op.dev());
     // Pulled: the replay will make room for another version.
     if (!flushed && flushed.error() == error::enodev)
@@ -135,16 +129,27 @@ result<void> before_change(operation& op, block_nr block, std::span<const byte, 
   }
 }
 
+void before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
+                   bool known) {
+  volume* v = op.shadowed();
+  if (!v) return;
+  if (prepared)
+    remember_content(*prepared);
+  else
+    prepared = &first_shadow(op, *v, block, content, known);
+}
+
 bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
              u32 length) {
-  volume* v = shadowing_volume(op.dev());
+  const volume* v = op.shadowed();
   if (!v) return true;
-  slot* s = prepared;
-  kassert(s && s->block == block && s->dev == op.dev() && s->state == slot_state::held);
-  std::memcpy(s->content + offset, content.data() + offset, length);
-  s->owner = op.owner();
+  slot& s = *prepared;
+  kassert(s.block == block && s.dev == op.dev() && s.state == slot_state::held);
+  if (prepared_is_fresh) offset = 0, length = BLOCK_SIZE;  // what was not changed is new to it too
+  std::memcpy(s.content + offset, content.data() + offset, length);
+  s.owner = op.owner();
   if (!away(*v)) return true;
-  s->checksum = crc32c(s->bytes());
+  s.checksum = crc32c(s.bytes());
   return false;
 }
 

@@ -55,13 +55,6 @@ void let_candidate_go(volume& v) {
 settings& current_settings() { return times; }
 bool enabled() { return shadows_enabled; }
 
-bool away(const volume& v) {
-  if (v.state == volume_state::live) return v.device->gone();
-  return v.state != volume_state::dead;
-}
-bool being_replayed(const volume& v) {
-  return v.state == volume_state::verify || v.state == volume_state::replay;
-}
 bool missed(const volume& v) { return !v.set.empty() || v.operations > 0; }
 u32 held_blocks(const volume& v) { return v.set.size(); }
 
@@ -143,6 +136,10 @@ void note_file(volume& v, dev_id dev, ino_nr inode, std::string_view path) {
   file_note& note = v.files[v.nr_files++];
   note = {dev, inode, {}};
   std::copy_n(path.begin(), std::min(path.size(), note.path.size() - 1), note.path.begin());
+}
+
+void forget_files(volume& v) {
+  if (v.operations == 0) v.nr_files = 0;
 }
 
 void bury(const volume& v) {

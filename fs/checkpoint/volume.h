@@ -73,11 +73,16 @@ inline volume* volume_of(dev_id dev) {
 
 // Not readable or writable now, and not given up either. True from the moment that its device is
 // gone, a little before the volume is told of it.
-bool away(const volume& v);
+inline bool away(const volume& v) {
+  if (v.state == volume_state::live) return v.device->gone();
+  return v.state != volume_state::dead;
+}
 // Whether anything would be lost, or left half done, if it never came back.
 bool missed(const volume& v);
 // Its set is being compared or written and must not change.
-bool being_replayed(const volume& v);
+inline bool being_replayed(const volume& v) {
+  return v.state == volume_state::verify || v.state == volume_state::replay;
+}
 u32 held_blocks(const volume& v);
 // When it is given up; `never` while nothing waits for it.
 instant expires_at(const volume& v);
@@ -99,6 +104,10 @@ void release_if_unused(volume& v);
 
 // Notes that a file has data in the set.
 void note_file(volume& v, dev_id dev, ino_nr inode, std::string_view path);
+
+// The set is empty: no file has data in it any more. Those of operations that go on stay noted, for
+// an operation notes its file only once.
+void forget_files(volume& v);
 
 // A stick that was given up with blocks unwritten, remembered by how it describes itself.
 struct tombstone {

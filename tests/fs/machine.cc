@@ -49,7 +49,7 @@ void pull_from(medium& stick, dev_id disk, pull_style style) {
 
 result<void> fill_block(dev_id dev, u32 block, u8 value, ino_nr owner, std::string_view path) {
   operation op = TRY(operation::begin(dev));
-  if (owner != ino_nr{}) op.about(owner, path);
+  if (owner != ino_nr{}) op.about(owner, path.data());
   buffer_ref buffer = TRY(getblk(dev, block_nr{block}));
   return buffer.overwrite(op,
                           [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });

@@ -451,6 +451,29 @@ TEST(rule_9, the_set_is_discarded_once_and_the_files_are_named) {
   });
 }
 
+TEST(rule_9, a_file_is_named_though_a_flush_came_in_the_middle_of_its_operation) {
+  with_stick([](medium& stick) {
+    {
+      auto op = operation::begin(sda);
+      ASSERT_TRUE(op);
+      for (u32 block : {5u, 6u}) {
+        op->about(ino_nr{9}, "/mnt/notes.txt");
+        auto buffer = getblk(sda, block_nr{block});
+        ASSERT_TRUE(buffer);
+        EXPECT_TRUE(buffer->overwrite(
+            *op, [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{1}); }));
+        if (block == 5) {
+          EXPECT_TRUE(flush_buffers(sda));
+        }
+      }
+    }
+    pull_from(stick, sda);
+    EXPECT_EQ(held(), 1u);
+    sleep_for(301_s);
+    EXPECT_TRUE(said("/mnt/notes.txt"));
+  });
+}
+
 TEST(rule_9, a_new_time_counts_at_once) {
   with_stick([](medium& stick) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
