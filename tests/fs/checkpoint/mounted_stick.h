@@ -1,0 +1,30 @@
+// For tests of what a person sees when a stick goes and comes back (the semantics table, by its
+// rows): a stick that is mounted on /mnt.
+#pragma once
+
+#include <functional>
+
+#include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/session.h"
+
+namespace sim {
+
+constexpr u32 mounted_blocks = 400;
+
+// A world with such a stick.
+void with_mounted_stick(u64 seed, const boot_options& options,
+                        const std::function<void(medium&, session&)>& body);
+void with_mounted_stick(const std::function<void(medium&, session&)>& body);
+// And another one, which is mounted on /mnt2.
+void with_two_mounted_sticks(
+    const std::function<void(medium& stick, medium& other, session&)>& body);
+
+// Creates the file and pulls the stick before anything of it has been written.
+void write_and_pull(medium& stick, session& process, const std::string& path,
+                    const std::string& content);
+// Unmounts and looks at the medium with other eyes than the kernel's.
+void expect_on_medium(medium& stick, session& process, const std::string& path,
+                      const std::string& content);
+
+}  // namespace sim
