@@ -25,13 +25,10 @@ result<buffer_ref> read_inode_block(const m_inode& inode, block_nr block) {
   if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
     return cached;
   const u32 end = super_of(inode).s_firstdatazone;
-  std::array<block_nr, INODE_BLOCKS_AHEAD> ahead;
-  u32 count = 0;
-  while (count < ahead.size() && block.value() + count + 1 < end) {
-    ahead[count] = block + count + 1;
-    ++count;
+  const u32 last = std::min(block.value() + INODE_BLOCKS_AHEAD, end - 1);
+  for (u32 next = block.value(); next <= last && start_read(inode.i_dev, block_nr{next}); ++next) {
   }
-  return breada(inode.i_dev, block, std::span<const block_nr>(ahead).first(count));
+  return bread(inode.i_dev, block);
 }
 
 }  // namespace
