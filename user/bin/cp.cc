@@ -1,6 +1,5 @@
 // cp: copies files; with -r directories and what is in them.
 #include <file_tree.h>
-#include <stdlib.h>
 #include <tool.h>
 #include <unistd.h>
 
@@ -13,15 +12,7 @@ int main(int argc, char** argv) {
     if (option == '?') tool::misuse();
     recursive = true;
   }
-  const int last = argc - 1;
-  if (last - optind < 1) tool::misuse();
-  if (last - optind > 1 && !is_directory(argv[last]))
-    tool::die(argv[last], "is not a directory, and there are several files");
-  int status = 0;
-  for (int n = optind; n < last; ++n) {
-    char* to = target_path(argv[n], argv[last]);
-    status |= copy_tree(argv[n], to, recursive);
-    free(to);
-  }
-  return status;
+  return for_each_target(argc, argv, [recursive](const char* from, const char* to) {
+    return copy_tree(from, to, recursive);
+  });
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <file_tree.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <tool.h>
 #include <unistd.h>
 
@@ -20,15 +19,5 @@ int move(const char* from, const char* to) {
 int main(int argc, char** argv) {
   tool::begin(argv, "FROM... TO\nRenames a file, or moves files into a directory.");
   if (getopt(argc, argv, "f") == '?') tool::misuse();
-  const int last = argc - 1;
-  if (last - optind < 1) tool::misuse();
-  if (last - optind > 1 && !is_directory(argv[last]))
-    tool::die(argv[last], "is not a directory, and there are several files");
-  int status = 0;
-  for (int n = optind; n < last; ++n) {
-    char* to = target_path(argv[n], argv[last]);
-    status |= move(argv[n], to);
-    free(to);
-  }
-  return status;
+  return for_each_target(argc, argv, move);
 }
