@@ -1,0 +1,79 @@
+"""tests/run_host_tests: a share of the tests runs what it must, and fails when one of them fails.
+
+The program is a stand-in that plays GoogleTest with twenty tests.
+"""
+
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).resolve().parent.parent / "run_host_tests"
+TESTS = 20
+PROGRAM = f"""#!/bin/sh
+status=0
+n=$GTEST_SHARD_INDEX
+while [ $n -lt {TESTS} ]; do
+  [ "$n" = "$DIES" ] && exit 3
+  echo "pull_points: first doorbell_before 2"
+  if [ "$n" = "$FAILS" ]; then
+    status=1
+    echo "[  FAILED  ] of/sweep.test/$n, where GetParam() = $n (1 ms)"
+  else
+    echo "[       OK ] of/sweep.test/$n (1 ms)"
+  fi
+  n=$((n + GTEST_TOTAL_SHARDS))
+done
+echo "[==========] some tests from one test suite ran. (1 ms total)"
+exit $status
+"""
+
+
+@pytest.fixture(name="run")
+def fixture_run(tmp_path):
+    program = tmp_path / "program"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+
+    def run(share=0, shares=1, selection="some", **trouble):
+        """Passed, failed, pulls at doorbells, and the exit status."""
+        done = subprocess.run([RUN, program, selection], check=False, text=True,
+                              capture_output=True,
+                              env={**os.environ, **trouble, "GTEST_SHARD_INDEX": str(share),
+                                   "GTEST_TOTAL_SHARDS": str(shares)})
+        passed, failed = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.MULTILINE)[-1]
+        pulls = re.findall(r"doorbell_before +(\d+) pulls", done.stdout) or [0]
+        return int(passed), int(failed), int(pulls[0]), done.returncode
+
+    return run
+
+
+@pytest.mark.parametrize("shares", [1, 4, 7])
+def test_the_shares_add_up_to_the_whole(run, shares):
+    with ThreadPoolExecutor() as pool:  # side by side, over the same program
+        outcomes = list(pool.map(lambda share: run(share, shares), range(shares)))
+    assert [sum(column) for column in zip(*outcomes)] == [TESTS, 0, 2 * TESTS, 0]
+
+
+def test_more_shares_than_tests_leave_some_with_nothing_to_do(run):
+    assert run(TESTS, TESTS + 1) == (0, 0, 0, 0)
+
+
+def test_a_failure_fails_its_share_alone(run):
+    failing = [run(share, 4, FAILS="6") for share in range(4)]
+    assert [outcome[1] for outcome in failing] == [0, 0, 0, 1]
+    assert [outcome[3] for outcome in failing] == [0, 0, 0, 1]
+
+
+def test_a_program_that_dies_fails_its_share(run):
+    passed, failed, _, status = run(3, 4, DIES="15")
+    assert (failed, status) == (1, 1)
+    assert passed < TESTS // 4
+
+
+def test_whoever_runs_everything_must_have_hit_every_kind(run):
+    assert run(selection="*")[1::2] == (1, 1)
+    assert run(0, 4, selection="*")[1::2] == (0, 0)
