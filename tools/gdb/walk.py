@@ -5,12 +5,20 @@ told, with what each has changed.
 """
 
 import difflib
+import shutil
 import sys
+import textwrap
 
 import gdb
 from guest import Guest, is_missed, is_plugged, program_of
 from kernel import Command, say
 from pages import Page, names
+
+
+def paragraph(text, indent=""):
+    """Broken between words, for this terminal."""
+    width = shutil.get_terminal_size().columns - 1
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 class Structures:
@@ -66,7 +74,7 @@ after. Enter goes on, q ends. The pages are docs/walks/*.md. `walk` alone checks
             return self._list()
         page = Page(arguments[0])
         page.check()
-        say(f"{page.title}\n{page.text}\n")
+        say(f"{page.title}\n{paragraph(page.text)}\n")
         with Guest() as guest:
             for step in self._steps(page):
                 self._step(guest, step)
@@ -135,7 +143,7 @@ after. Enter goes on, q ends. The pages are docs/walks/*.md. `walk` alone checks
     @staticmethod
     def _stop(guest, station, total, structures):
         say(f"── {station.number} of {total}: {station.title} ── {station.function}, {station.file}")
-        say(f"  {station.text}")
+        say(paragraph(station.text, "  "))
         for command in station.shown:
             structures.show(command)
         if station.finishes:
