@@ -32,8 +32,8 @@ hash_chain& chain_of(dev_id dev, block_nr block) {
 u32 pages_for(size_t bytes) { return static_cast<u32>((bytes + PAGE_SIZE - 1) / PAGE_SIZE); }
 
 bool add_chunk(u32 count) {
-  const std::span<byte> blocks = allocate_pages(pages_for(size_t{count} * BLOCK_SIZE));
-  const std::span<byte> heads = allocate_pages(pages_for(count * sizeof(buffer_head)));
+  const std::span<byte> blocks = allocate_unset_pages(pages_for(size_t{count} * BLOCK_SIZE));
+  const std::span<byte> heads = allocate_unset_pages(pages_for(count * sizeof(buffer_head)));
   if (blocks.empty() || heads.empty()) return false;
   chunks[nr_buffers / BUFFERS_PER_CHUNK] = reinterpret_cast<buffer_head*>(heads.data());
   for (u32 i = 0; i < count; ++i) {
@@ -47,7 +47,7 @@ bool add_chunk(u32 count) {
 
 void make_hash_table(u32 buffers) {
   const u32 size = std::bit_ceil(buffers);
-  const std::span<byte> memory = allocate_pages(pages_for(size * sizeof(hash_chain)));
+  const std::span<byte> memory = allocate_unset_pages(pages_for(size * sizeof(hash_chain)));
   kassert(!memory.empty());
   hash_chain* chains = reinterpret_cast<hash_chain*>(memory.data());
   for (u32 i = 0; i < size; ++i) new (chains + i) hash_chain;

@@ -9,7 +9,10 @@ constexpr u32 PAGE_SIZE = 4096;
 
 // `count` contiguous, zeroed pages, or an empty span when memory is short. Never sleeps.
 std::span<byte> allocate_pages(u32 count);
-// Gives back what one allocate_pages call returned.
+// The same without the zeroing, which takes long for much memory: whoever takes them writes before
+// he reads.
+std::span<byte> allocate_unset_pages(u32 count);
+// Gives back what one such call returned.
 void free_pages(std::span<byte> pages);
 
 // Pages not in use now, and all there are.

@@ -40,6 +40,14 @@ void unmap_beyond(u32 end) {
   load_page_directory(physical_address(kernel_page_directory));
 }
 
+std::span<byte> take_pages(u32 count, u32 alignment) {
+  irq_guard masked;
+  const auto first = allocator.allocate(count, static_cast<u32>(std::countr_zero(alignment)));
+  if (!first) return {};
+  mem_map[*first].count = 1;
+  return {direct_map(*first * PAGE_SIZE), size_t{count} * PAGE_SIZE};
+}
+
 }  // namespace
 
 void mem_init(std::span<const memory_range> usable, u32 first_free) {
@@ -63,14 +71,12 @@ void mem_init(std::span<const memory_range> usable, u32 first_free) {
 std::span<byte> allocate_pages(u32 count) { return allocate_aligned_pages(count, 1); }
 
 std::span<byte> allocate_aligned_pages(u32 count, u32 alignment) {
-  irq_guard masked;
-  const auto first = allocator.allocate(count, static_cast<u32>(std::countr_zero(alignment)));
-  if (!first) return {};
-  byte* memory = direct_map(*first * PAGE_SIZE);
-  std::memset(memory, 0, size_t{count} * PAGE_SIZE);
-  mem_map[*first].count = 1;
-  return {memory, size_t{count} * PAGE_SIZE};
+  const std::span<byte> pages = take_pages(count, alignment);
+  if (!pages.empty()) std::memset(pages.data(), 0, pages.size());
+  return pages;
 }
+
+std::span<byte> allocate_unset_pages(u32 count) { return take_pages(count, 1); }
 
 void free_pages(std::span<byte> pages) {
   if (pages.empty()) return;

@@ -63,7 +63,9 @@ class Machine:
         self._arguments = [
             "-M", machine, "-m", str(memory), "-nodefaults", "-vga", "std", "-display", "none",
             "-kernel", str(self._kernel), "-append", append,
-            "-device", f"{controller},id=xhci,p2=8,p3=4", *extra]
+            "-device", f"{controller},id=xhci,p2=8,p3=4",
+            # The firmware looks for sticks to boot from, a tenth of a second; one millisecond will do.
+            "-fw_cfg", "name=etc/usb-time-sigatt,string=\x01", *extra]
         if not reboots:
             self._arguments.append("-no-reboot")
         elif reboots == "ask":

@@ -35,9 +35,9 @@ hash_chain& bucket_of(dev_id dev, block_nr block) {
 u32 default_slots() { return std::clamp(total_page_count() / 2, MIN_SLOTS, MAX_SLOTS); }
 
 bool add_chunk() {
-  const std::span<byte> contents = allocate_pages(SLOTS_PER_CHUNK * BLOCK_SIZE / PAGE_SIZE);
+  const std::span<byte> contents = allocate_unset_pages(SLOTS_PER_CHUNK * BLOCK_SIZE / PAGE_SIZE);
   const std::span<byte> heads =
-      allocate_pages((SLOTS_PER_CHUNK * sizeof(slot) + PAGE_SIZE - 1) / PAGE_SIZE);
+      allocate_unset_pages((SLOTS_PER_CHUNK * sizeof(slot) + PAGE_SIZE - 1) / PAGE_SIZE);
   if (contents.empty() || heads.empty()) return false;
   for (u32 i = 0; i < SLOTS_PER_CHUNK; ++i) {
     slot* s = new (heads.data() + i * sizeof(slot)) slot;

@@ -106,6 +106,13 @@ std::span<byte> allocate_pages(u32 count) {
   return sim::memory().allocate(size_t{count} * PAGE_SIZE, PAGE_SIZE);
 }
 
+std::span<byte> allocate_unset_pages(u32 count) {
+  const std::span<byte> pages = allocate_pages(count);
+  // What was there before: nothing that anybody would take for data.
+  if (!pages.empty()) std::memset(pages.data(), 0xA5, pages.size());
+  return pages;
+}
+
 void free_pages(std::span<byte> pages) {
   if (!pages.empty()) sim::memory().free(pages);
 }
