@@ -329,21 +329,19 @@ class experiment {
     const checkpoint::volume* missed = checkpoint::volume_of(sda);
     if (!missed || held_blocks(*missed) == 0) nothing_to_replay_.insert(stick_.plugs() + 1);
     plug(stick_, !plan_.usb ? 0 : in_return_port_ ? plan_.usb->return_port : plan_.usb->port);
-    // Looked at closely, so that the steps of the return are counted and no others.
-    const instant soon = now() + 200_ms;
-    const instant deadline = now() + 10_s;
-    while (state_of(sda) != volume_state::live && stick_.plugged() && now() < deadline)
-      sleep_for(machine_ ? next_look_at_usb() : now() < soon ? 50_us : 100_ms);
+    await_live();
     if (first) outcome_.steps_of_return = stick_.steps() - before;
     if (stick_.plugged() && state_of(sda) != volume_state::live)
       complain(std::string("the stick is back, but its volume is ") + name_of(state_of(sda)));
     stick_.reads_are_steps = plan_.second_pull && !first;
   }
 
-  // Enumeration takes long.
-  duration next_look_at_usb() const {
-    const volume_state state = state_of(sda);
-    return state == volume_state::verify || state == volume_state::replay ? 50_us : 1_ms;
+  // Ends with the return, so that its steps are counted and no others, or soon after a pull.
+  void await_live() {
+    wait_queue& changed = checkpoint::all_volumes()[0].changed;
+    const instant deadline = now() + 10_s;
+    while (state_of(sda) != volume_state::live && stick_.plugged() && now() < deadline)
+      sleep_on(changed, now() + 20_ms);
   }
 
   void put_away() {
