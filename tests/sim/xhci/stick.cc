@@ -31,8 +31,7 @@ std::vector<byte> string_descriptor(std::string_view text) {
 void usb_stick::attached(bus_speed speed) {
   speed_ = speed;
   ++power_cycle_;
-  attention_ = sense_data{6, 0x29};
-  used_ = false;
+  disk_.power_on();
   bus_reset();
 }
 
@@ -174,9 +173,41 @@ handshake usb_stick::take_command(std::span<const byte> data) {
   const bool in = (cbw_[12] & byte{0x80}) != byte{0};
   state_ = data_length() == 0 ? state::status : in ? state::data_in : state::data_out;
   execute();
-  if (meddle) meddle(opcode(), answer_);
+  if (meddle) meddle(disk_.opcode(), answer_);
   if (answer_.leave_data) state_ = state::status;
   be_busy(storage_.least_latency, storage_.most_latency);
+  return handshake::ack;
+}
+
+void usb_stick::execute() {
+  std::array<u8, 16> cdb;
+  std::memcpy(cdb.data(), cbw_.data() + 15, cdb.size());
+  answer_.data = disk_.begin(cdb, data_length());
+  if (disk_.failed()) return refuse();
+  if (state_ == state::data_in)
+    answer_.residue = data_length() - static_cast<u32>(answer_.data.size());
+}
+
+// No data: an IN stage ends with a STALL, an OUT stage is swallowed (6.7.2, 6.7.3).
+void usb_stick::refuse() {
+  answer_.status = 1;
+  answer_.residue = data_length();
+  answer_.data.clear();
+  answer_.stall_data = state_ == state::data_in;
+}
+
+handshake usb_stick::take_data(std::span<const byte> data) {
+  if (answer_.stall_data) {
+    out_halted_ = true;
+    state_ = state::status;
+    return handshake::stall;
+  }
+  data_taken_ += static_cast<u32>(data.size());
+  if (answer_.status == 0 && !disk_.take(data)) return handshake::nak;
+  if (data_taken_ == data_length()) {
+    state_ = state::status;
+    be_busy(storage_.least_latency, storage_.most_latency);
+  }
   return handshake::ack;
 }
 
@@ -200,7 +231,8 @@ packet usb_stick::give_status() {
     in_halted_ = true;
     return {handshake::stall, {}};
   }
-  if (!finish_command()) return {handshake::nak, {}};
+  if (!disk_.finish(answer_.status == 0)) return {handshake::nak, {}};
+  if (answer_.status == 0 && disk_.failed()) refuse();
   if (storage_.step(step_kind::status)) return {handshake::nak, {}};
   std::vector<byte> csw(13);
   std::memcpy(csw.data(), "USBS", 4);

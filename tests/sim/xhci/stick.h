@@ -1,16 +1,13 @@
-// A mass-storage stick on the wire: USB descriptors, Bulk-Only Transport and a small SCSI disk in
-// front of a simulated medium.
+// A mass-storage stick on the wire: USB descriptors and Bulk-Only Transport in front of a SCSI
+// disk.
 //
-// It is as honest as a good device: unit attention after power-on, a volatile write cache,
-// residues, STALLs where the specification has them. `meddle` makes it otherwise.
+// It is as honest as a good device: residues, and STALLs where the specification has them. `meddle`
+// makes it otherwise.
 #pragma once
 
-#include <deque>
 #include <functional>
-#include <optional>
-#include <string_view>
 
-#include "tests/sim/medium.h"
+#include "tests/sim/scsi_target.h"
 #include "tests/sim/xhci/timeline.h"
 #include "tests/sim/xhci/usb_function.h"
 
@@ -18,7 +15,7 @@ namespace sim {
 
 class usb_stick final : public usb_function {
  public:
-  usb_stick(medium& storage, timeline& time) : storage_(storage), time_(time) {}
+  usb_stick(medium& storage, timeline& time) : storage_(storage), time_(time), disk_(storage) {}
 
   // What the device is about to answer to a command.
   struct answer {
@@ -34,8 +31,8 @@ class usb_stick final : public usb_function {
   std::function<void(u8 opcode, answer&)> meddle;
 
   bool configured() const { return configuration_ != 0; }
-  bool ready_for_use() const { return used_; }  // the first READ(10) has come
-  bool flushing() const { return state_ != state::command && opcode() == 0x35; }
+  bool ready_for_use() const { return disk_.used(); }
+  bool flushing() const { return state_ != state::command && disk_.opcode() == 0x35; }
   u32 commands() const { return commands_; }
   u32 bus_resets() const { return bus_resets_; }
 
@@ -51,11 +48,7 @@ class usb_stick final : public usb_function {
  private:
   static constexpr u8 in_endpoint = 1, out_endpoint = 2;
   enum class state : u8 { command, data_in, data_out, status };
-  struct sense_data {
-    u8 key, asc;
-  };
 
-  // stick.cc: the wire
   void answer_setup(std::vector<byte> bytes) { control_data_ = std::move(bytes); }
   std::vector<byte> descriptor(u8 type, u8 index) const;
   std::vector<byte> configuration_descriptor() const;
@@ -67,19 +60,9 @@ class usb_stick final : public usb_function {
   packet give_status();
   void be_busy(duration least, duration most);
 
-  // scsi.cc: the disk
+  // The disk's part in a command.
   void execute();
-  void begin_read();
-  void begin_write();
-  bool finish_command();  // what is left to do before the status; false: pulled meanwhile
-  void refuse(sense_data why);
-  std::vector<byte> inquiry() const;
-  std::vector<byte> capacity() const;
-  std::vector<byte> modes() const;
-  u8 opcode() const { return static_cast<u8>(cbw_[15]); }
-  u32 big_endian(size_t at, int bytes) const;
-  u32 first_sector() const { return big_endian(17, 4); }
-  u32 sector_count() const { return big_endian(22, 2); }
+  void refuse();
   u32 data_length() const;
 
   medium& storage_;
@@ -88,7 +71,6 @@ class usb_stick final : public usb_function {
   u8 address_ = 0, configuration_ = 0;
   u32 bus_resets_ = 0, commands_ = 0;
   u32 power_cycle_ = 0;  // an action of an earlier plug has no say
-  bool used_ = false;
 
   // EP0
   std::vector<byte> control_data_;
@@ -104,12 +86,7 @@ class usb_stick final : public usb_function {
   bool busy_ = false;
   bool in_halted_ = false, out_halted_ = false;
 
-  // the disk
-  std::optional<sense_data> attention_;
-  sense_data sense_{0, 0};
-  std::vector<byte> partial_sector_;
-  u32 next_sector_ = 0;
-  command_record record_{};
+  scsi_target disk_;
 };
 
 }  // namespace sim

@@ -1,0 +1,109 @@
+// Bulk-Only Transport over a device that misbehaves (bot.h).
+#include <gtest/gtest.h>
+
+#include "tests/drivers/usb/served_stick.h"
+
+namespace usb::storage {
+namespace {
+
+using sim::dma_block;
+using sim::fake_stick;
+using sim::served_stick;
+using sim::with_disk;
+
+constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+
+TEST(usb_bot, believes_a_status_only_if_everything_fits) {
+  command_status_wrapper csw;
+  csw.signature = command_status_wrapper::good_signature;
+  csw.tag = 7;
+  EXPECT_TRUE(is_valid_status(csw, 13, 7));
+  EXPECT_FALSE(is_valid_status(csw, 12, 7));
+  EXPECT_FALSE(is_valid_status(csw, 13, 8));
+  csw.status = 3;
+  EXPECT_FALSE(is_valid_status(csw, 13, 7));
+  csw.status = 2;
+  EXPECT_TRUE(is_valid_status(csw, 13, 7));
+  csw.signature = 0x53425356;
+  EXPECT_FALSE(is_valid_status(csw, 13, 7));
+}
+
+// Each way in which a transport can stumble once and go on.
+using meddling = void (*)(fake_stick::answer&);
+struct stumble {
+  const char* name;
+  meddling meddle;
+  u32 resets;  // how many port resets it takes
+  u8 opcode;
+};
+
+class usb_bot_stumble : public testing::TestWithParam<stumble> {};
+
+TEST_P(usb_bot_stumble, is_overcome) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    const stumble& how = GetParam();
+    bool stumbled = false;
+    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      if (cbw.cdb[0] != how.opcode || stumbled) return;
+      stumbled = true;
+      how.meddle(answer);
+    };
+    dma_block block;
+    block.fill(0x77);
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(disk.flush());
+    block.fill(0);
+    EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    EXPECT_EQ(block.head.b_data[0], byte{0x77});
+    EXPECT_TRUE(stumbled);
+    EXPECT_EQ(s.stick.resets, how.resets);
+    EXPECT_EQ(s.departures, 0u);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, usb_bot_stumble,
+    testing::Values(
+        stumble{"stalled_status", [](fake_stick::answer& a) { a.stall_status = true; }, 0,
+                write_10},
+        stumble{"empty_status", [](fake_stick::answer& a) { a.empty_status = true; }, 0, read_10},
+        stumble{"wrong_tag", [](fake_stick::answer& a) { --a.tag; }, 1, write_10},
+        stumble{"wrong_signature", [](fake_stick::answer& a) { a.signature = 1; }, 1, read_10},
+        stumble{"phase_error", [](fake_stick::answer& a) { a.status = 2; }, 1, write_10},
+        stumble{"no_status", [](fake_stick::answer& a) { a.silent = true; }, 1, synchronize},
+        stumble{"no_data", [](fake_stick::answer& a) { a.data_without_end = true; }, 1, read_10},
+        stumble{"data_not_taken", [](fake_stick::answer& a) { a.data_without_end = true; }, 1,
+                write_10},
+        stumble{"failed_flush", [](fake_stick::answer& a) { a.status = 1; }, 0, synchronize},
+        stumble{"failed_read_with_data", [](fake_stick::answer& a) { a.status = 1; }, 0, read_10},
+        stumble{"stalled_and_failed_read",
+                [](fake_stick::answer& a) {
+                  a.stall_data = true;
+                  a.status = 1;
+                },
+                0, read_10},
+        stumble{"stalled_and_failed_write",
+                [](fake_stick::answer& a) {
+                  a.stall_data = true;
+                  a.status = 1;
+                },
+                0, write_10}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(usb_bot, takes_a_status_in_the_place_of_small_data) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          if (cbw.cdb[0] != 0x1A) return;
+          answer.status = 1;
+          answer.status_as_data = true;
+        };
+      },
+      [](served_stick& s, block_device& disk) {
+        EXPECT_FALSE(disk.write_protected);
+        EXPECT_EQ(s.stick.resets, 0u);
+      });
+}
+
+}  // namespace
+}  // namespace usb::storage

@@ -1,0 +1,252 @@
+#include "tests/drivers/usb/fake_stick.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "hal/clock.h"
+#include "tests/sim/memory.h"
+
+namespace sim {
+
+using usb::storage::command_status_wrapper;
+
+namespace {
+
+u32 length_of(const usb::transfer& t) {
+  u32 sum = 0;
+  for (const dma_segment& s : t.segments) sum += s.length;
+  return sum;
+}
+
+std::vector<byte> read_memory(const usb::transfer& t) {
+  std::vector<byte> all;
+  for (const dma_segment& s : t.segments) {
+    const byte* at = memory().at(s.address, s.length);
+    all.insert(all.end(), at, at + s.length);
+  }
+  return all;
+}
+
+u32 write_memory(const usb::transfer& t, std::span<const byte> from) {
+  u32 done = 0;
+  for (const dma_segment& s : t.segments) {
+    const u32 part = std::min(s.length, static_cast<u32>(from.size()) - done);
+    std::memcpy(memory().at(s.address, s.length), from.data() + done, part);
+    done += part;
+  }
+  return done;
+}
+
+}  // namespace
+
+fake_stick::fake_stick(u32 sectors) : storage(sectors) {
+  facts.bus = 0;
+  facts.port = 1;
+  facts.at = usb::speed::super;
+  facts.vendor_id = 0x46F4;
+  facts.product_id = 1;
+  std::strcpy(facts.serial.data(), "FAKE1");
+}
+
+usb::interface_info fake_stick::interface() {
+  usb::interface_info i;
+  i.interface_class = 8;
+  i.subclass = 6;
+  i.protocol = 0x50;
+  i.endpoint_list[0] = {.address = in_address, .attributes = 2, .max_packet_size = 1024};
+  i.endpoint_list[1] = {.address = out_address, .attributes = 2, .max_packet_size = 1024};
+  i.endpoint_count = 2;
+  return i;
+}
+
+void fake_stick::pull() {
+  gone_ = true;
+  wake_up(activity);
+}
+
+// --- usb::device ---
+
+result<void> fake_stick::submit(usb::transfer& t) {
+  t.done = false;
+  t.actual = 0;
+  if (gone_) return fail(error::enodev);
+  queue_.push_back(&t);
+  advance();
+  return {};
+}
+
+result<void> fake_stick::wait(usb::transfer& t, instant deadline) {
+  for (;;) {
+    if (!t.done && gone_) release();
+    if (t.done) return t.outcome;
+    for (const usb::transfer* p = t.after; p; p = p->after)
+      if (p->done && !p->outcome) return p->outcome;
+    if (now() >= deadline) cancel(t.endpoint_address);
+    if (t.done) return t.outcome;
+    sleep_on(activity, deadline);
+  }
+}
+
+void fake_stick::settle(usb::transfer& t) {
+  std::erase(quiet_, &t);
+  if (!t.done) end(t, {}, length_of(t));
+}
+
+result<void> fake_stick::clear_halt(u8 address) {
+  ++clear_halts;
+  (address == in_address ? in_halted_ : out_halted_) = false;
+  advance();
+  return {};
+}
+
+result<void> fake_stick::reset() {
+  ++resets;
+  end_all(in_address, error::etimedout);
+  end_all(out_address, error::etimedout);
+  in_halted_ = out_halted_ = false;
+  state_ = state::command;
+  if (reset_outcome) return fail(*reset_outcome);
+  return {};
+}
+
+void fake_stick::release() {
+  ++releases;
+  gone_ = true;
+  end_all(in_address, error::enodev);
+  end_all(out_address, error::enodev);
+}
+
+// --- transfers ---
+
+void fake_stick::end(usb::transfer& t, result<void> outcome, u32 actual) {
+  t.outcome = outcome;
+  t.actual = actual;
+  t.done = true;
+  wake_up(activity);
+}
+
+// A quiet success is told to nobody, until a later one on the same endpoint.
+void fake_stick::succeed(usb::transfer& t, u32 actual) {
+  if (t.quiet && actual == length_of(t)) {
+    quiet_.push_back(&t);
+    return;
+  }
+  for (usb::transfer* q : std::vector(quiet_))
+    if (q->endpoint_address == t.endpoint_address) settle(*q);
+  end(t, {}, actual);
+}
+
+void fake_stick::end_all(u8 address, error why) {
+  for (auto* list : {&queue_, &quiet_})
+    for (usb::transfer* t : std::vector(*list))
+      if (t->endpoint_address == address) {
+        std::erase(*list, t);
+        end(*t, fail(why), 0);
+      }
+}
+
+usb::transfer* fake_stick::take(u8 address) {
+  if (address == in_address ? in_halted_ : out_halted_) return nullptr;
+  for (usb::transfer* t : queue_)
+    if (t->endpoint_address == address) {
+      std::erase(queue_, t);
+      return t;
+    }
+  return nullptr;
+}
+
+void fake_stick::advance() {
+  while (advance_once()) {
+  }
+}
+
+// Whether there was a transfer for what the device wants to do next.
+bool fake_stick::advance_once() {
+  const bool data = state_ == state::data_in || state_ == state::data_out;
+  if (data && answer_.data_without_end) return false;
+  if (state_ == state::status && answer_.silent) return false;
+  const bool out = state_ == state::command || state_ == state::data_out;
+  usb::transfer* t = take(out ? out_address : in_address);
+  if (!t) return false;
+  switch (state_) {
+    case state::command: begin_command(*t); break;
+    case state::data_in: give_data(*t); break;
+    case state::data_out: take_data(*t); break;
+    case state::status: send_status(*t); break;
+  }
+  return true;
+}
+
+void fake_stick::begin_command(usb::transfer& t) {
+  const std::vector<byte> raw = read_memory(t);
+  ASSERT_EQ(raw.size(), sizeof(cbw_));
+  std::memcpy(&cbw_, raw.data(), sizeof(cbw_));
+  ASSERT_EQ(cbw_.signature, usb::storage::command_block_wrapper::good_signature);
+  tags.push_back(cbw_.tag);
+  opcodes.push_back(cbw_.cdb[0]);
+  const bool in = (cbw_.flags & 0x80) != 0;
+  answer_ = {};
+  answer_.tag = cbw_.tag;
+  answer_.data = disk.begin(cbw_.cdb, cbw_.data_length);
+  answer_.status = disk.failed();
+  if (in || disk.failed())
+    answer_.residue = cbw_.data_length - static_cast<u32>(answer_.data.size());
+  // As QEMU does it: data of the full length, and only the status tells that they are nothing.
+  if (disk.failed()) answer_.data.assign(cbw_.data_length, byte{0xEE});
+  if (meddle) meddle(cbw_, answer_);
+  succeed(t, sizeof(cbw_));
+  state_ = cbw_.data_length == 0 ? state::status : in ? state::data_in : state::data_out;
+}
+
+void fake_stick::give_data(usb::transfer& t) {
+  state_ = state::status;
+  if (answer_.stall_data) {
+    in_halted_ = true;
+    end(t, fail(error::epipe), 0);
+  } else if (answer_.status_as_data) {
+    const command_status_wrapper csw = status();
+    end(t, {}, write_memory(t, std::as_bytes(std::span(&csw, 1))));
+    state_ = state::command;
+  } else {
+    succeed(t, write_memory(t, answer_.data));
+  }
+}
+
+void fake_stick::take_data(usb::transfer& t) {
+  state_ = state::status;
+  if (answer_.stall_data) {
+    out_halted_ = true;
+    return end(t, fail(error::epipe), 0);
+  }
+  if (answer_.status == 0) disk.take(read_memory(t));
+  succeed(t, length_of(t));
+}
+
+command_status_wrapper fake_stick::status() {
+  disk.finish(answer_.status == 0);
+  if (disk.failed()) answer_.status = 1;
+  command_status_wrapper csw;
+  csw.signature = answer_.signature;
+  csw.tag = answer_.tag;
+  csw.residue = answer_.residue;
+  csw.status = answer_.status;
+  return csw;
+}
+
+void fake_stick::send_status(usb::transfer& t) {
+  if (answer_.stall_status) {
+    answer_.stall_status = false;
+    in_halted_ = true;
+    return end(t, fail(error::epipe), 0);
+  }
+  if (answer_.empty_status) {
+    answer_.empty_status = false;
+    return end(t, {}, 0);
+  }
+  const command_status_wrapper csw = status();
+  state_ = state::command;
+  succeed(t, write_memory(t, std::as_bytes(std::span(&csw, 1))));
+}
+
+}  // namespace sim

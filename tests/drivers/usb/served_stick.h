@@ -1,0 +1,49 @@
+// A fake stick with its driver: served in a task of its own, and heard of by whoever listens to
+// media_event.
+#pragma once
+
+#include <memory>
+
+#include "drivers/usb/storage/usb_disk.h"
+#include "tests/drivers/usb/fake_stick.h"
+#include "tests/sim/scheduler.h"
+
+namespace sim {
+
+class served_stick {
+ public:
+  explicit served_stick(fake_stick& device);
+
+  // The disk that has arrived; null when the driver gave up.
+  block_device* await_arrival();
+  // Pulls it and waits until the driver is done with it.
+  void finish();
+
+  fake_stick& stick;
+  u32 arrivals = 0, departures = 0;
+  block_device* current = nullptr;  // has arrived and not left
+  bool ended = false;               // the driver has
+  std::unique_ptr<fiber> task;
+
+ private:
+  wait_queue changed_;
+};
+
+// Brings a stick up, runs the test on its disk, pulls it.
+void with_disk(const std::function<void(fake_stick&)>& prepare,
+               const std::function<void(served_stick&, block_device&)>& test);
+
+// A block in memory that the device can reach.
+class dma_block {
+ public:
+  dma_block();
+  result<void> move(block_device& disk, block_command cmd, u32 sector);
+  void fill(u8 value);
+
+  buffer_head head;
+
+ private:
+  dma_buffer memory_;
+};
+
+}  // namespace sim

@@ -1,0 +1,95 @@
+// A disk whose stick goes, in the middle of whatever.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "hal/clock.h"
+#include "tests/drivers/usb/served_stick.h"
+
+namespace usb::storage {
+namespace {
+
+using sim::dma_block;
+using sim::fake_stick;
+using sim::served_stick;
+using sim::with_disk;
+
+constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+
+// Whoever is told enodev may ask the device, and hears that it is gone.
+TEST(usb_disk, is_gone_before_its_last_request_ends) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    static block_device* asked;
+    static bool gone;
+    asked = &disk;
+    s.stick.meddle = [](const command_block_wrapper&, fake_stick::answer& answer) {
+      answer.silent = true;
+    };
+    dma_block block;
+    block.head.b_end_io = [](buffer_head&, bool, result<void>) { gone = asked->gone(); };
+    const auto hand = sim::spawn("hand", [&] {
+      sleep_for(100_ms);
+      s.stick.pull();
+    });
+    static_cast<void>(block.move(disk, block_command::write, 8));
+    hand.join();
+    EXPECT_TRUE(gone);
+  });
+}
+
+TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
+  sim::run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    block_device* disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    stick.reset_outcome = error::eio;
+    stick.meddle = [](const command_block_wrapper&, fake_stick::answer& answer) {
+      answer.status = 2;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(*disk, block_command::read, 8));
+    s.task->join();
+    EXPECT_EQ(s.departures, 1u);
+    EXPECT_TRUE(stick.gone());
+  });
+}
+
+// Nothing waits for a device that has gone, whatever it was waiting for.
+TEST(usb_disk, a_pull_ends_everything_at_once) {
+  for (const u8 hangs_in : {read_10, write_10, synchronize})
+    sim::run(1, [&] {
+      fake_stick stick;
+      served_stick s(stick);
+      block_device* disk = s.await_arrival();
+      ASSERT_TRUE(disk);
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        answer.silent = cbw.cdb[0] == hangs_in;
+      };
+      disk->hold();
+      std::vector<sim::fiber> users;
+      users.push_back(sim::spawn("flush", [&] {
+        const result<void> flushed = disk->flush();
+        EXPECT_TRUE(hangs_in != synchronize || flushed == fail(error::enodev));
+      }));
+      for (const block_command cmd : {block_command::read, block_command::write})
+        for (u32 i = 0; i < 4; ++i)
+          users.push_back(sim::spawn("user", [&, cmd, i] {
+            dma_block block;
+            static_cast<void>(block.move(*disk, cmd, i * 100));
+          }));
+      sleep_for(1_s);
+      const instant pulled = now();
+      stick.pull();
+      for (const sim::fiber& user : users) user.join();
+      EXPECT_LT((now() - pulled).milliseconds(), 1);
+      EXPECT_TRUE(disk->gone());
+      EXPECT_EQ(disk->flush().error(), error::enodev);
+      EXPECT_GE(stick.releases, 1u) << "the port must be free although somebody holds the disk";
+      disk->drop();
+      s.task->join();
+    });
+}
+
+}  // namespace
+}  // namespace usb::storage

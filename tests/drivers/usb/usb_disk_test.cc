@@ -1,0 +1,212 @@
+// What failures mean to a disk (scsi.h, usb_disk.h), and what it says of itself.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+#include "hal/clock.h"
+#include "tests/drivers/usb/served_stick.h"
+
+namespace usb::storage {
+namespace {
+
+using sim::dma_block;
+using sim::fake_stick;
+using sim::served_stick;
+using sim::with_disk;
+
+constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+
+TEST(usb_disk, says_what_was_plugged_in) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.failures.push_back({6, 0x29, 0});
+      },  // power-on
+      [](served_stick&, block_device& disk) {
+        EXPECT_EQ(disk.identity.sectors, 2048u);
+        EXPECT_STREQ(disk.identity.vendor.data(), "SIM");
+        EXPECT_STREQ(disk.identity.serial.data(), "FAKE1");
+        EXPECT_EQ(disk.identity.vendor_id, 0x46F4);
+        EXPECT_EQ(disk.max_sectors, 2048u);
+        EXPECT_TRUE(disk.removable);
+        EXPECT_FALSE(disk.write_protected);
+      });
+}
+
+TEST(usb_disk, reads_back_what_it_wrote_and_flushes) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    block.fill(0x5A);
+    EXPECT_TRUE(block.move(disk, block_command::write, 100));
+    EXPECT_EQ(s.stick.storage.newest(100)[0], byte{0x5A});
+    EXPECT_TRUE(disk.flush());
+    EXPECT_EQ(s.stick.count(0x35), 1u);
+    block.fill(0);
+    EXPECT_TRUE(block.move(disk, block_command::read, 100));
+    EXPECT_EQ(block.head.b_data[1023], byte{0x5A});
+    std::set<u32> tags(s.stick.tags.begin(), s.stick.tags.end());
+    EXPECT_EQ(tags.size(), s.stick.tags.size()) << "a tag was used twice";
+  });
+}
+
+TEST(usb_disk, joins_neighbours_in_memory) {
+  sim::run(1, [] {
+    dma_buffer memory = *dma_buffer::allocate(8192, 4096);
+    std::array<buffer_head, 4> heads;
+    request r;
+    for (u32 i : {0u, 1u, 2u, 3u}) {
+      heads[i].b_data = memory.bytes().data() + (i < 3 ? i : 7) * BLOCK_SIZE;
+      r.buffers.push_back(heads[i]);
+    }
+    segment_list list;
+    const auto segments = list_segments(r, list);
+    ASSERT_EQ(segments.size(), 2u);
+    EXPECT_EQ(segments[0].length, 3 * BLOCK_SIZE);
+    EXPECT_EQ(segments[1].address, memory.address() + 7 * BLOCK_SIZE);
+    while (r.buffers.pop_front()) {
+    }
+  });
+}
+
+TEST(usb_disk, short_data_with_a_good_status_is_no_success) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      if (cbw.cdb[0] == read_10) answer.data.resize(512);
+      if (cbw.cdb[0] == write_10) answer.residue = 512;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    EXPECT_FALSE(block.move(disk, block_command::write, 8));
+  });
+}
+
+TEST(usb_disk, a_residue_with_a_good_status_is_no_success) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      if (cbw.cdb[0] == read_10) answer.residue = SECTOR_SIZE;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(disk, block_command::read, 8));
+  });
+}
+
+// REQUEST SENSE succeeds, the command before it does not.
+TEST(usb_disk, a_command_that_is_refused_has_failed) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    s.stick.disk.failures.push_back({5, 0x24, 0});
+    EXPECT_FALSE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+  });
+}
+
+// A reset of its own may have cost the write cache: a new plug, so that everything is verified.
+TEST(usb_disk, a_reset_or_a_changed_medium_begins_a_new_plug) {
+  for (const u8 asc : {u8{0x29}, u8{0x28}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      const attach_epoch epoch = disk.epoch;
+      s.stick.disk.failures.push_back({6, asc, 0});
+      EXPECT_EQ(disk.flush().error(), error::enodev);
+      EXPECT_EQ(s.departures, 1u);
+      block_device* again = s.await_arrival();
+      ASSERT_TRUE(again);
+      EXPECT_NE(again->epoch, epoch);
+      dma_block block;
+      EXPECT_TRUE(block.move(*again, block_command::read, 0));
+    });
+}
+
+TEST(usb_disk, notices_a_card_that_is_taken_out_and_put_in) {
+  with_disk([](fake_stick& stick) { stick.disk.removable_medium = true; },
+            [](served_stick& s, block_device&) {
+              s.stick.disk.never_succeeds[0x00] = {2, 0x3A, 0};
+              sleep_for(3_s);
+              EXPECT_EQ(s.departures, 1u);
+              EXPECT_FALSE(s.current);
+              s.stick.disk.never_succeeds.clear();
+              EXPECT_TRUE(s.await_arrival());
+            });
+}
+
+TEST(usb_disk, a_device_without_synchronize_cache_writes_through) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+      },
+      [](served_stick& s, block_device& disk) {
+        EXPECT_TRUE(disk.flush());
+        EXPECT_TRUE(disk.flush());
+        EXPECT_EQ(s.stick.count(synchronize), 1u);
+      });
+}
+
+TEST(usb_disk, a_failing_flush_is_an_error) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {4, 0x44, 0};
+      },
+      [](served_stick&, block_device& disk) { EXPECT_EQ(disk.flush().error(), error::eio); });
+}
+
+TEST(usb_disk, tells_write_protection) {
+  with_disk([](fake_stick& stick) { stick.storage.write_protected = true; },
+            [](served_stick&, block_device& disk) { EXPECT_TRUE(disk.write_protected); });
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[write_10] = {7, 0x27, 0};
+      },
+      [](served_stick&, block_device& disk) {
+        dma_block block;
+        EXPECT_EQ(block.move(disk, block_command::write, 0).error(), error::erofs);
+      });
+}
+
+// One that takes its time to start is asked again and again, but not for ever.
+TEST(usb_disk, waits_for_a_device_that_is_becoming_ready) {
+  constexpr sim::scsi_target::sense becoming_ready{2, 0x04, 1};
+  with_disk([&](fake_stick& stick) { stick.disk.failures.assign(100, becoming_ready); },
+            [](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 2048u); });
+  sim::run(1, [&] {
+    fake_stick stick;
+    stick.disk.never_succeeds[0x00] = stick.disk.never_succeeds[0x1B] = becoming_ready;
+    served_stick s(stick);
+    EXPECT_FALSE(s.await_arrival());
+    EXPECT_TRUE(s.ended);
+    s.finish();
+  });
+}
+
+TEST(usb_disk, corrects_a_capacity_that_counts_one_too_many) {
+  with_disk([](fake_stick& stick) { stick.disk.claimed_last_lba = 2048; },
+            [](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 2048u); });
+}
+
+TEST(usb_disk, refuses_what_it_cannot_use) {
+  const std::vector<std::function<void(fake_stick&)>> ways{
+      [](fake_stick& stick) { stick.disk.block_size = 4096; },
+      [](fake_stick& stick) { stick.disk.claimed_last_lba = 0xFFFF'FFFF; },
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[0x25] = {3, 0x11, 0};
+      },
+      [](fake_stick& stick) {
+        stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          if (cbw.cdb[0] == 0x12) answer.data[0] = byte{5};  // a CD drive
+        };
+      },
+      [](fake_stick& stick) {
+        stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          if (cbw.cdb[0] == 0x12) answer.data.resize(5);
+        };
+      }};
+  for (const auto& prepare : ways)
+    sim::run(1, [&] {
+      fake_stick stick;
+      prepare(stick);
+      served_stick s(stick);
+      EXPECT_FALSE(s.await_arrival());
+      s.finish();
+    });
+}
+
+}  // namespace
+}  // namespace usb::storage

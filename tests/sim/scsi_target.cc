@@ -1,0 +1,179 @@
+#include "tests/sim/scsi_target.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "hal/clock.h"
+#include "tests/sim/scheduler.h"
+
+namespace sim {
+
+namespace {
+
+constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry_command = 0x12,
+             mode_sense = 0x1A, start_stop = 0x1B, read_capacity = 0x25, read_10 = 0x28,
+             write_10 = 0x2A, synchronize_cache = 0x35;
+
+void put_big_endian(std::vector<byte>& to, size_t at, u32 value) {
+  for (u32 i = 0; i < 4; ++i) to[at + i] = static_cast<byte>(value >> (24 - 8 * i));
+}
+
+}  // namespace
+
+u32 scsi_target::big_endian(size_t at, int bytes) const {
+  u32 value = 0;
+  for (int i = 0; i < bytes; ++i) value = value << 8 | cdb_[at + static_cast<size_t>(i)];
+  return value;
+}
+
+void scsi_target::power_on() {
+  failures.assign(1, {6, 0x29, 0});
+  used_ = false;
+}
+
+// --- commands ---
+
+std::vector<byte> scsi_target::refuse(sense why) {
+  sense_ = why;
+  failed_ = true;
+  return {};
+}
+
+// A unit attention is told by the next command, but not to those that only ask.
+std::optional<scsi_target::sense> scsi_target::trouble_ahead() {
+  if (const auto found = never_succeeds.find(opcode()); found != never_succeeds.end())
+    return found->second;
+  if (failures.empty() || opcode() == inquiry_command || opcode() == request_sense) return {};
+  const sense next = failures.front();
+  failures.pop_front();
+  return next;
+}
+
+std::vector<byte> scsi_target::begin(command_block cdb, u32 length) {
+  std::ranges::copy(cdb, cdb_.begin());
+  failed_ = false;
+  partial_sector_.clear();
+  record_.reset();
+  if (const std::optional<sense> trouble = trouble_ahead()) return refuse(*trouble);
+  std::vector<byte> data = execute();
+  if (data.size() > length) data.resize(length);
+  return data;
+}
+
+std::vector<byte> scsi_target::execute() {
+  switch (opcode()) {
+    case test_unit_ready:
+    case start_stop: return {};
+    case request_sense: return sense_data();
+    case inquiry_command: return inquiry();
+    case mode_sense: return modes();
+    case read_capacity: return capacity();
+    case read_10: return read();
+    case write_10: begin_write(); return {};
+    case synchronize_cache: begin_record(block_command::flush, 0, 0); return {};
+    default: return refuse({5, 0x20, 0});
+  }
+}
+
+void scsi_target::begin_record(block_command cmd, u32 first, u32 sectors) {
+  record_ = {attach_epoch{storage_.plugs()}, cmd, lba{first}, sectors, now(), {}, false};
+}
+
+std::vector<byte> scsi_target::read() {
+  used_ = true;
+  const u32 first = first_sector(), count = sector_count();
+  begin_record(block_command::read, first, count);
+  if (u64{first} + count > storage_.identity.sectors) return refuse({5, 0x21, 0});
+  if (storage_.fault && storage_.fault(block_command::read, lba{first}, count))
+    return refuse({3, 0x11, 0});
+  std::vector<byte> data;
+  for (u32 i = 0; i < count; ++i) {
+    const medium::sector content = storage_.newest(first + i);
+    data.insert(data.end(), content.begin(), content.end());
+  }
+  return data;
+}
+
+void scsi_target::begin_write() {
+  const u32 first = next_sector_ = first_sector(), count = sector_count();
+  begin_record(block_command::write, first, count);
+  if (u64{first} + count > storage_.identity.sectors)
+    refuse({5, 0x21, 0});
+  else if (storage_.write_protected)
+    refuse({7, 0x27, 0});
+  else if (storage_.fault && storage_.fault(block_command::write, lba{first}, count))
+    refuse({3, 0x0C, 0});
+}
+
+bool scsi_target::take(std::span<const byte> data) {
+  if (failed_) return true;
+  partial_sector_.insert(partial_sector_.end(), data.begin(), data.end());
+  size_t used = 0;
+  for (; partial_sector_.size() - used >= SECTOR_SIZE; used += SECTOR_SIZE) {
+    medium::sector content;
+    std::memcpy(content.data(), partial_sector_.data() + used, SECTOR_SIZE);
+    if (!storage_.write_sector(next_sector_++, content)) return false;
+  }
+  partial_sector_.erase(partial_sector_.begin(), partial_sector_.begin() + static_cast<long>(used));
+  return true;
+}
+
+bool scsi_target::finish(bool good) {
+  if (opcode() == synchronize_cache && good && !failed_) {
+    if (storage_.fault && storage_.fault(block_command::flush, {}, 0))
+      refuse({3, 0x0C, 0});
+    else if (!storage_.flush())
+      return false;
+  }
+  if (record_) {
+    record_->ended = now();
+    record_->succeeded = good && !failed_;
+    storage_.note(*record_);
+  }
+  return true;
+}
+
+// --- what it says of itself ---
+
+std::vector<byte> scsi_target::sense_data() {
+  std::vector<byte> data(18, byte{0});
+  data[0] = byte{0x70};
+  data[2] = byte{sense_.key};
+  data[7] = byte{10};
+  data[12] = byte{sense_.asc};
+  data[13] = byte{sense_.ascq};
+  sense_ = {};
+  return data;
+}
+
+std::vector<byte> scsi_target::inquiry() const {
+  std::vector<byte> data(36, byte{' '});
+  data[0] = byte{0};
+  data[1] = removable_medium ? byte{0x80} : byte{0};
+  data[2] = byte{5};
+  data[3] = byte{2};
+  data[4] = byte{31};
+  std::memcpy(data.data() + 8, "SIM", 3);
+  std::memcpy(data.data() + 16, "STICK", 5);
+  return data;
+}
+
+std::vector<byte> scsi_target::capacity() const {
+  std::vector<byte> data(8, byte{0});
+  put_big_endian(data, 0, claimed_last_lba.value_or(storage_.identity.sectors - 1));
+  put_big_endian(data, 4, block_size);
+  return data;
+}
+
+// The caching page, with the write cache switched on.
+std::vector<byte> scsi_target::modes() const {
+  std::vector<byte> data(24, byte{0});
+  data[0] = byte{23};
+  data[2] = storage_.write_protected ? byte{0x80} : byte{0};
+  data[4] = byte{0x08};
+  data[5] = byte{0x12};
+  data[6] = byte{0x04};
+  return data;
+}
+
+}  // namespace sim

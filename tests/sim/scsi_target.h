@@ -1,0 +1,74 @@
+// The disk inside a simulated stick (SPC-4, SBC-3), over a medium with a volatile write cache. A
+// transport brings it commands and data, and asks for its status when it wants to send one.
+//
+// It is as honest as a good device: unit attention after power-on, a write cache that says so,
+// sense data for what it refuses. The trouble below makes it otherwise.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tests/sim/medium.h"
+
+namespace sim {
+
+class scsi_target {
+ public:
+  struct sense {
+    u8 key = 0, asc = 0, ascq = 0;
+  };
+  using command_block = std::span<const u8, 16>;
+
+  explicit scsi_target(medium& storage) : storage_(storage) {}
+
+  void power_on();
+  // Begins a command that wants to move `length` bytes. Returns the data that it gives; none when
+  // it has failed.
+  std::vector<byte> begin(command_block cdb, u32 length);
+  // Data OUT, in any portions: sector by sector into the cache. False: pulled here.
+  bool take(std::span<const byte> data);
+  // What is left to do before the status; `good`: so far, as the transport sees it. False: pulled
+  // here.
+  bool finish(bool good);
+  bool failed() const { return failed_; }  // CHECK CONDITION; REQUEST SENSE tells why
+
+  u8 opcode() const { return cdb_[0]; }
+  bool used() const { return used_; }  // the first READ(10) since power-on has come
+
+  // --- trouble ---
+  std::deque<sense> failures;          // of the next commands, one each
+  std::map<u8, sense> never_succeeds;  // by operation code
+  u32 block_size = SECTOR_SIZE;
+  std::optional<u32> claimed_last_lba;
+  bool removable_medium = false;
+
+ private:
+  std::optional<sense> trouble_ahead();
+  std::vector<byte> execute();
+  std::vector<byte> read();
+  void begin_write();
+  std::vector<byte> refuse(sense why);
+  std::vector<byte> sense_data();
+  std::vector<byte> inquiry() const;
+  std::vector<byte> capacity() const;
+  std::vector<byte> modes() const;
+  u32 big_endian(size_t at, int bytes) const;
+  u32 first_sector() const { return big_endian(2, 4); }
+  u32 sector_count() const { return big_endian(7, 2); }
+  void begin_record(block_command cmd, u32 first, u32 sectors);
+
+  medium& storage_;
+  std::array<u8, 16> cdb_{};
+  bool failed_ = false;
+  bool used_ = false;
+  sense sense_;
+  std::vector<byte> partial_sector_;
+  u32 next_sector_ = 0;
+  std::optional<command_record> record_;  // of a command that moves data, or flushes
+};
+
+}  // namespace sim
