@@ -1,4 +1,5 @@
 // bmap and create_block: from a block of a file to a block of the device (in the book's inode.c).
+// What bmap found last is in the inode as a run (inode.h); here is how it finds it.
 //
 // The first seven blocks stand in the inode; the next 512 in the block of zone numbers that
 // i_zone[7] names; the rest two such steps behind i_zone[8]. Every zone number that comes from the
@@ -84,9 +85,7 @@ result<created_block> create_root(operation& op, m_inode& inode, u32 root,
 
 }  // namespace
 
-result<block_nr> bmap(m_inode& inode, u32 file_block) {
-  const u32 into_run = file_block - inode.i_run.file_block;
-  if (into_run < inode.i_run.count) return inode.i_run.first + into_run;
+result<block_nr> look_up_block(m_inode& inode, u32 file_block) {
   const zone_path path = TRY(path_of(file_block));
   super_block& sb = super_of(inode);
   block_nr block = TRY(checked(sb, inode.i_zone[path.root]));

@@ -119,6 +119,13 @@ buffer_ref get_hash_table(dev_id dev, block_nr block) {
   return {};
 }
 
+const byte* peek_block(dev_id dev, block_nr block) {
+  buffer_head* bh = find_buffer(dev, block);
+  if (!bh || !bh->b_uptodate || bh->b_lock) return nullptr;
+  if (is_free(*bh)) the_policy().file(*bh);
+  return bh->b_data;
+}
+
 result<buffer_ref> getblk(dev_id dev, block_nr block) {
   instant deadline = never;  // from the first wait on
   for (;;) {

@@ -36,7 +36,9 @@ class [[nodiscard]] buffer_ref {
     }
     return *this;
   }
-  ~buffer_ref() { brelse(bh_); }
+  ~buffer_ref() {
+    if (bh_) brelse(bh_);
+  }
 
   explicit operator bool() const { return bh_ != nullptr; }
   buffer_head* head() const { return bh_; }
@@ -100,6 +102,10 @@ result<buffer_ref> bread(dev_id dev, block_nr block);
 // book's breada (which blocks, and when: fs/read_ahead.h). Neither waits for it nor makes room for
 // it. False: the stick is away, the block is past the end, or no buffer is free.
 bool start_read(dev_id dev, block_nr block);
+
+// The bytes of a block that is in the cache with nothing under way, null otherwise: to be looked at
+// now, for nothing holds them once the caller sleeps. A use like any other to the policy.
+const byte* peek_block(dev_id dev, block_nr block);
 
 // The buffer if it is in the cache; null otherwise. Waits while it is locked.
 buffer_ref get_hash_table(dev_id dev, block_nr block);

@@ -33,11 +33,9 @@ void ask_for(m_inode& inode, read_ahead& ahead, block_range range, u32 wanted) {
   if (map && *map != block_nr{}) start_read(inode.i_dev, *map);
 }
 
-// The buffer of one block of a file, from which `wanted` are to be read; a null one for a hole.
-result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_block, u32 wanted) {
-  if (ahead.comes_to(file_block)) ask_for(inode, ahead, ahead.next_window(buffer_total()), 0);
-  const block_nr block = TRY(bmap(inode, file_block));
-  if (block == block_nr{}) return buffer_ref();
+// A block of the file that is not at rest in the cache; `wanted` are to be read from it on.
+result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_block,
+                                   block_nr block, u32 wanted) {
   if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
     return cached;
   ask_for(inode, ahead, ahead.missed(file_block, wanted, buffer_total()), wanted);
@@ -46,15 +44,19 @@ result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_b
 
 // The bytes of [position, position + to.size()) that stand in one block.
 result<u32> read_piece(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
-  const u32 offset = position % BLOCK_SIZE;
+  const u32 file_block = position / BLOCK_SIZE, offset = position % BLOCK_SIZE;
   const u32 size = static_cast<u32>(to.size());
   const u32 count = std::min(size, BLOCK_SIZE - offset);
-  const u32 wanted = (offset + size + BLOCK_SIZE - 1) / BLOCK_SIZE;
-  const buffer_ref buffer = TRY(read_file_block(inode, ahead, position / BLOCK_SIZE, wanted));
-  if (buffer) {
-    std::memcpy(to.data(), buffer.data().data() + offset, count);
-  } else {
+  if (ahead.comes_to(file_block)) ask_for(inode, ahead, ahead.next_window(buffer_total()), 0);
+  const block_nr block = TRY(bmap(inode, file_block));
+  if (block == block_nr{}) {
     std::memset(to.data(), 0, count);
+  } else if (const byte* cached = peek_block(inode.i_dev, block)) {
+    std::memcpy(to.data(), cached + offset, count);
+  } else {
+    const u32 wanted = (offset + size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+    const buffer_ref buffer = TRY(read_file_block(inode, ahead, file_block, block, wanted));
+    std::memcpy(to.data(), buffer.data().data() + offset, count);
   }
   return count;
 }

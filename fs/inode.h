@@ -148,7 +148,12 @@ result<void> sync_inodes(dev_id dev);
 
 // Where a block of a file stands: block_nr{} for a hole. The inode is locked. Sleeps. Errors: eio
 // for a zone number that makes no sense, efbig.
-result<block_nr> bmap(m_inode& inode, u32 file_block);
+result<block_nr> look_up_block(m_inode& inode, u32 file_block);
+inline result<block_nr> bmap(m_inode& inode, u32 file_block) {
+  const u32 into_run = file_block - inode.i_run.file_block;
+  if (into_run < inode.i_run.count) return inode.i_run.first + into_run;
+  return look_up_block(inode, file_block);
+}
 // For reading ahead. The first block of the file behind this one whose zone number stands
 // elsewhere: in another indirect block.
 u32 end_of_map(u32 file_block);

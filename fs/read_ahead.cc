@@ -10,12 +10,6 @@ u32 longest_window(u32 buffers) {
 
 }  // namespace
 
-bool read_ahead::comes_to(u32 block) {
-  follows_ = block - last_ <= 1;  // or the rest of a block that was read in part
-  last_ = block;
-  return follows_ && block == marker_;
-}
-
 block_range read_ahead::window_at(u32 first, u32 size) {
   begin_ = first;
   end_ = first + size;

@@ -26,7 +26,11 @@ class read_ahead {
   static constexpr u32 FIRST_WINDOW = 16, LONGEST_WINDOW = 512, CACHE_SHARE = 8;
 
   // The reader comes to a block. True: now is the time to ask for the next window.
-  bool comes_to(u32 block);
+  bool comes_to(u32 block) {
+    follows_ = block - last_ <= 1;  // or the rest of a block that was read in part
+    last_ = block;
+    return follows_ && block == marker_;
+  }
   block_range next_window(u32 buffers);
   // The block is not in the cache, and `wanted` blocks are to be read from it on.
   block_range missed(u32 block, u32 wanted, u32 buffers);
