@@ -7,6 +7,8 @@
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
+#include "tests/fs/pull_judge.h"
+#include "tests/fs/pull_workload.h"
 #include "tests/fs/session.h"
 
 namespace sim {
@@ -16,17 +18,6 @@ using volume_state = checkpoint::volume_state;
 
 constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
-
-const char* error_name(error e) {
-  switch (e) {
-    case error::eio: return "eio";
-    case error::enodev: return "enodev";
-    case error::eintr: return "eintr";
-    case error::enospc: return "enospc";
-    case error::ebusy: return "ebusy";
-    default: return "another error";
-  }
-}
 
 // A file system that has been used before, by somebody else.
 const std::vector<byte>& used_image() {
@@ -60,15 +51,14 @@ class experiment {
     if (plan.usb) machine_.emplace(plan.usb->controller);
     if (plan.usb) stick_.phase = [this] { return static_cast<u8>(phase_now()); };
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
-    if (plan.what != workload::everything) promise_used_files();
   }
 
   pull_outcome run() {
     world world({.seed = plan_.seed, .time_limit = 3000_s});
     world.run([&] { live(); });
-    outcome_.story = world.console() + log_text();
+    outcome_.story = world.console() + log_text(stick_);
     if (world.panicked()) complain("panic: " + world.panic_message());
-    judge_medium();
+    complain_all(judge_medium(stick_, work_.promised(), plan_.ask_fsck));
     judge_order_of_commands();
     if (other_.count(block_command::write) + other_.count(block_command::flush) > 0)
       complain("another stick was written to");
@@ -82,11 +72,8 @@ class experiment {
 
  private:
   void complain(const std::string& text) { outcome_.complaints.push_back(text); }
-
-  // Whether a call succeeded; the stick is back long before anybody's patience ends, so it must.
-  bool demand(const result<void>& outcome, const std::string& what) {
-    if (!outcome) complain(what + " failed with " + error_name(outcome.error()));
-    return outcome.has_value();
+  void complain_all(const complaint_list& list) {
+    for (const std::string& each : list) complain(each);
   }
 
   // --- the world ---
@@ -98,9 +85,9 @@ class experiment {
     plug(stick_, plan_.usb ? plan_.usb->port : 0);
     auto hand = spawn("hand", [&] { bring_back(); });
     await_state(sda, volume_state::live);
-    if (demand(mount(process), "mount")) {
+    if (work_.demand(mount(process), "mount")) {
       plugs_at_mount_ = stick_.plugs();
-      work(process);
+      work_.run(process);
       leave(process);
     }
     over_ = true;
@@ -152,149 +139,13 @@ class experiment {
     if (here().kernel_tasks() != tasks_before_) complain("a task leaked");
   }
 
-  void work(session& process) {
-    if (plan_.what != workload::everything) return work_little(process);
-    in_parallel(plan_.writers, [&](u32 number) {
-      session mine = process.fork();
-      write_files(mine, "/mnt", "/" + std::to_string(number), number);
-    });
-    if (plan_.large_file) write_large_file(process);
-  }
-
-  // All the ways in which a file system changes, in a directory of its own.
-  void write_files(session& process, const std::string& mount, const std::string& top, u32 seed) {
-    const auto at = [&](const std::string& name) { return mount + top + name; };
-    const std::string long_text = sample_text(9'500, seed);  // needs the indirect block
-    const std::string short_text = sample_text(1'700, seed + 50);
-    if (demand(process.mkdir(at("")), "mkdir")) model_[top].directory = true;
-    if (demand(process.write(at("/long"), long_text), "write"))
-      model_[top + "/long"].content = long_text;
-    if (demand(process.write(at("/short"), short_text), "write"))
-      model_[top + "/short"].content = short_text;
-    demand(sys_sync(), "sync");
-    if (demand(process.append(at("/short"), "appended"), "append"))
-      model_[top + "/short"].content += "appended";
-    if (demand(process.write_at(at("/long"), 8'000, short_text), "overwrite"))
-      model_[top + "/long"].content.replace(8'000, short_text.size(), short_text);
-    if (demand(process.mkdir(at("/d")), "mkdir")) model_[top + "/d"].directory = true;
-    if (demand(process.rename(at("/short"), at("/d/moved")), "rename")) {
-      model_[top + "/d/moved"] = model_[top + "/short"];
-      model_.erase(top + "/short");
-    }
-    demand(process.sync_file(at("/d/moved")), "fsync");
-    if (demand(process.write(at("/doomed"), long_text), "write"))
-      demand(process.unlink(at("/doomed")), "unlink");
-    if (demand(process.link(at("/d/moved"), at("/twin")), "link"))
-      model_[top + "/twin"] = model_[top + "/d/moved"];
-    if (demand(process.truncate(at("/long"), 3'000), "truncate"))
-      model_[top + "/long"].content.resize(3'000);
-    demand(sys_sync(), "sync");
-    if (demand(process.write(at("/last"), short_text), "write"))
-      model_[top + "/last"].content = short_text;
-    const result<std::string> back = process.read(at("/long"));
-    if (!back || *back != model_[top + "/long"].content) complain("read gave other bytes");
-  }
-
-  // Written twice, so that blocks whose first version is on its way get a second one.
-  void write_large_file(session& process) {
-    for (u32 version : {1u, 2u}) {
-      const std::string text = sample_text(90'000, version);
-      if (demand(process.overwrite("/mnt/large", text), "write")) model_["/large"].content = text;
-    }
-  }
-
-  // --- the small workloads: one thing each, on a file system with a few files ---
-
-  void promise_used_files() {
-    model_["/music"].directory = true;
-    for (const char* name : {"/one", "/two", "/music/three"})
-      model_[name].content = sample_text(20'000, 77);
-  }
-
-  void work_little(session& process) {
-    begin_little(process);
-    demand(sys_sync(), "sync");
-    append(process, "/two", "the end");
-  }
-
-  void begin_little(session& process) {
-    switch (plan_.what) {
-      case workload::everything: return;
-      case workload::create:
-        for (const char* path : {"/new", "/music/new", "/newer"}) write(process, path, "");
-        return;
-      case workload::write: return write(process, "/new", sample_text(9'500, 5));
-      case workload::append:
-        for (u32 i = 0; i < 3; ++i) append(process, "/one", sample_text(700, i));
-        return;
-      case workload::overwrite: return overwrite(process, "/one", 8'000, sample_text(3'000, 6));
-      case workload::mkdir: make_directory(process, "/d"); return make_directory(process, "/d/e");
-      case workload::rmdir:
-        make_directory(process, "/d");
-        demand(sys_sync(), "sync");
-        if (demand(process.rmdir("/mnt/d"), "rmdir")) model_.erase("/d");
-        return;
-      case workload::unlink: return unlink(process, "/one");
-      case workload::link:
-        if (demand(process.link("/mnt/one", "/mnt/music/uno"), "link"))
-          model_["/music/uno"] = model_["/one"];
-        return;
-      case workload::rename:
-        rename(process, "/one", "/music/one");
-        return rename(process, "/music/three", "/two");
-      case workload::truncate:
-        if (demand(process.truncate("/mnt/one", 3'000), "truncate"))
-          model_["/one"].content.resize(3'000);
-        return;
-      case workload::sync:
-        append(process, "/one", "some");
-        demand(sys_sync(), "sync");
-        append(process, "/one", "more");
-        demand(process.sync_file("/mnt/one"), "fsync");
-        return;
-      case workload::two_processes:
-        in_parallel(2, [&](u32 number) {
-          session mine = process.fork();
-          if (number == 0) {
-            write(mine, "/new", sample_text(5'000, 8));
-            rename(mine, "/new", "/music/newer");
-          } else {
-            append(mine, "/one", sample_text(2'000, 9));
-            unlink(mine, "/music/three");
-          }
-        });
-    }
-  }
-
-  void write(session& process, const std::string& path, const std::string& text) {
-    if (demand(process.write("/mnt" + path, text), "write")) model_[path].content = text;
-  }
-  void append(session& process, const std::string& path, const std::string& text) {
-    if (demand(process.append("/mnt" + path, text), "append")) model_[path].content += text;
-  }
-  void overwrite(session& process, const std::string& path, u32 at, const std::string& text) {
-    if (demand(process.write_at("/mnt" + path, at, text), "overwrite"))
-      model_[path].content.replace(at, text.size(), text);
-  }
-  void make_directory(session& process, const std::string& path) {
-    if (demand(process.mkdir("/mnt" + path), "mkdir")) model_[path].directory = true;
-  }
-  void unlink(session& process, const std::string& path) {
-    if (demand(process.unlink("/mnt" + path), "unlink")) model_.erase(path);
-  }
-  void rename(session& process, const std::string& from, const std::string& to) {
-    if (!demand(process.rename("/mnt" + from, "/mnt" + to), "rename")) return;
-    model_[to] = model_[from];
-    model_.erase(from);
-  }
-
   void leave(session& process) {
     result<void> left = fail(error::eio);
     for (int i = 0; i < umount_tries && !left; ++i) {
       left = process.umount();
       if (!left) sleep_for(5_s);
     }
-    demand(left, "umount");
+    work_.demand(left, "umount");
   }
 
   // The one who pulled it has it in his hand for a while, and may try another one first.
@@ -354,76 +205,23 @@ class experiment {
 
   // --- the judgement ---
 
-  void judge_medium() {
-    const minix_image image(stick_.durable());
-    for (const std::string& problem : image.problems()) complain("structure: " + problem);
-    if (image.state() != 1) complain("the superblock does not say VALID");
-    for (const auto& [path, promised] : model_) compare(image, path, promised);
-    for (const auto& [path, file] : image.files())
-      if (!model_.contains(path)) complain(path + " should not be there");
-    if (plan_.ask_fsck)
-      if (const std::string words = fsck_minix(stick_.durable()); !words.empty())
-        complain("fsck.minix: " + words);
-  }
-
-  // The last commands that the stick received, for the report of a failure.
-  std::string log_text() const {
-    std::ostringstream text;
-    const auto& log = stick_.log();
-    for (size_t i = log.size() > 40 ? log.size() - 40 : 0; i < log.size(); ++i) {
-      constexpr const char* names[] = {"read", "write", "flush"};
-      text << "  attach " << log[i].epoch.value() << " " << names[static_cast<u8>(log[i].cmd)]
-           << " " << log[i].first.value() << " +" << log[i].sectors << " from "
-           << log[i].begun.ns / 1000 << " to " << log[i].ended.ns / 1000 << " us"
-           << (log[i].succeeded ? "" : ", failed") << "\n";
-    }
-    return text.str();
-  }
-
-  void compare(const minix_image& image, const std::string& path, const image_file& promised) {
-    if (!image.has(path)) return complain(path + " is lost");
-    const image_file& found = image.files().at(path);
-    if (found.directory != promised.directory) return complain(path + " is of another kind");
-    if (found.content.size() != promised.content.size())
-      return complain(path + " has another length");
-    if (found.content != promised.content) complain(path + " holds other bytes");
-  }
-
-  // Rule 6, from the medium's own record: up to the first flush of an attach only the replay
-  // writes, and every sector that it writes was read in the same attach before the first write.
   void judge_order_of_commands() {
     std::set<u32> epochs;
     for (const command_record& command : stick_.log()) {
       const bool before = machine_ ? command.epoch.value() <= plugs_at_mount_
                                    : command.epoch == stick_.log().front().epoch;
       if (machine_ && nothing_to_replay_.contains(command.epoch.value())) continue;
-      if (!before && epochs.insert(command.epoch.value()).second) judge_attach(command.epoch);
-    }
-  }
-
-  void judge_attach(attach_epoch epoch) {
-    std::set<u32> seen;
-    bool writing = false;
-    for (const command_record& command : stick_.log()) {
-      if (command.epoch != epoch) continue;
-      if (command.cmd == block_command::flush) return;
-      writing |= command.cmd == block_command::write;
-      for (u32 i = 0; i < command.sectors; ++i) {
-        const u32 sector = command.first.value() + i;
-        if (command.cmd == block_command::write && !seen.contains(sector))
-          return complain("sector " + std::to_string(sector) + " was written unverified");
-        if (!writing) seen.insert(sector);
-      }
-      outcome_.commands_verified += command.cmd == block_command::write;
+      if (!before && epochs.insert(command.epoch.value()).second)
+        complain_all(judge_attach(stick_, command.epoch, outcome_.commands_verified));
     }
   }
 
   pull_plan plan_;
   medium stick_;
   medium other_;
-  std::map<std::string, image_file> model_;  // what write and the others have acknowledged
   bool over_ = false;
   pull_outcome outcome_;
+  pull_workload work_{plan_, outcome_.complaints};
 
   // behind a simulated controller
   std::optional<usb_machine> machine_;
@@ -435,13 +233,6 @@ class experiment {
 };
 
 }  // namespace
-
-const char* name_of(workload what) {
-  constexpr const char* names[workloads] = {
-      "everything", "create", "write",  "append",   "overwrite", "mkdir",        "rmdir",
-      "unlink",     "link",   "rename", "truncate", "sync",      "two_processes"};
-  return names[static_cast<u8>(what)];
-}
 
 const char* name_of(phase now) {
   constexpr const char* names[phases] = {"enumeration", "port_reset", "working",
