@@ -43,12 +43,19 @@ def test_a_copy_of_the_stick_that_was_written_elsewhere_is_not_written(boot, mak
     assert image.read_bytes() == before
 
 
-def test_two_sticks_are_pulled_and_come_back_swapped(boot, make_stick):
+@pytest.fixture(name="two_sticks")
+def boot_with_two_sticks(boot, make_stick):
+    """One on /mnt, the other one, `second`, on /tmp/second."""
     guest = boot(make_stick("stick", port=1))
     guest.insert(make_stick("second", port=2))
     guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
     guest.ok("mkdir /tmp/second")
     guest.ok("mount /dev/sdb /tmp/second")
+    return guest
+
+
+def test_two_sticks_are_pulled_and_come_back_swapped(two_sticks):
+    guest = two_sticks
     guest.ok("echo one > /mnt/one")
     guest.ok("echo two > /tmp/second/two")
     guest.pull("stick")
@@ -61,12 +68,8 @@ def test_two_sticks_are_pulled_and_come_back_swapped(boot, make_stick):
     assert not guest.volume("stick").exists("/two")
 
 
-def test_one_stick_does_not_wait_for_the_other(boot, make_stick):
-    guest = boot(make_stick("stick", port=1))
-    guest.insert(make_stick("second", port=2))
-    guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
-    guest.ok("mkdir /tmp/second")
-    guest.ok("mount /dev/sdb /tmp/second")
+def test_one_stick_does_not_wait_for_the_other(two_sticks):
+    guest = two_sticks
     guest.ok("echo one > /mnt/one")
     guest.pull("stick")
     guest.ok("echo two > /tmp/second/two")
