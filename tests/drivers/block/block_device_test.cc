@@ -1,50 +1,25 @@
-// The block layer: queue, merging, order, ends, removal (drivers/block/block_device.h).
+// The block layer: queue, merging, order, ends (drivers/block/block_device.h).
 #include "drivers/block/block_device.h"
 
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <memory>
 #include <set>
 
 #include "drivers/block/genhd.h"
-#include "drivers/block/media_event.h"
 #include "drivers/block/ramdisk.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
-#include "tests/sim/blocks.h"
+#include "tests/drivers/block/manual_disk.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
 
 namespace {
 
+using sim::manual_disk;
+using sim::start_all;
 using sim::test_block;
 
-// A device whose driver does nothing by itself: the test takes the requests off its queue.
-class manual_disk final : public block_device {
- public:
-  manual_disk() { identity.sectors = 2048; }
-  void request_fn() override { ++calls; }
-  // First sector, number of sectors, of each request in the order that the driver gets them.
-  std::vector<std::pair<u32, u32>> take_all() {
-    std::vector<std::pair<u32, u32>> taken;
-    while (request* r = next_request()) {
-      taken.emplace_back(r->sector.value(), r->nr_sectors);
-      end_request(*r, {});
-    }
-    return taken;
-  }
-  int calls = 0;
-};
-
 using extents = std::vector<std::pair<u32, u32>>;
-
-std::deque<test_block> start_all(block_device& device, block_command cmd,
-                                 std::initializer_list<u32> numbers) {
-  std::deque<test_block> blocks;
-  for (u32 number : numbers) blocks.emplace_back(u8{1}).start(device, cmd, number);
-  return blocks;
-}
 
 TEST(block_device, merges_what_is_contiguous_at_either_end) {
   sim::run(1, [] {
@@ -198,109 +173,6 @@ TEST(block_device, a_device_with_an_odd_sector_too_many_has_no_half_block) {
     EXPECT_EQ(test_block(1).read_from(disk, 0).error(), error::eio);
     disk.identity.sectors = 0;
     EXPECT_EQ(test_block(1).read_from(disk, 0).error(), error::eio);
-  });
-}
-
-TEST(block_device, death_ends_everything_that_is_queued) {
-  sim::run(1, [] {
-    manual_disk disk;
-    auto blocks = start_all(disk, block_command::write, {1, 2, 9, 20});
-    auto flusher = sim::spawn("flusher", [&] { EXPECT_EQ(disk.flush().error(), error::enodev); });
-    sleep_for(1_ms);
-    {
-      sim::must_not_sleep here;
-      disk.die();
-      disk.die();
-    }
-    for (test_block& block : blocks) {
-      EXPECT_EQ(block.wait().error(), error::enodev);
-      EXPECT_TRUE(block.head.b_dirt) << "it has not been written";
-      EXPECT_FALSE(block.head.b_error) << "a pull is no write error";
-      EXPECT_EQ(block.endings, 1);
-    }
-    flusher.join();
-    EXPECT_EQ(test_block(1).write_to(disk, 1).error(), error::enodev);
-    EXPECT_EQ(disk.flush().error(), error::enodev);
-  });
-}
-
-// "the driver ends the one that it has in hand"
-TEST(block_device, death_leaves_the_request_in_hand_to_the_driver) {
-  sim::run(1, [] {
-    manual_disk disk;
-    test_block block(1);
-    block.start(disk, block_command::write, 4);
-    request* in_hand = disk.next_request();
-    disk.die();
-    EXPECT_TRUE(block.head.b_lock);
-    disk.end_request(*in_hand, fail(error::enodev));
-    EXPECT_FALSE(block.head.b_lock);
-  });
-}
-
-TEST(block_device, a_flush_that_the_pull_overtakes_is_never_a_success) {
-  sim::run(1, [] {
-    manual_disk disk;
-    auto flusher = sim::spawn("flusher", [&] { EXPECT_EQ(disk.flush().error(), error::enodev); });
-    sleep_for(1_ms);
-    request* in_hand = disk.next_request();
-    ASSERT_TRUE(in_hand);
-    disk.end_request(*in_hand, {});
-    disk.die();
-    flusher.join();
-  });
-}
-
-// Far more writers than requests: everybody gets one in the end.
-TEST(block_device, waits_for_a_free_request) {
-  sim::for_each_seed(5, [](u64 seed) {
-    sim::medium stick(2048);
-    sim::run(seed, [&] {
-      stick.plug();
-      block_device& disk = stick.device();
-      sim::in_parallel(
-          300, [&](u32 i) { EXPECT_TRUE(test_block(static_cast<u8>(i)).write_to(disk, i * 3)); });
-    });
-  });
-}
-
-TEST(block_device, a_pull_frees_those_who_wait_for_a_request) {
-  sim::for_each_seed(5, [](u64 seed) {
-    sim::medium stick(2048);
-    sim::world world({.seed = seed});
-    world.run([&] {
-      stick.plug();
-      block_device& disk = stick.device();
-      disk.hold();
-      u32 unwritten = 0;
-      sim::in_parallel(301, [&](u32 i) {
-        if (i < 300) {
-          unwritten += test_block(static_cast<u8>(i)).write_to(disk, i * 3) == fail(error::enodev);
-          return;
-        }
-        sleep_for(2_ms);
-        stick.pull();
-      });
-      EXPECT_GT(unwritten, 200u);
-      disk.drop();
-      sleep_for(1_s);
-    });
-    EXPECT_TRUE(world.kernel_tasks().empty());
-  });
-}
-
-TEST(block_device, is_reusable_when_the_last_reference_is_dropped) {
-  sim::run(1, [] {
-    manual_disk disk;
-    disk.hold();
-    disk.hold();
-    auto owner = sim::spawn("owner", [&] { disk.wait_unreferenced(); });
-    sleep_for(1_ms);
-    disk.drop();
-    sleep_for(1_ms);
-    EXPECT_FALSE(owner.ended());
-    disk.drop();
-    owner.join();
   });
 }
 

@@ -6,12 +6,7 @@
 namespace usb::storage {
 namespace {
 
-using sim::dma_block;
-using sim::fake_stick;
-using sim::served_stick;
-using sim::with_disk;
-
-constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+using namespace sim;
 
 TEST(usb_bot, believes_a_status_only_if_everything_fits) {
   command_status_wrapper csw;

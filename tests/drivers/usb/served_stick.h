@@ -10,6 +10,9 @@
 
 namespace sim {
 
+// Operation codes that tests meddle with.
+constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+
 class served_stick {
  public:
   explicit served_stick(fake_stick& device);

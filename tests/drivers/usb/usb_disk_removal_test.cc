@@ -9,12 +9,7 @@
 namespace usb::storage {
 namespace {
 
-using sim::dma_block;
-using sim::fake_stick;
-using sim::served_stick;
-using sim::with_disk;
-
-constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+using namespace sim;
 
 // Whoever is told enodev may ask the device, and hears that it is gone.
 TEST(usb_disk, is_gone_before_its_last_request_ends) {
@@ -27,7 +22,7 @@ TEST(usb_disk, is_gone_before_its_last_request_ends) {
     };
     dma_block block;
     block.head.b_end_io = [](buffer_head&, bool, result<void>) { gone = asked->gone(); };
-    const auto hand = sim::spawn("hand", [&] {
+    const auto hand = spawn("hand", [&] {
       sleep_for(100_ms);
       s.stick.pull();
     });
@@ -38,7 +33,7 @@ TEST(usb_disk, is_gone_before_its_last_request_ends) {
 }
 
 TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
-  sim::run(1, [] {
+  run(1, [] {
     fake_stick stick;
     served_stick s(stick);
     block_device* disk = s.await_arrival();
@@ -58,7 +53,7 @@ TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
 // Nothing waits for a device that has gone, whatever it was waiting for.
 TEST(usb_disk, a_pull_ends_everything_at_once) {
   for (const u8 hangs_in : {read_10, write_10, synchronize})
-    sim::run(1, [&] {
+    run(1, [&] {
       fake_stick stick;
       served_stick s(stick);
       block_device* disk = s.await_arrival();
@@ -67,21 +62,21 @@ TEST(usb_disk, a_pull_ends_everything_at_once) {
         answer.silent = cbw.cdb[0] == hangs_in;
       };
       disk->hold();
-      std::vector<sim::fiber> users;
-      users.push_back(sim::spawn("flush", [&] {
+      std::vector<fiber> users;
+      users.push_back(spawn("flush", [&] {
         const result<void> flushed = disk->flush();
         EXPECT_TRUE(hangs_in != synchronize || flushed == fail(error::enodev));
       }));
       for (const block_command cmd : {block_command::read, block_command::write})
         for (u32 i = 0; i < 4; ++i)
-          users.push_back(sim::spawn("user", [&, cmd, i] {
+          users.push_back(spawn("user", [&, cmd, i] {
             dma_block block;
             static_cast<void>(block.move(*disk, cmd, i * 100));
           }));
       sleep_for(1_s);
       const instant pulled = now();
       stick.pull();
-      for (const sim::fiber& user : users) user.join();
+      for (const fiber& user : users) user.join();
       EXPECT_LT((now() - pulled).milliseconds(), 1);
       EXPECT_TRUE(disk->gone());
       EXPECT_EQ(disk->flush().error(), error::enodev);

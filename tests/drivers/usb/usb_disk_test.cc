@@ -10,12 +10,7 @@
 namespace usb::storage {
 namespace {
 
-using sim::dma_block;
-using sim::fake_stick;
-using sim::served_stick;
-using sim::with_disk;
-
-constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+using namespace sim;
 
 TEST(usb_disk, says_what_was_plugged_in) {
   with_disk(
@@ -50,7 +45,7 @@ TEST(usb_disk, reads_back_what_it_wrote_and_flushes) {
 }
 
 TEST(usb_disk, joins_neighbours_in_memory) {
-  sim::run(1, [] {
+  run(1, [] {
     dma_buffer memory = *dma_buffer::allocate(8192, 4096);
     std::array<buffer_head, 4> heads;
     request r;
@@ -163,10 +158,10 @@ TEST(usb_disk, tells_write_protection) {
 
 // One that takes its time to start is asked again and again, but not for ever.
 TEST(usb_disk, waits_for_a_device_that_is_becoming_ready) {
-  constexpr sim::scsi_target::sense becoming_ready{2, 0x04, 1};
+  constexpr scsi_target::sense becoming_ready{2, 0x04, 1};
   with_disk([&](fake_stick& stick) { stick.disk.failures.assign(100, becoming_ready); },
             [](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 2048u); });
-  sim::run(1, [&] {
+  run(1, [&] {
     fake_stick stick;
     stick.disk.never_succeeds[0x00] = stick.disk.never_succeeds[0x1B] = becoming_ready;
     served_stick s(stick);
@@ -199,7 +194,7 @@ TEST(usb_disk, refuses_what_it_cannot_use) {
         };
       }};
   for (const auto& prepare : ways)
-    sim::run(1, [&] {
+    run(1, [&] {
       fake_stick stick;
       prepare(stick);
       served_stick s(stick);

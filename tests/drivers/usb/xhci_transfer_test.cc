@@ -1,0 +1,206 @@
+// Transfer queues of the xHCI driver, without a controller: from transfers to TRBs, from events to
+// outcomes.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "drivers/usb/xhci/transfer_queue.h"
+#include "tests/drivers/usb/ring_reader.h"
+#include "tests/sim/scheduler.h"
+
+namespace xhci {
+namespace {
+
+TEST(xhci_transfer, is_cut_at_64_kib) {
+  EXPECT_EQ(longest_piece(0x10000, 0x10000), 0x10000u);
+  EXPECT_EQ(longest_piece(0x1FFFF, 10), 1u);
+  const std::vector<dma_segment> segments{{phys_addr{0x1F000}, 0x2000}, {phys_addr{0x30000}, 1}};
+  EXPECT_EQ(count_pieces(segments), 3u);
+  const std::vector<dma_segment> large{{phys_addr{0x8000}, 512 * 1024}};
+  EXPECT_EQ(count_pieces(large), 9u);
+}
+
+TEST(xhci_transfer, td_size_counts_the_packets_to_come) {
+  EXPECT_EQ(td_size(1024, 4096, 1024), 3u);
+  EXPECT_EQ(td_size(1500, 4096, 1024), 3u);
+  EXPECT_EQ(td_size(1024, 524288, 1024), 31u);
+  EXPECT_EQ(td_size(4096, 4096, 1024), 0u);
+  EXPECT_EQ(td_size(512, 513, 512), 1u);
+}
+
+// A queue of an IN or OUT endpoint, and the means to play the controller.
+struct transfer_test {
+  explicit transfer_test(u32 max_packet = 1024) { EXPECT_TRUE(queue.open(3, max_packet)); }
+
+  usb::transfer make(std::span<const dma_segment> segments, bool quiet = false, u8 address = 0x81) {
+    usb::transfer t;
+    t.endpoint_address = address;
+    t.segments = segments;
+    t.quiet = quiet;
+    return t;
+  }
+  u64 address_of(u32 position) const { return queue.ring().pointer_to(position) & ~15ull; }
+
+  transfer_queue queue;
+  std::vector<dma_segment> two{{phys_addr{0x10000}, 1024}, {phys_addr{0x20000}, 1024}};
+  std::vector<dma_segment> one{{phys_addr{0x30000}, 13}};
+};
+
+TEST(xhci_transfer_queue, ends_a_transfer_with_its_last_trb) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer t = test.make(test.two);
+    ASSERT_TRUE(test.queue.add(t));
+    EXPECT_FALSE(test.queue.on_event(0x1234560, completion::success, 0));
+    EXPECT_TRUE(test.queue.on_event(test.address_of(1), completion::success, 0));
+    EXPECT_TRUE(t.done && t.outcome);
+    EXPECT_EQ(t.actual, 2048u);
+    EXPECT_TRUE(test.queue.empty());
+  });
+}
+
+TEST(xhci_transfer_queue, counts_a_short_transfer_once_whether_one_event_comes_or_two) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer t = test.make(test.two), next = test.make(test.one);
+    ASSERT_TRUE(test.queue.add(t) && test.queue.add(next));
+    EXPECT_TRUE(test.queue.on_event(test.address_of(0), completion::short_packet, 1000));
+    EXPECT_TRUE(t.done && t.outcome);
+    EXPECT_EQ(t.actual, 24u);
+    // Hardware tells about the TRB that asked for an interrupt, too.
+    EXPECT_FALSE(test.queue.on_event(test.address_of(1), completion::short_packet, 1024));
+    EXPECT_FALSE(next.done);
+    EXPECT_TRUE(test.queue.on_event(test.address_of(2), completion::success, 0));
+    EXPECT_EQ(next.actual, 13u);
+  });
+}
+
+TEST(xhci_transfer_queue, a_quiet_transfer_is_over_when_a_later_one_is) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer quiet = test.make(test.two, true), loud = test.make(test.one);
+    ASSERT_TRUE(test.queue.add(quiet) && test.queue.add(loud));
+    EXPECT_FALSE(trb_control::interrupt_on_completion::in(test.queue.ring().at(1).control));
+    EXPECT_TRUE(trb_control::interrupt_on_completion::in(test.queue.ring().at(2).control));
+    EXPECT_TRUE(test.queue.on_event(test.address_of(2), completion::success, 0));
+    EXPECT_TRUE(quiet.done && quiet.outcome && loud.done);
+    EXPECT_EQ(quiet.actual, 2048u);
+  });
+}
+
+TEST(xhci_transfer_queue, settles_quiet_ones_and_fails_the_rest) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer quiet = test.make(test.two, true, 2), after = test.make(test.one, false, 2);
+    ASSERT_TRUE(test.queue.add(quiet) && test.queue.add(after));
+    test.queue.settle(quiet);
+    EXPECT_TRUE(quiet.done && quiet.outcome && !after.done);
+    test.queue.settle(quiet);
+    EXPECT_FALSE(after.done);
+    test.queue.fail_all(error::enodev);
+    EXPECT_TRUE(after.done);
+    EXPECT_EQ(after.outcome.error(), error::enodev);
+  });
+}
+
+TEST(xhci_transfer_queue, stall_halts_and_resumes_behind_the_failed_one) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer data = test.make(test.two), status = test.make(test.one);
+    ASSERT_TRUE(test.queue.add(data) && test.queue.add(status));
+    EXPECT_TRUE(test.queue.on_event(test.address_of(0), completion::stall, 1024));
+    EXPECT_EQ(data.outcome.error(), error::epipe);
+    EXPECT_EQ(data.actual, 0u);
+    EXPECT_TRUE(test.queue.halted());
+    EXPECT_EQ(test.queue.resume_pointer(), test.address_of(2) | 1);
+  });
+}
+
+TEST(xhci_transfer_queue, a_stopped_transfer_waits_for_who_stopped_it) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer t = test.make(test.two);
+    ASSERT_TRUE(test.queue.add(t));
+    EXPECT_FALSE(test.queue.on_event(test.address_of(0), completion::stopped, 0));
+    EXPECT_FALSE(t.done);
+    test.queue.fail_all(error::etimedout);
+    EXPECT_EQ(t.outcome.error(), error::etimedout);
+  });
+}
+
+TEST(xhci_transfer_queue, control_in_counts_its_data_alone) {
+  sim::run(1, [] {
+    transfer_test test;
+    usb::transfer t;
+    const usb::setup_packet setup{.request_type = 0x80, .request = 6, .length = 255};
+    ASSERT_TRUE(test.queue.add_control(t, setup, phys_addr{0x40000}));
+    EXPECT_FALSE(test.queue.on_event(test.address_of(1), completion::short_packet, 237));
+    EXPECT_FALSE(t.done);
+    EXPECT_TRUE(test.queue.on_event(test.address_of(2), completion::success, 0));
+    EXPECT_TRUE(t.done && t.outcome);
+    EXPECT_EQ(t.actual, 18u);
+    // A STALL is told at the Setup TRB by QEMU, at the Data TRB by hardware.
+    for (u32 at : {3u, 7u}) {
+      usb::transfer stalled;
+      ASSERT_TRUE(test.queue.add_control(stalled, setup, phys_addr{0x40000}));
+      EXPECT_TRUE(test.queue.on_event(test.address_of(at), completion::stall, 0));
+      EXPECT_EQ(stalled.outcome.error(), error::epipe);
+    }
+  });
+}
+
+// 512 KiB in scattered blocks, over and over, so that every kind of place meets a Link.
+TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
+  sim::run(1, [] {
+    for (const u32 max_packet : {512u, 1024u}) {
+      transfer_test test(max_packet);
+      ring_reader controller(test.queue.ring());
+      for (u32 round = 0; round < 40; ++round) {
+        std::vector<dma_segment> segments;
+        u32 total = 0;
+        for (u32 i = 0; i < 300 + round; ++i) {
+          const u32 length = 1 + (i * 37 + round * 11) % 3000;
+          segments.push_back({phys_addr{0x10'0000 + u64{i} * 0x3333}, length});
+          total += length;
+        }
+        usb::transfer t = test.make(segments);
+        const u32 before = test.queue.ring().enqueue();
+        ASSERT_TRUE(test.queue.add(t));
+        u32 sum = 0, last = before;
+        for (u32 at = before; at != test.queue.ring().enqueue(); at = test.queue.ring().next(at)) {
+          const trb& piece = test.queue.ring().at(at);
+          const u32 length = trb_status::length::get(piece.status);
+          ASSERT_GT(length, 0u);
+          ASSERT_LE((piece.parameter & 0xFFFF) + length, 0x1'0000u);
+          sum += length;
+          last = at;
+          const bool before_link =
+              at % producer_ring::segment_trbs == producer_ring::segment_trbs - 2;
+          if (before_link && sum < total && length > sum % max_packet) {
+            ASSERT_EQ(sum % max_packet, 0u) << "a packet is split by a Link";
+          }
+          ASSERT_EQ(trb_control::chain::in(piece.control), sum < total);
+        }
+        ASSERT_EQ(sum, total);
+        controller.read();
+        ASSERT_TRUE(test.queue.on_event(test.address_of(last), completion::success, 0));
+        ASSERT_EQ(t.actual, total);
+      }
+    }
+  });
+}
+
+TEST(xhci_transfer_queue, refuses_what_does_not_fit) {
+  sim::run(1, [] {
+    transfer_test test;
+    std::vector<dma_segment> many(800, dma_segment{phys_addr{0x10000}, 1024});
+    usb::transfer large = test.make(many);
+    EXPECT_EQ(test.queue.add(large).error(), error::enomem);
+    std::vector<usb::transfer> small(transfer_queue::max_transfers + 1, test.make(test.one));
+    for (u32 i = 0; i < transfer_queue::max_transfers; ++i) ASSERT_TRUE(test.queue.add(small[i]));
+    EXPECT_EQ(test.queue.add(small.back()).error(), error::enomem);
+  });
+}
+
+}  // namespace
+}  // namespace xhci
