@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-from measure import cache, phases, report
+from measure import cache, phases, picture, report
 from measure.functions import Functions
 from measure.guests import OUT, PEER, Linux, Replug, build_counter, prepare_peer
 
@@ -86,7 +86,7 @@ def main():
     text = report.as_text(lines, figures)
     (OUT / "bench.txt").write_text(text, encoding="utf-8")
     print(text)
-    report.draw(lines, OUT / "bench.svg")
+    picture.draw(lines, OUT / "bench.svg")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The table and the picture: each line with the ratio to Linux, above 1 where we are ahead."""
+"""The table: each line with the ratio to Linux, above 1 where we are ahead."""
 
 from dataclasses import dataclass
 
@@ -50,8 +50,9 @@ RATES = ([(f"write 16 MiB by {size}, durable", f"seqw_{size}.durable_us", BIG / 
             ("append 1 KiB + fsync", "append_fsync.durable_us", APPENDS, "ops/s")])
 BOOT = (("boot to prompt (Linux: to init)", "boot.prompt_s"), ("boot to mounted", "boot.mounted_s"),
         ("plug to mounted (Linux: from its drivers on)", "plug.mounted_s"))
-PHASES = ("seqw_1k", "seqw_4k", "seqw_64k", "seqr_1k", "seqr_64k", "cached_1k", "cached_64k",
-          "small_create", "small_unlink", "rndw", "append_sync", "append_fsync")
+SEQUENTIAL = tuple(f"seq{way}_{size}" for way in "wr" for size, _ in SIZES)
+PHASES = (*SEQUENTIAL, *(f"cached_{size}" for size, _ in SIZES), "small_create", "small_unlink",
+          "rndw", "append_sync", "append_fsync")
 PER_MIB = (("commands", "SCSI commands"), ("trbs", "TRBs"), ("doorbells", "doorbells"),
            ("interrupts", "interrupts"))
 
@@ -75,7 +76,7 @@ def lines_of(systems):
                 value(f"{phase}.insns", 1 / USER_BYTES[phase]))
         else:
             add("instructions", "count", phase, "M", value(f"{phase}.insns", 1e-6))
-    for phase in ("seqw_1k", "seqw_64k", "seqr_1k", "seqr_64k"):
+    for phase in SEQUENTIAL:
         for key, name in PER_MIB:
             add("the bus", "count", f"{phase}, {name} per MiB", "",
                 value(f"{phase}.{key}", MIB / USER_BYTES[phase]))
@@ -134,25 +135,3 @@ def cache_text(policies):
         for buffers, costs in sizes.items():
             yield (f"  {'policy=' + policy if policy else 'ours':12} {buffers:6} buffers   "
                    + "   ".join(f"{what} {cost:,.0f}" for what, cost in costs.items()))
-
-
-def draw(lines, path):
-    import matplotlib  # pylint: disable=import-outside-toplevel
-    matplotlib.use("svg")
-    from matplotlib import pyplot  # pylint: disable=import-outside-toplevel
-    drawn = [line for line in reversed(lines) if line.ratio]
-    if not drawn:
-        return
-    figure, axes = pyplot.subplots(figsize=(9, 0.21 * len(drawn) + 1))
-    colours = ["tab:red" if line.ratio < 1 else "tab:olive" if line.ratio < 1.5 else "tab:green"
-               for line in drawn]
-    axes.barh(range(len(drawn)), [line.ratio for line in drawn], color=colours)
-    axes.set_yticks(range(len(drawn)), [f"{line.name} ({line.group})" for line in drawn],
-                    fontsize=6)
-    axes.set_xscale("log")
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.axvline(1.5, color="grey", linewidth=0.5, linestyle=":")
-    axes.set_xlabel("times better than Linux")
-    axes.margins(y=0.01)
-    figure.tight_layout()
-    figure.savefig(path)
