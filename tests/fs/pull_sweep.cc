@@ -29,7 +29,7 @@ const std::vector<byte>& used_image() {
     plug_as(stick, sda);
     kassert(process.mount() && process.mkdir("/mnt/music"));
     for (const char* name : {"/mnt/one", "/mnt/two", "/mnt/music/three"})
-      kassert(process.write(name, sample_text(20'000, 77)));
+      kassert(process.write(name, pattern(20'000, 77)));
     kassert(process.umount());
   });
   return image = {stick.durable().begin(), stick.durable().end()};

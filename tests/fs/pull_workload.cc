@@ -50,8 +50,8 @@ void pull_workload::run(session& process) {
 void pull_workload::write_files(session& process, const std::string& mount, const std::string& top,
                                 u32 seed) {
   const auto at = [&](const std::string& name) { return mount + top + name; };
-  const std::string long_text = sample_text(9'500, seed);  // needs the indirect block
-  const std::string short_text = sample_text(1'700, seed + 50);
+  const std::string long_text = pattern(9'500, seed);  // needs the indirect block
+  const std::string short_text = pattern(1'700, seed + 50);
   if (demand(process.mkdir(at("")), "mkdir")) model_[top].directory = true;
   if (demand(process.write(at("/long"), long_text), "write"))
     model_[top + "/long"].content = long_text;
@@ -85,7 +85,7 @@ void pull_workload::write_files(session& process, const std::string& mount, cons
 // Written twice, so that blocks whose first version is on its way get a second one.
 void pull_workload::write_large_file(session& process) {
   for (u32 version : {1u, 2u}) {
-    const std::string text = sample_text(90'000, version);
+    const std::string text = pattern(90'000, version);
     if (demand(process.overwrite("/mnt/large", text), "write")) model_["/large"].content = text;
   }
 }
@@ -93,7 +93,7 @@ void pull_workload::write_large_file(session& process) {
 void pull_workload::promise_used_files() {
   model_["/music"].directory = true;
   for (const char* name : {"/one", "/two", "/music/three"})
-    model_[name].content = sample_text(20'000, 77);
+    model_[name].content = pattern(20'000, 77);
 }
 
 void pull_workload::run_little(session& process) {
@@ -108,11 +108,11 @@ void pull_workload::begin_little(session& process) {
     case workload::create:
       for (const char* path : {"/new", "/music/new", "/newer"}) write(process, path, "");
       return;
-    case workload::write: return write(process, "/new", sample_text(9'500, 5));
+    case workload::write: return write(process, "/new", pattern(9'500, 5));
     case workload::append:
-      for (u32 i = 0; i < 3; ++i) append(process, "/one", sample_text(700, i));
+      for (u32 i = 0; i < 3; ++i) append(process, "/one", pattern(700, i));
       return;
-    case workload::overwrite: return overwrite(process, "/one", 8'000, sample_text(3'000, 6));
+    case workload::overwrite: return overwrite(process, "/one", 8'000, pattern(3'000, 6));
     case workload::mkdir: make_directory(process, "/d"); return make_directory(process, "/d/e");
     case workload::rmdir:
       make_directory(process, "/d");
@@ -145,10 +145,10 @@ void pull_workload::two_processes(session& process) {
   in_parallel(2, [&](u32 number) {
     session mine = process.fork();
     if (number == 0) {
-      write(mine, "/new", sample_text(5'000, 8));
+      write(mine, "/new", pattern(5'000, 8));
       rename(mine, "/new", "/music/newer");
     } else {
-      append(mine, "/one", sample_text(2'000, 9));
+      append(mine, "/one", pattern(2'000, 9));
       unlink(mine, "/music/three");
     }
   });

@@ -44,7 +44,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
       1,
       [](session& process) {
         for (const char* name : {"1", "2"})
-          ASSERT_TRUE(process.write(std::string("/mnt/") + name, sample_text(99, name[0] == '1')));
+          ASSERT_TRUE(process.write(std::string("/mnt/") + name, pattern(99, name[0] == '1')));
         ASSERT_TRUE(process.mkdir("/mnt/d"));
         for (const char* name : {"1", "2"})
           ASSERT_TRUE(process.rename(std::string("/mnt/") + name, std::string("/mnt/d/") + name));
@@ -71,7 +71,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
         }
         unlinker->join();
         EXPECT_FALSE(process.read("/mnt/d/1"));
-        EXPECT_EQ(process.read("/mnt/d/2"), sample_text(99, 1));
+        EXPECT_EQ(process.read("/mnt/d/2"), pattern(99, 1));
       });
 }
 
@@ -84,13 +84,13 @@ TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
       session process(boot_with_root());
       plug_as(stick, sda);
       ASSERT_TRUE(process.mount());
-      ASSERT_TRUE(process.write("/mnt/old", sample_text(900, 1)));
+      ASSERT_TRUE(process.write("/mnt/old", pattern(900, 1)));
       ASSERT_TRUE(process.write("/mnt/young", ""));
       ASSERT_TRUE(sys_sync());
-      ASSERT_TRUE(process.write_at("/mnt/old", 0, sample_text(900, 2)));
+      ASSERT_TRUE(process.write_at("/mnt/old", 0, pattern(900, 2)));
       stick.max_sectors = SECTORS_PER_BLOCK;
       stick.least_latency = stick.most_latency = 100_ms;
-      const std::string young = sample_text(900, 3);
+      const std::string young = pattern(900, 3);
       in_parallel(3, [&](u32 number) {
         session mine = process.fork();
         sleep_for(duration{number * (10_ms).ns});
@@ -118,7 +118,7 @@ TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
     with_cold_stick(
         seed, [](session&) {},
         [](session& process) {
-          const std::string old = sample_text(7'000, 1), young = sample_text(7'000, 2);
+          const std::string old = pattern(7'000, 1), young = pattern(7'000, 2);
           ASSERT_TRUE(process.write("/mnt/old", old));
           in_parallel(3, [&](u32 number) {
             session mine = process.fork();

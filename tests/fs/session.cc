@@ -1,9 +1,6 @@
 #include "tests/fs/session.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <cstring>
 
 #include "drivers/block/ramdisk.h"
 #include "hal/memory.h"
@@ -32,10 +29,6 @@ void make_root_tree(fs_context& root) {
                     dev_id(abi::major_info, static_cast<u8>(abi::info_file::ckpt))));
 }
 
-std::span<const byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
 }  // namespace
 
 fs_context boot_with_root(const boot_options& options) {
@@ -48,61 +41,29 @@ fs_context boot_with_root(const boot_options& options) {
   return std::move(*root);
 }
 
-result<void> session::put(const std::string& path, u32 flags, u32 offset,
-                          const std::string& bytes) {
-  file* f = TRY(open_file(context_, path, abi::o_wronly | flags, 0644));
-  result<u32> written = seek_file(*f, static_cast<i32>(offset), abi::seek_set);
-  if (written) written = write_file(*f, bytes_of(bytes));
-  const result<void> closed = close_file(*f);
-  if (!written) return fail(written.error());
-  if (*written != bytes.size()) return fail(error::enospc);
-  return closed;
-}
-
 result<void> session::write(const std::string& path, const std::string& content) {
-  return put(path, abi::o_creat | abi::o_trunc, 0, content);
+  return write_to(context_, path, content);
 }
 
 result<void> session::write_at(const std::string& path, u32 offset, const std::string& bytes) {
-  return put(path, 0, offset, bytes);
+  return sim::write_at(context_, path, offset, bytes, 0);
 }
 
 result<void> session::overwrite(const std::string& path, const std::string& content) {
-  return put(path, abi::o_creat, 0, content);
+  return write_to(context_, path, content, abi::o_creat);
 }
 
 result<void> session::append(const std::string& path, const std::string& bytes) {
-  return put(path, abi::o_append, 0, bytes);
+  return write_to(context_, path, bytes, abi::o_append);
 }
 
-result<std::string> session::read(const std::string& path) {
-  file* f = TRY(open_file(context_, path, abi::o_rdonly, 0));
-  std::string content;
-  std::array<byte, 700> part;
-  result<u32> count = 0;
-  while ((count = read_file(*f, part)) && *count > 0)
-    content.append(reinterpret_cast<const char*>(part.data()), *count);
-  const result<void> closed = close_file(*f);
-  if (!count) return fail(count.error());
-  TRY(closed);
-  return content;
-}
+result<std::string> session::read(const std::string& path) { return read_from(context_, path); }
 
 result<void> session::sync_file(const std::string& path) {
   file* f = TRY(open_file(context_, path, abi::o_rdonly, 0));
   const result<void> synced = ::sync_file(*f);
   TRY(close_file(*f));
   return synced;
-}
-
-std::string sample_text(size_t length, u32 seed) {
-  std::string text(length, '\0');
-  u32 state = seed * 2654435761u + 1;
-  for (char& c : text) {
-    state = state * 1664525u + 1013904223u;
-    c = static_cast<char>('!' + (state >> 24) % 90);
-  }
-  return text;
 }
 
 }  // namespace sim

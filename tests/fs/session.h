@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "fs/fs.h"
+#include "tests/fs/files.h"
 #include "tests/fs/machine.h"
 
 namespace sim {
@@ -48,12 +48,7 @@ class session {
   }
 
  private:
-  result<void> put(const std::string& path, u32 flags, u32 offset, const std::string& bytes);
-
   fs_context context_;
 };
-
-// Bytes that differ from place to place and from seed to seed.
-std::string sample_text(size_t length, u32 seed);
 
 }  // namespace sim

@@ -39,7 +39,7 @@ void expect_conflict(const std::function<void(session&)>& before,
     session process(boot_with_root({.buffers = 64}));
     plug_as(stick, sda);
     ASSERT_TRUE(process.mount());
-    ASSERT_TRUE(process.write("/mnt/a", sample_text(5'000, 1)));
+    ASSERT_TRUE(process.write("/mnt/a", pattern(5'000, 1)));
     ASSERT_TRUE(sys_sync());
     before(process);
     EXPECT_EQ(held(), 0u);
@@ -84,14 +84,14 @@ TEST(guards, sync_does_not_wait_for_the_inodes_of_an_absent_stick) {
     session process(boot_with_root({.io_wait = 100_s}));
     plug_as(stick, sda);
     ASSERT_TRUE(process.mount());
-    ASSERT_TRUE(process.write("/mnt/a", sample_text(2'000, 1)));
+    ASSERT_TRUE(process.write("/mnt/a", pattern(2'000, 1)));
     ASSERT_TRUE(process.umount());
     ASSERT_TRUE(process.mount());
     ASSERT_TRUE(process.sync_file("/mnt/a"));  // its inode is in memory now, its data are not
     stick.least_latency = stick.most_latency = 500_ms;
     auto writer = spawn("writer", [&] {
       session mine = process.fork();
-      EXPECT_TRUE(mine.write_at("/mnt/a", 0, sample_text(1'500, 2)));
+      EXPECT_TRUE(mine.write_at("/mnt/a", 0, pattern(1'500, 2)));
     });
     sleep_for(100_ms);
     pull_from(stick, sda);
@@ -114,8 +114,8 @@ TEST(guards, an_operation_ends_with_its_inode_in_its_buffer) {
     session process(boot_with_root());
     plug_as(stick, sda);
     ASSERT_TRUE(process.mount());
-    ASSERT_TRUE(process.write("/mnt/a", sample_text(100, 1)));
-    ASSERT_TRUE(process.append("/mnt/a", sample_text(50, 2)));
+    ASSERT_TRUE(process.write("/mnt/a", pattern(100, 1)));
+    ASSERT_TRUE(process.append("/mnt/a", pattern(50, 2)));
     EXPECT_EQ(byte_of(sda, inode_table / BLOCK_SIZE, first_file + size_within), 150);
     EXPECT_TRUE(process.umount());
   });

@@ -15,7 +15,7 @@ using volume_state = checkpoint::volume_state;
 
 TEST(row_14, when_hold_is_over_the_files_are_named) {
   with_mounted_stick([](medium& stick, session& process) {
-    write_and_pull(stick, process, "/mnt/notes.txt", sample_text(3'000, 1));
+    write_and_pull(stick, process, "/mnt/notes.txt", pattern(3'000, 1));
     sleep_for(301_s);
     EXPECT_EQ(state_of(sda), volume_state::dead);
     EXPECT_EQ(held(), 0u);
@@ -47,7 +47,7 @@ TEST(row_16, a_stick_that_was_given_up_gets_no_old_blocks) {
 
 TEST(row_17, writers_wait_for_a_flush_and_lose_nothing) {
   with_mounted_stick(1, {.buffers = 512, .slots = 128}, [](medium& stick, session& process) {
-    const std::string text = sample_text(200'000, 4);
+    const std::string text = pattern(200'000, 4);
     ASSERT_TRUE(process.write("/mnt/large", text));
     EXPECT_GT(stick.count(block_command::flush), 0u);
     expect_on_medium(stick, process, "/large", text);
@@ -58,7 +58,7 @@ TEST(row_17, writers_wait_for_a_flush_and_lose_nothing) {
 
 TEST(row_18, a_read_of_an_uncached_block_waits_and_ends_by_a_signal) {
   with_mounted_stick([](medium& stick, session& process) {
-    ASSERT_TRUE(process.write("/mnt/file", sample_text(50'000, 1)));
+    ASSERT_TRUE(process.write("/mnt/file", pattern(50'000, 1)));
     ASSERT_TRUE(sys_sync());
     invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
     pull_from(stick, sda);

@@ -45,7 +45,7 @@ class rows_2_to_4 : public ::testing::TestWithParam<moment> {};
 TEST_P(rows_2_to_4, nothing_is_lost) {
   for_each_seed(5, [](u64 seed) {
     with_mounted_stick(seed, {}, [](medium& stick, session& process) {
-      const std::string text = sample_text(3'000, 1);
+      const std::string text = pattern(3'000, 1);
       ASSERT_TRUE(process.write("/mnt/text", text));
       stick.pull_at(stick.steps() + GetParam().step, {});
       EXPECT_TRUE(sys_sync()) << "an absent volume is skipped";

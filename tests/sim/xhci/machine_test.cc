@@ -39,7 +39,7 @@ TEST_P(usb_stack, carries_files_through_a_pull) {
       stick.plug(machine.port(GetParam().port));
       await_state(sda, volume_state::live);
       ASSERT_TRUE(process.mount());
-      const std::string text = sample_text(150'000, 3);
+      const std::string text = pattern(150'000, 3);
       ASSERT_TRUE(process.write("/mnt/file", text));
       ASSERT_TRUE(sys_sync());
       ASSERT_TRUE(process.append("/mnt/file", "and more"));
@@ -86,7 +86,7 @@ void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 por
       stick.plug(machine.port(port));
       await_state(sda, volume_state::live);
       ASSERT_TRUE(process.mount());
-      const std::string text = sample_text(40'000, 3);
+      const std::string text = pattern(40'000, 3);
       ASSERT_TRUE(process.write("/mnt/file", text));
       trouble(machine, stick);
       static_cast<void>(sys_sync());
