@@ -4,8 +4,8 @@
 // driver that breaks a rule which hardware relies on – cycle bits, TDs, contexts, doorbells, memory
 // that it does not own – is told so in violations(), and gets the error that hardware gives.
 //
-// - registers.cc: the window. ports.cc: the root hub. commands.cc: the command ring. transfers.cc:
-//   the endpoints. events.cc: the event ring and the interrupt.
+// - registers.cc: the window. ports.cc: the root hub. commands.cc: the command ring.
+//   descriptors.cc: TDs. transfers.cc: the endpoints. events.cc: the event ring and the interrupt.
 // - Everything that takes time is an action on the timeline. What a driver writes acts at once.
 // - on_step is called at every point where a pull makes a difference; the device behind a port may
 //   be gone when it returns.
@@ -165,14 +165,16 @@ class controller final : public mmio_model {
   void show_endpoint(const slot& s, u32 dci) const;
   bool busy(const endpoint& e) const;
 
-  // transfers.cc
-  void ring_doorbell(u32 id, u32 value);
-  void kick(u32 id, u32 dci, duration least = {}, duration most = 25_us);
-  void serve(u32 id, u32 dci);
+  // descriptors.cc
   bool begin_td(slot& s, u32 dci);
   void check_td(const slot& s, u32 dci);
   std::optional<fetched_trb> fetch(ring_position& at, bool inside_td);
   bool fetch_current(u32 id, u32 dci);
+
+  // transfers.cc
+  void ring_doorbell(u32 id, u32 value);
+  void kick(u32 id, u32 dci, duration least = {}, duration most = 25_us);
+  void serve(u32 id, u32 dci);
   void transact(u32 id, u32 dci);
   void transact_setup(u32 id, u32 dci);
   void transact_out(u32 id, u32 dci, usb_function& device);

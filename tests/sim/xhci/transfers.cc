@@ -1,5 +1,5 @@
-// The endpoints: from a doorbell over transfer descriptors to packets and events (xHCI 1.2, 4.9 to
-// 4.11). One call of serve() is one transaction on the wire.
+// The endpoints: from a doorbell to packets and events (xHCI 1.2, 4.10). One call of serve() is one
+// transaction on the wire.
 #include <algorithm>
 
 #include "tests/sim/scheduler.h"
@@ -52,84 +52,6 @@ void controller::serve(u32 id, u32 dci) {
   if (e.state != ep_running) return;
   if (!reachable(s)) return lose_contact(id, dci);
   transact(id, dci);
-}
-
-// --- transfer descriptors ---
-
-// The TRB at a position, over Links; nothing when it is still the driver's.
-std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool inside_td) {
-  for (int links = 0; links < 3; ++links) {
-    const trb t = dma_.read<trb>(at.at, 0, "a ring");
-    if (t.cycle() != at.cycle || t.type() == 0) return std::nullopt;
-    if (t.type() != trb_link) {
-      fetched_trb found{t, at.at.address, {}};
-      at.at.address += sizeof(trb);
-      return found;
-    }
-    if (t.chain() != inside_td)
-      complain(inside_td ? "a Link inside a TD is not chained" : "a Link between TDs is chained");
-    if (t.toggle()) at.cycle = !at.cycle;
-    at.at = dma_.learn(t.parameter & ~u64{15}, sizeof(trb), "a ring segment");
-  }
-  complain("a ring of nothing but Links");
-  return std::nullopt;
-}
-
-bool controller::begin_td(slot& s, u32 dci) {
-  endpoint& e = s.endpoints[dci];
-  ring_position at = e.dequeue;
-  for (bool chained = false;;) {
-    std::optional<fetched_trb> next = fetch(at, chained);
-    if (!next) {
-      if (chained) complain("a TD was handed over before it was complete");
-      e.td.clear();
-      return false;
-    }
-    if (!next->t.immediate() && next->t.length() > 0)
-      next->data = dma_.learn(next->t.parameter, next->t.length(), "a transfer's data");
-    chained = next->t.chain();
-    e.td.push_back(*next);
-    if (!chained) break;
-  }
-  e.behind = at;
-  e.index = e.offset = 0;
-  e.fetched = false;
-  check_td(s, dci);
-  return true;
-}
-
-// Rules that hardware relies on without looking (4.11, 6.4.1).
-void controller::check_td(const slot& s, u32 dci) {
-  const endpoint& e = s.endpoints[dci];
-  const u32 total = left_of(e), packets = (total + e.max_packet - 1) / e.max_packet;
-  u32 done = 0;
-  for (size_t i = 0; i < e.td.size(); ++i) {
-    const trb& t = e.td[i].t;
-    done += t.length();
-    const bool last = i + 1 == e.td.size();
-    const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
-    if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
-    if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");
-    // What stands before a Link inside a TD is whole packets (4.11.7.1).
-    const bool link_follows = !last && e.td[i + 1].address != e.td[i].address + sizeof(trb);
-    if (link_follows && done % e.max_packet) complain("a packet reaches over a Link");
-  }
-}
-
-// Looks at the TRB under way, which the driver may not have touched since it handed it over.
-bool controller::fetch_current(u32 id, u32 dci) {
-  step(step_kind::trb_fetch);
-  endpoint& e = slots_[id].endpoints[dci];
-  if (e.td.empty() || e.state != ep_running) return false;
-  e.fetched = true;
-  const fetched_trb& f = e.td[e.index];
-  const u64 end = (f.t.parameter & 0xFFFF) + f.t.length();
-  if (!f.t.immediate() && end > 0x1'0000) {
-    complain("a TRB's data cross a boundary of 64 KiB");
-    halt(id, dci, trb_error, ep_error);
-    return false;
-  }
-  return true;
 }
 
 // --- transactions ---
