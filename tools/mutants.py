@@ -116,8 +116,8 @@ class Workshop:
         """None if all of these tests pass, otherwise the one that failed and how."""
         command = [self.program, f"--gtest_filter={selection}", "--gtest_fail_fast",
                    "--gtest_color=no"]
-        with subprocess.Popen(command, cwd=self.tree, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(command, cwd=self.tree, text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             try:
                 output, _ = process.communicate(
                     timeout=PATIENCE_FOR_ALL if selection == "*" else PATIENCE)

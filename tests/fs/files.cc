@@ -10,7 +10,7 @@ std::string pattern(size_t size, u32 salt, size_t from) {
   std::string text(size, '\0');
   for (size_t i = 0; i < size; ++i) {
     const u64 at = (from + i) / 4 * 2654435761u + salt * 40503u;
-    text[i] = static_cast<char>(at >> (from + i) % 4 * 8 | 1);
+    text[i] = static_cast<char>('!' + (at >> (from + i) % 4 * 8 & 0xFF) % 90);
   }
   return text;
 }

@@ -11,7 +11,7 @@
 
 namespace sim {
 
-// A string whose every byte depends on its position and on `salt`.
+// Printable text whose every character depends on its position and on `salt`.
 std::string pattern(size_t size, u32 salt = 0, size_t from = 0);
 
 // What a process would do, with the error that came out.
