@@ -1,5 +1,5 @@
 // Our policy. Every head is on exactly one list, or on none:
-//   its disk's dirty list   b_dirt                             oldest first
+//   its disk's dirty list   b_dirt                             oldest first, till it is walked
 //   the free list           clean, not in use, not locked      next to be claimed first
 //   none                    clean and (in use or locked)
 #include <array>
@@ -34,28 +34,28 @@ class buffer_lists final : public buffer_policy {
   dev_id disk_to_write() override {
     dev_id dirtiest{};
     u32 most = 0;
-    for (buffer_list& dirty : dirty_) {
-      const buffer_head* oldest = dirty.front();
-      if (!oldest || dirty.size() <= most || !resolve(oldest->b_dev)) continue;
-      most = dirty.size();
-      dirtiest = whole_disk(oldest->b_dev);
+    for (const dirty_list& dirty : dirty_) {
+      const buffer_head* first = dirty.list.front();
+      if (!first || dirty.list.size() <= most || !resolve(first->b_dev)) continue;
+      most = dirty.list.size();
+      dirtiest = whole_disk(first->b_dev);
     }
     return dirtiest;
   }
 
-  // Each turn brings the oldest to the end, so the list may change under the walk: what is written
+  // Each turn brings the first to the end, so the list may change under the walk: what is written
   // leaves it, what is dirtied anew joins behind.
   buffer_head* next_dirty(dirty_walk& walk) override {
-    buffer_list& dirty = dirty_[disk_index(walk.disk)];
-    if (walk.position == 0) walk.turns = dirty.size();
+    dirty_list& dirty = dirty_[disk_index(walk.disk)];
+    if (!walk.walkers) begin_walk(walk, dirty);
     if (walk.position++ >= walk.turns) return nullptr;
-    buffer_head* bh = dirty.pop_front();
-    if (bh) dirty.push_back(*bh);
+    buffer_head* bh = dirty.list.pop_front();
+    if (bh) dirty.list.push_back(*bh);
     return bh;
   }
 
   buffer_head* first_under_way(dev_id disk) override {
-    for (buffer_head& bh : dirty_[disk_index(disk)])
+    for (buffer_head& bh : dirty_[disk_index(disk)].list)
       if (bh.b_lock) return &bh;
     return nullptr;
   }
@@ -64,13 +64,30 @@ class buffer_lists final : public buffer_policy {
     for (u32 i = 0; i < buffer_total(); ++i)
       kassert(buffer_at(i).b_list_link.owner == list_for(buffer_at(i)));
     u32 listed = free_.size();
-    for (const buffer_list& dirty : dirty_) listed += dirty.size();
+    for (const dirty_list& dirty : dirty_) listed += dirty.list.size();
     kassert(listed <= buffer_total());
   }
 
  private:
+  struct dirty_list {
+    buffer_list list;
+    u32 walkers = 0;
+  };
+
+  // In the order of their blocks, so that neighbours become one request, however they were dirtied.
+  // Not under another's feet: he counts on what stands where.
+  static void begin_walk(dirty_walk& walk, dirty_list& dirty) {
+    if (dirty.walkers == 0)
+      dirty.list.sort([](const buffer_head& a, const buffer_head& b) {
+        return a.b_dev == b.b_dev ? a.b_blocknr < b.b_blocknr : a.b_dev < b.b_dev;
+      });
+    walk.walkers = &dirty.walkers;
+    ++dirty.walkers;
+    walk.turns = dirty.list.size();
+  }
+
   buffer_list* list_for(const buffer_head& bh) {
-    if (bh.b_dirt) return &dirty_[disk_index(bh.b_dev)];
+    if (bh.b_dirt) return &dirty_[disk_index(bh.b_dev)].list;
     return is_free(bh) ? &free_ : nullptr;
   }
 
@@ -78,11 +95,11 @@ class buffer_lists final : public buffer_policy {
     if (free_.contains(bh))
       free_.remove(bh);
     else if (bh.b_list_link.linked())
-      dirty_[disk_index(bh.b_dev)].remove(bh);
+      dirty_[disk_index(bh.b_dev)].list.remove(bh);
   }
 
   buffer_list free_;
-  std::array<buffer_list, NR_DISK_INDEXES> dirty_;
+  std::array<dirty_list, NR_DISK_INDEXES> dirty_;
 };
 
 constinit buffer_lists lists{};

@@ -17,12 +17,19 @@ using buffer_list = intrusive_list<buffer_head, &buffer_head::b_list_link>;
 
 // A walk over the dirty buffers of a disk. Whoever walks may sleep at each: whatever is dirty from
 // the walk's beginning until its turn comes has a turn, in this walk or in another's that passes it
-// meanwhile. A walk without a sleep leaves everything in its order.
+// meanwhile.
 struct dirty_walk {
   explicit dirty_walk(dev_id whole_disk) : disk(whole_disk) {}
+  dirty_walk(const dirty_walk&) = delete;
+  dirty_walk& operator=(const dirty_walk&) = delete;
+  ~dirty_walk() {
+    if (walkers) --*walkers;
+  }
+
   dev_id disk;
   u32 position = 0;
   u32 turns = 0;
+  u32* walkers = nullptr;  // ours: who counts the walks that are under way
 };
 
 class buffer_policy {

@@ -10,6 +10,9 @@
 // - The list does not own its elements and forgets them when it dies.
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "lib/types.h"
 
 template <class T>
@@ -80,7 +83,56 @@ class intrusive_list {
     return first;
   }
 
+  // Puts the elements in order; those of which neither is before(a, b) the other keep theirs. A
+  // merge sort of the runs that are in order already, so what is nearly sorted costs one pass.
+  template <class Before>
+  void sort(Before before) {
+    std::array<T*, 32> merged{};  // [i]: nothing, or 2^i runs made one; the earlier, the higher i
+    for (T* rest = front_; rest;) {
+      T* run = cut_run(rest, before);
+      u32 i = 0;
+      for (; merged[i]; ++i) run = merge(std::exchange(merged[i], nullptr), run, before);
+      merged[i] = run;
+    }
+    T* all = nullptr;
+    for (T* run : merged) all = merge(run, all, before);
+    relink(all);
+  }
+
  private:
+  // While it sorts, chains are linked by `next` alone.
+  static T*& next_of(T& element) { return (element.*Link).next; }
+
+  // Takes the elements off `rest` that stand in order at its beginning.
+  template <class Before>
+  static T* cut_run(T*& rest, Before before) {
+    T* first = rest;
+    T* last = first;
+    while (next_of(*last) && !before(*next_of(*last), *last)) last = next_of(*last);
+    rest = std::exchange(next_of(*last), nullptr);
+    return first;
+  }
+
+  template <class Before>
+  static T* merge(T* earlier, T* later, Before before) {
+    T* first = nullptr;
+    T** end = &first;
+    while (earlier && later) {
+      T*& least = before(*later, *earlier) ? later : earlier;
+      *end = least;
+      end = &next_of(*least);
+      least = *end;
+    }
+    *end = earlier ? earlier : later;
+    return first;
+  }
+
+  void relink(T* first) {
+    front_ = first;
+    back_ = nullptr;
+    for (T* at = first; at; at = next_of(*at)) (at->*Link).prev = std::exchange(back_, at);
+  }
+
   T* front_ = nullptr;
   T* back_ = nullptr;
   u32 size_ = 0;

@@ -65,6 +65,28 @@ TEST(intrusive_list, random_operations_like_std_list) {
   }
 }
 
+TEST(intrusive_list, sorts_and_keeps_the_order_of_equals) {
+  std::mt19937 random(1);
+  for (u32 size : {0u, 1u, 2u, 3u, 17u, 200u}) {
+    std::vector<element> elements(size);
+    element_list ours;
+    std::list<int> theirs;
+    for (element& e : elements) {
+      e.value = static_cast<int>(random() % 1000);
+      ours.push_back(e);
+      theirs.push_back(e.value);
+    }
+    const auto before = [](const element& a, const element& b) {
+      return a.value / 10 < b.value / 10;
+    };
+    ours.sort(before);
+    theirs.sort([](int a, int b) { return a / 10 < b / 10; });
+    expect_same(ours, theirs);
+    ours.sort(before);
+    expect_same(ours, theirs);
+  }
+}
+
 TEST(intrusive_list, pop_front_until_empty) {
   std::array<element, 3> elements;
   element_list list;

@@ -145,7 +145,8 @@ def dirty_lists():
     """[(name, list)] of the disks that have dirty buffers."""
     found = []
     lists = variable("lists", "fs/buffer_lists.cc")["dirty_"]
-    for index, dirty in enumerate(array(lists)):
+    for index, of_disk in enumerate(array(lists)):
+        dirty = of_disk["list"]
         if int(dirty["size_"]):
             name = f"sd{chr(ord('a') + index - 1)}" if index else "others"
             found.append((name, dirty))
@@ -155,8 +156,8 @@ def dirty_lists():
 class Dirty(Command):
     """dirty [all]: the dirty lists, a disk each, the oldest block first.
 
-`sync` and the forced write in getblk work on these lists alone: their cost is the number of lines
-here, not the size of the cache."""
+`sync` and the forced write in getblk put a list into the order of its blocks and work on it alone:
+their cost is the number of lines here, not the size of the cache."""
 
     def run(self, arguments):
         lists = dirty_lists()
