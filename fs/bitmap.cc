@@ -107,8 +107,8 @@ result<void> fill_block(operation& op, m_inode& owner, block_nr block,
 
 }  // namespace
 
-result<block_nr> new_block(operation& op, m_inode& owner, const block_content& content) {
-  super_block& sb = super_of(owner);
+result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
+                           const block_content& content) {
   const bit_map map = zone_map(sb);
   const u32 bit = TRY(allocate_bit(op, map));
   map.hint = std::max(map.hint, bit + 1);

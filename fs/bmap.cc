@@ -53,13 +53,12 @@ u32 run_length(const super_block& sb, const buffer_ref& indirect, u32 index) {
 u16 as_zone(block_nr block) { return static_cast<u16>(block.value()); }
 
 // One step of create_block: where an indirect block has no entry yet, `content` gets a block.
-result<created_block> create_entry(operation& op, m_inode& inode, block_nr indirect, u32 index,
-                                   const block_content& content) {
-  super_block& sb = super_of(inode);
+result<created_block> create_entry(operation& op, super_block& sb, m_inode& inode,
+                                   block_nr indirect, u32 index, const block_content& content) {
   buffer_ref buffer = TRY(bread(inode.i_dev, indirect));
   const block_nr old = TRY(checked(sb, buffer.as<le16>(entry_offset(index))));
   if (old != block_nr{}) return created_block{old, false};
-  const block_nr block = TRY(new_block(op, inode, content));
+  const block_nr block = TRY(new_block(op, sb, inode, content));
   op.about(inode.i_num, inode.i_path.data());
   const result<void> linked = buffer.modify(
       op, entry_offset(index), sizeof(le16),
@@ -72,15 +71,28 @@ result<created_block> create_entry(operation& op, m_inode& inode, block_nr indir
 }
 
 // The same for a zone number in the inode itself.
-result<created_block> create_root(operation& op, m_inode& inode, u32 root,
+result<created_block> create_root(operation& op, super_block& sb, m_inode& inode, u32 root,
                                   const block_content& content) {
-  super_block& sb = super_of(inode);
   const block_nr old = TRY(checked(sb, inode.i_zone[root]));
   if (old != block_nr{}) return created_block{old, false};
-  const block_nr block = TRY(new_block(op, inode, content));
+  const block_nr block = TRY(new_block(op, sb, inode, content));
   inode.i_zone[root] = as_zone(block);
   inode.i_dirt = true;
   return created_block{block, true};
+}
+
+// The indirect block that a file block's zone number stands in; i_table remembers it, so that a
+// writer does not go the whole way for each block.
+result<block_nr> create_table(operation& op, super_block& sb, m_inode& inode, const zone_path& path,
+                              u32 file_block) {
+  const u32 first = file_block - path.index[path.depth - 1];
+  zone_table& table = inode.i_table;
+  if (table.number != block_nr{} && table.file_block == first) return table.number;
+  const block_content empty;
+  created_block at = TRY(create_root(op, sb, inode, path.root, empty));
+  if (path.depth == 2) at = TRY(create_entry(op, sb, inode, at.number, path.index[0], empty));
+  table = {first, at.number};
+  return at.number;
 }
 
 }  // namespace
@@ -116,11 +128,8 @@ result<block_nr> map_of(m_inode& inode, u32 file_block) {
 result<created_block> create_block(operation& op, m_inode& inode, u32 file_block,
                                    const block_content& content) {
   const zone_path path = TRY(path_of(file_block));
-  const block_content empty;
-  created_block at = TRY(create_root(op, inode, path.root, path.depth ? empty : content));
-  for (u32 level = 0; level < path.depth; ++level) {
-    const bool leaf = level + 1 == path.depth;
-    at = TRY(create_entry(op, inode, at.number, path.index[level], leaf ? content : empty));
-  }
-  return at;
+  super_block& sb = super_of(inode);
+  if (path.depth == 0) return create_root(op, sb, inode, path.root, content);
+  const block_nr table = TRY(create_table(op, sb, inode, path, file_block));
+  return create_entry(op, sb, inode, table, path.index[path.depth - 1], content);
 }

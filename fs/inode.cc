@@ -230,7 +230,7 @@ void invalidate_inodes(dev_id dev) {
 
 void forget_zone_runs(dev_id disk) {
   for (m_inode& inode : inode_table)
-    if (whole_disk(inode.i_dev) == disk) inode.i_run = {};
+    if (whole_disk(inode.i_dev) == disk) inode.forget_zones();
 }
 
 void for_each_clean_inode(dev_id disk, void* context,

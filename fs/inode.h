@@ -35,6 +35,13 @@ struct zone_run {
   u32 count = 0;
 };
 
+// The indirect block that create_block linked a zone into last: of the file blocks from
+// `file_block` on. Only truncate takes it from a file.
+struct zone_table {
+  u32 file_block = 0;
+  block_nr number;  // block_nr{}: none yet
+};
+
 struct m_inode {
   // As on the disk.
   u16 i_mode = 0;
@@ -58,6 +65,7 @@ struct m_inode {
   u32 i_diroff = 0;          // a directory: where the last search found its name
   u32 i_no_free_before = 0;  // a directory: no entry in front of this position is free
   pipe_ring* i_pipe = nullptr;
+  zone_table i_table;
   zone_run i_run;  // where bmap looked last; only truncate takes a block from a file
   wait_queue i_wait;
   std::array<char, 64> i_path{};  // last known absolute path, cut in front; for people
@@ -70,6 +78,10 @@ struct m_inode {
   bool is_regular() const { return type() == abi::s_ifreg; }
   bool is_block() const { return type() == abi::s_ifblk; }
   bool is_char() const { return type() == abi::s_ifchr; }
+  void forget_zones() {
+    i_run = {};
+    i_table = {};
+  }
   dev_id rdev() const { return dev_id(i_zone[0]); }
   std::string_view path() const { return i_path.data(); }
 };
@@ -181,7 +193,8 @@ result<void> truncate(operation& op, m_inode& inode, u32 size);
 result<void> zero_tail(operation& op, m_inode& inode, u32 size);
 
 // bitmap.cc. Errors: enospc, eio. new_block's block is filled, and dirty in the cache.
-result<block_nr> new_block(operation& op, m_inode& owner, const block_content& content);
+result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
+                           const block_content& content);
 // Never fails towards its caller: damage is complained about.
 void free_block(operation& op, super_block& sb, block_nr block);
 // A new inode: one link, the caller's ids, now; it stands in no directory and must be written.

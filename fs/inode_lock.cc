@@ -40,9 +40,10 @@ result<fs_operation> begin_change(const m_inode& inode) {
   super_block& sb = super_of(inode);
   if (sb.s_rd_only) return fail(error::erofs);
   super_use use(sb);
-  operation op = TRY(operation::begin(inode.i_dev));
+  result<operation> op = operation::begin(inode.i_dev);
+  if (!op) return fail(op.error());
   TRY(check_alive(inode));
-  return result<fs_operation>(std::in_place, std::move(use), std::move(op));
+  return result<fs_operation>(std::in_place, std::move(use), std::move(*op));
 }
 
 inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {

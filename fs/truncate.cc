@@ -65,7 +65,7 @@ class tree_cutter {
 result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
   tree_cutter cutter(op, inode);
   result<void> outcome;
-  inode.i_run = {};
+  inode.forget_zones();
   inode.i_dirt = true;  // from the first change on, for this sleeps
   u32 start = 0;        // the first file block behind this zone
   for (u32 i = 0; i < NR_ZONES; ++i) {

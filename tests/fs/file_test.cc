@@ -123,6 +123,21 @@ TEST_P(Files, AreCutAndGrownToAnyLength) {
   });
 }
 
+// The zones it had are another's by then.
+TEST_P(Files, GrowAnewAfterTheyWereCut) {
+  on_minix(options(), [](fs_context& ctx) {
+    for (u32 i = 0; i < 3; ++i) {
+      EXPECT_OK(write_to(ctx, "/f", pattern(20'000, i)));
+      EXPECT_OK(truncate_path(ctx, "/f", 0));
+      EXPECT_OK(write_to(ctx, "/g" + std::to_string(i), pattern(20'000, 10 + i)));
+      EXPECT_OK(write_to(ctx, "/f", pattern(20'000, 20 + i)));
+    }
+    for (u32 i = 0; i < 3; ++i)
+      EXPECT_EQ(read_from(ctx, "/g" + std::to_string(i)), pattern(20'000, 10 + i));
+    EXPECT_EQ(read_from(ctx, "/f"), pattern(20'000, 22));
+  });
+}
+
 TEST_P(Files, AFullDiskWritesShortThenSaysSo) {
   disk_options small = options();
   small.blocks = 300;
