@@ -37,7 +37,8 @@ void controller::serve() {
 // No device may let go of its memory before this is over, and the next start waits until all have.
 void controller::stop_after_death() {
   running_ = false;
-  static_cast<void>(halt_and_reset());  // one that has left the bus reads no memory either
+  // One that has left the bus reads no memory either; one that describes itself badly never did.
+  if (operational_.size() != 0) static_cast<void>(halt_and_reset());
   stopped_ = true;
   wake_up(stopping_);
   while (any_port_occupied()) sleep_on(attention_, now() + poll_interval);

@@ -190,6 +190,18 @@ void replug_with(usb_machine& machine, medium& stick, const std::function<void()
   stick.plug(machine.port(1));
 }
 
+TEST(usb_trouble, a_controller_that_describes_itself_badly_is_given_up) {
+  usb_machine machine({.slots = 0});
+  world world({});
+  world.run([&] {
+    boot_with_root();
+    machine.power_on();
+    sleep_for(60_s);
+    EXPECT_TRUE(said("does not start"));
+    EXPECT_TRUE(said("given up"));
+  });
+}
+
 TEST(usb_trouble, a_command_that_hangs_is_aborted) {
   for (u32 type : {9u, 11u, 12u})  // Enable Slot, Address Device, Configure Endpoint
     survives([type](usb_machine& machine, medium& stick) {
