@@ -128,7 +128,7 @@ TEST_P(usb_pull_sweep, loses_nothing) {
   plan.ask_fsck = true;
   const pull_outcome undisturbed = run_with_pulls(plan);
   ASSERT_EQ(undisturbed.complaint_text(), "") << undisturbed.story;
-  std::vector<u64> steps = choose_steps(undisturbed, 1, undisturbed.steps, points_of_each(2));
+  std::vector<u64> steps = choose_steps(undisturbed, 1, undisturbed.steps, points_of_each(5));
   if (const u64 only = number_from("REPLUG_STEP")) steps = {only};
   coverage covered;
   u64 runs = 0;
