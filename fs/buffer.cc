@@ -174,33 +174,28 @@ void forget_block(dev_id dev, block_nr block) {
   checkpoint::forget(dev, block);
 }
 
-// After this nothing sleeps until the change is over.
-result<void> buffer_ref::wait_to_change(operation& op) {
-  do {
-    wait_on_buffer(*bh_);
-    TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
-  } while (bh_->b_lock);
-  return {};
-}
-
 result<void> buffer_ref::begin_modify(operation& op) {
-  TRY(wait_to_change(op));
-  kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
-  checkpoint::before_change(op, bh_->b_blocknr, data(), !bh_->b_dirt);
-  return {};
+  for (;;) {
+    wait_on_buffer(*bh_);
+    kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
+    if (checkpoint::before_change(op, bh_->b_blocknr, data(), !bh_->b_dirt)) return {};
+    TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
+  }
 }
 
 result<void> buffer_ref::begin_overwrite(operation& op) {
-  TRY(wait_to_change(op));
-  const bool known = bh_->b_uptodate && !bh_->b_dirt;
-  checkpoint::before_change(op, bh_->b_blocknr, data(), known);
-  return {};
+  for (;;) {
+    wait_on_buffer(*bh_);
+    const bool known = bh_->b_uptodate && !bh_->b_dirt;
+    if (checkpoint::before_change(op, bh_->b_blocknr, data(), known)) return {};
+    TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
+  }
 }
 
 void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
   bh_->b_uptodate = true;
   story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
-  if (!checkpoint::changed(op, bh_->b_blocknr, data(), offset, length) || bh_->b_dirt) return;
+  if (!checkpoint::changed(op, data(), offset, length) || bh_->b_dirt) return;
   bh_->b_dirt = true;
   the_policy().file(*bh_);
 }

@@ -75,7 +75,6 @@ class [[nodiscard]] buffer_ref {
   }
 
  private:
-  result<void> wait_to_change(operation& op);
   result<void> begin_modify(operation& op);
   result<void> begin_overwrite(operation& op);
   void end_modify(operation& op, u32 offset, u32 length);

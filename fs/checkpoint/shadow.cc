@@ -21,15 +21,10 @@ void wait_while_replayed(volume& v) {
   while (being_replayed(v)) sleep_on(v.changed);
 }
 
-// The slot of the block that is being changed, from wait_to_change until changed; null while it has
-// none. A fresh one holds nothing yet.
+// The slot of the block that is being changed, from before_change until changed. A fresh one holds
+// nothing yet.
 constinit slot* prepared = nullptr;
 constinit bool prepared_is_fresh = false;
-
-void prepare(slot* found) {
-  prepared = found;
-  prepared_is_fresh = !found;
-}
 
 slot& first_shadow(operation& op, volume& v, block_nr block,
                    std::span<const byte, BLOCK_SIZE> content, bool known) {
@@ -112,39 +107,39 @@ result<bool> flush_once(volume& v) {
 
 }  // namespace
 
-result<void> wait_to_change(operation& op, block_nr block) {
-  volume* v = op.shadowed();
-  if (!v) return {};
-  for (;;) {
-    wait_while_replayed(*v);
-    if (v->state == volume_state::dead) return fail(error::eio);
-    prepare(find_slot(op.dev(), block));
-    if (!prepared || !needs_flush(*prepared)) return {};
-    const result<void> flushed = barrier(op.dev());
-    // Pulled: the replay will make room for another version.
-    if (!flushed && flushed.error() == error::enodev)
-      TRY(wait_live(op.dev()));
-    else
-      TRY(flushed);
-  }
-}
-
-void before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
+bool before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
                    bool known) {
   volume* v = op.shadowed();
-  if (!v) return;
-  if (prepared)
-    remember_content(*prepared);
-  else
+  if (!v) return true;
+  if (being_replayed(*v) || v->state == volume_state::dead) return false;
+  prepared = find_slot(op.dev(), block);
+  prepared_is_fresh = !prepared;
+  if (prepared_is_fresh)
     prepared = &first_shadow(op, *v, block, content, known);
+  else if (needs_flush(*prepared))
+    return false;
+  else
+    remember_content(*prepared);
+  return true;
 }
 
-bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
-             u32 length) {
+result<void> wait_to_change(operation& op, block_nr block) {
+  volume& v = *op.shadowed();
+  wait_while_replayed(v);
+  if (v.state == volume_state::dead) return fail(error::eio);
+  const slot* s = find_slot(op.dev(), block);
+  if (!s || !needs_flush(*s)) return {};
+  const result<void> flushed = barrier(op.dev());
+  // Pulled: the replay will make room for another version.
+  if (!flushed && flushed.error() == error::enodev) return wait_live(op.dev());
+  return flushed;
+}
+
+bool changed(operation& op, std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length) {
   const volume* v = op.shadowed();
   if (!v) return true;
   slot& s = *prepared;
-  kassert(s.block == block && s.dev == op.dev() && s.state == slot_state::held);
+  kassert(s.state == slot_state::held);
   if (prepared_is_fresh) offset = 0, length = BLOCK_SIZE;  // what was not changed is new to it too
   std::memcpy(s.content + offset, content.data() + offset, length);
   s.owner = op.owner();

@@ -10,18 +10,17 @@
 
 namespace checkpoint {
 
-// The block is to be changed: sleeps while a replay runs or a flush is needed. Errors: eio when the
-// volume has been given up. The two that follow come after it without a sleep in between.
-result<void> wait_to_change(operation& op, block_nr block);
 // The block is about to be changed. `content` is what the buffer holds, `known` whether that is
 // what the medium holds or will hold (not so for a block that was never read). Takes the block's
-// slot if it has none. Never sleeps.
-void before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
+// slot if it has none. Never sleeps. False, and nothing was done: wait_to_change, then try again.
+bool before_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
                    bool known);
-// It was changed: [offset, offset + length) of content is new. Never sleeps. Tells whether the
-// buffer is to be written (false while the stick is away: the replay will do it).
-bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
-             u32 length);
+// Sleeps while a replay runs or a flush is needed. Errors: eio when the volume has been given up.
+result<void> wait_to_change(operation& op, block_nr block);
+// The block was changed since before_change, without a sleep: [offset, offset + length) of content
+// is new. Never sleeps. Tells whether the buffer is to be written (false while the stick is away:
+// the replay will do it).
+bool changed(operation& op, std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length);
 
 // Read-your-writes: fills `to` from the block's shadow, if it has one. Never sleeps.
 bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to);

@@ -1,6 +1,7 @@
 #include "fs/checkpoint/volume.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "drivers/block/media_event.h"
@@ -128,14 +129,14 @@ void release_if_unused(volume& v) {
   set_state(v, volume_state::none);
 }
 
-void note_file(volume& v, dev_id dev, ino_nr inode, std::string_view path) {
+void note_file(volume& v, dev_id dev, ino_nr inode, const char* path) {
   const auto is_it = [&](const file_note& f) { return f.inode == inode && f.dev == dev; };
   if (v.nr_files > 0 && is_it(v.files[v.nr_files - 1])) return;
   const auto end = v.files.begin() + v.nr_files;
   if (std::find_if(v.files.begin(), end, is_it) != end || v.nr_files == NR_FILE_NOTES) return;
   file_note& note = v.files[v.nr_files++];
   note = {dev, inode, {}};
-  std::copy_n(path.begin(), std::min(path.size(), note.path.size() - 1), note.path.begin());
+  std::copy_n(path, std::min(std::strlen(path), note.path.size() - 1), note.path.begin());
 }
 
 void forget_files(volume& v) {

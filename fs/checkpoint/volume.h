@@ -103,7 +103,7 @@ void give_up(volume& v);
 void release_if_unused(volume& v);
 
 // Notes that a file has data in the set.
-void note_file(volume& v, dev_id dev, ino_nr inode, std::string_view path);
+void note_file(volume& v, dev_id dev, ino_nr inode, const char* path);
 
 // The set is empty: no file has data in it any more. Those of operations that go on stay noted, for
 // an operation notes its file only once.
