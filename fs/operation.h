@@ -1,10 +1,10 @@
 // operation: one change of a file system that must happen whole – the room for it in the checkpoint
 // region is reserved before its first block is dirtied (checkpoint rule 1).
 //
-//   operation op = TRY(operation::begin(dev));     // the only place that waits for room or for the
-//   stick TRY(buffer.modify(op, …)); …                   // never waits for room; also works with
-//   the stick gone }                                              // the end: what was not used is
-//   given back
+//   {
+//     operation op = TRY(operation::begin(dev));  // the only wait for room or for the stick
+//     TRY(buffer.modify(op, …)); …                // no wait for room; also with the stick gone
+//   }                                             // the end: what was not used is given back
 //
 // - Begin before taking any inode lock, hold nothing that a flush could need.
 // - An operation that has begun is completed even when the stick is pulled in its middle: its

@@ -3,9 +3,10 @@
 // cycle bit.
 //
 //   on_controller([](hand_driver& d) {
-//     d.configure();                          // a device in port 1 with endpoints 3 (IN) and 4
-//     (OUT) d.put(4, 0, d.data_trb(512)); d.work(4);                              // the doorbell,
-//     and time for the controller EXPECT_EQ(d.complaints(), "");
+//     d.configure();                    // a device in port 1 with endpoints 3 (IN) and 4 (OUT)
+//     d.put(4, 0, d.data_trb(512));
+//     d.work(4);                        // the doorbell, and time for the controller
+//     EXPECT_EQ(d.complaints(), "");
 //   });
 #pragma once
 
