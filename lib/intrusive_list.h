@@ -87,6 +87,7 @@ class intrusive_list {
   // merge sort of the runs that are in order already, so what is nearly sorted costs one pass.
   template <class Before>
   void sort(Before before) {
+    if (size_ < 2) return;
     std::array<T*, 32> merged{};  // [i]: nothing, or 2^i runs made one; the earlier, the higher i
     for (T* rest = front_; rest;) {
       T* run = cut_run(rest, before);
