@@ -99,7 +99,8 @@ class Model:
                 **{path: content[0] for path, content in self.files.items()}}
 
 
-@pytest.mark.parametrize("options", ["", "buffers=64", "buffers=64 hold=30"])
+@pytest.mark.parametrize("options", ["", "buffers=64", "buffers=64 hold=30",
+                                     "buffers=64 policy=0.11"])
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"seed{seed}")
 def test_everything_that_was_promised_is_there(boot, make_stick, seed, options):
     choice = random.Random(f"{seed} {options}")
