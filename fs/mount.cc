@@ -75,7 +75,7 @@ result<void> settle_volume(super_block& sb, bool force) {
     }
     if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
-    if (checkpoint::absent(dev)) return {};  // and nothing of it is missing
+    if (checkpoint::absent(dev)) return {};  // nothing waits for it; it stays marked as mounted
     const result<void> written = write_out(sb);
     if (written || !checkpoint::absent(dev)) return written;
   }

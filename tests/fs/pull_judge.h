@@ -18,6 +18,10 @@ using complaint_list = std::vector<std::string>;
 complaint_list judge_medium(const medium& stick, const std::map<std::string, image_file>& promised,
                             bool ask_fsck);
 
+// After an umount with the stick in its port: the superblock says VALID. One whose stick is out,
+// with nothing held for it, leaves it as it is (row 21).
+complaint_list judge_state(const medium& stick);
+
 // Rule 6, from the medium's own record: up to the first flush of an attach only the replay writes,
 // and every sector that it writes was read in the same attach before the first write. Counts the
 // writes that it looked at.

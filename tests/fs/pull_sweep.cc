@@ -59,6 +59,7 @@ class experiment {
     outcome_.story = world.console() + log_text(stick_);
     if (world.panicked()) complain("panic: " + world.panic_message());
     complain_all(judge_medium(stick_, work_.promised(), plan_.ask_fsck));
+    if (left_in_port_) complain_all(judge_state(stick_));
     judge_order_of_commands();
     if (other_.count(block_command::write) + other_.count(block_command::flush) > 0)
       complain("another stick was written to");
@@ -145,6 +146,7 @@ class experiment {
       left = process.umount();
       if (!left) sleep_for(5_s);
     }
+    left_in_port_ = stick_.plugged();
     work_.demand(left, "umount");
   }
 
@@ -220,6 +222,7 @@ class experiment {
   medium stick_;
   medium other_;
   bool over_ = false;
+  bool left_in_port_ = false;  // at the end of umount
   pull_outcome outcome_;
   pull_workload work_{plan_, outcome_.complaints};
 
