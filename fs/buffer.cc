@@ -195,7 +195,7 @@ result<void> buffer_ref::begin_overwrite(operation& op) {
 void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
   bh_->b_uptodate = true;
   story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
-  if (!checkpoint::changed(op, data(), offset, length) || bh_->b_dirt) return;
+  if (!checkpoint::changed(op, bh_->b_blocknr, data(), offset, length) || bh_->b_dirt) return;
   bh_->b_dirt = true;
   the_policy().file(*bh_);
 }

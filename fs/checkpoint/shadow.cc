@@ -135,11 +135,12 @@ result<void> wait_to_change(operation& op, block_nr block) {
   return flushed;
 }
 
-bool changed(operation& op, std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length) {
+bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
+             u32 length) {
   const volume* v = op.shadowed();
   if (!v) return true;
   slot& s = *prepared;
-  kassert(s.state == slot_state::held);
+  kassert(s.block == block && s.dev == op.dev() && s.state == slot_state::held);
   if (prepared_is_fresh) offset = 0, length = BLOCK_SIZE;  // what was not changed is new to it too
   std::memcpy(s.content + offset, content.data() + offset, length);
   s.owner = op.owner();

@@ -20,7 +20,8 @@ result<void> wait_to_change(operation& op, block_nr block);
 // The block was changed since before_change, without a sleep: [offset, offset + length) of content
 // is new. Never sleeps. Tells whether the buffer is to be written (false while the stick is away:
 // the replay will do it).
-bool changed(operation& op, std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length);
+bool changed(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content, u32 offset,
+             u32 length);
 
 // Read-your-writes: fills `to` from the block's shadow, if it has one. Never sleeps.
 bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to);
