@@ -23,7 +23,7 @@ KERNEL_CXXFLAGS := $(LANGUAGE) $(WARNINGS) -O2 -g -m32 -march=i686 -mno-sse -mno
   -fno-pic -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
   -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -ffunction-sections -I. -MMD -MP
 
-PORTABLE := $(wildcard lib/*.cc drivers/*/*.cc drivers/usb/*/*.cc fs/*.cc fs/checkpoint/*.cc)
+PORTABLE := $(wildcard lib/*.cc drivers/*/*.cc drivers/usb/*/*.cc fs/*.cc fs/checkpoint/*.cc fs/buffer/*.cc fs/replug/*.cc)
 KERNEL_ONLY := $(wildcard mm/*.cc kernel/*.cc kernel/i386/*.cc)
 KERNEL_ASM := $(wildcard boot/*.asm kernel/i386/*.asm)
 KERNEL_OBJECTS := $(patsubst %,$(BUILD)/kernel/%.o,$(KERNEL_ASM) $(PORTABLE) $(KERNEL_ONLY))

@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "fs/super.h"
 #include "hal/clock.h"

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 
 // One entry, where it stands, and whether it is in use (inode is not ino_nr{}).

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "hal/clock.h"
 

@@ -19,9 +19,9 @@
 #include <span>
 #include <string_view>
 
+#include "fs/checkpoint/operation.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
-#include "fs/operation.h"
 #include "fs/super.h"
 #include "hal/wait.h"
 

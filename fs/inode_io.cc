@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/super.h"
 

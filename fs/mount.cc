@@ -7,7 +7,7 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/char/info_device.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
 #include "fs/namei.h"

@@ -3,7 +3,7 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/char/char_device.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/namei.h"

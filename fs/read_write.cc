@@ -3,7 +3,7 @@
 //
 // A descriptor of a volume that was given up answers eio, whatever is asked.
 #include "drivers/char/char_device.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"

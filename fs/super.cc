@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
 #include "hal/log.h"

@@ -7,9 +7,9 @@
 #include <array>
 #include <span>
 
+#include "fs/checkpoint/operation.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
-#include "fs/operation.h"
 #include "hal/wait.h"
 
 constexpr u32 NR_SUPER = 8;

@@ -4,7 +4,7 @@
 // indirect block stays and is edited. So one operation has room for it, however long the file is.
 #include <algorithm>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "fs/super.h"
 #include "hal/clock.h"

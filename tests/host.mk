@@ -18,7 +18,7 @@ HOST_TEST_CXXFLAGS := $(subst -O1,-O0,$(subst $(COMMA)undefined,,$(HOST_CXXFLAGS
 # Files of other rooms that need no machine.
 HOST_EXTRA := $(wildcard mm/buddy.cc kernel/options.cc)
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
-HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint kernel
+HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/buffer fs/replug kernel
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests

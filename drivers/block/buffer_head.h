@@ -1,7 +1,7 @@
 // buffer_head: one block of a device in memory, the unit of all block I/O.
 //
-// The block layer moves blocks between b_data and a device; fs/buffer.cc decides which block stands
-// where and for how long. Interrupt handlers touch none of this.
+// The block layer moves blocks between b_data and a device; fs/buffer/buffer.cc decides which block
+// stands where and for how long. Interrupt handlers touch none of this.
 //
 // - b_lock: I/O on the block is under way or queued; nobody but end_request unlocks it.
 // - b_uptodate: b_data holds what the device holds, or something newer.

@@ -1,7 +1,7 @@
 // media_event: how the news of a plug or a pull travels upward.
 //
-// A driver announces; kernel/main.cc has wired the one listener (fs/media.cc). Nothing here calls
-// upward by name, so a driver knows nothing of file systems.
+// A driver announces; kernel/main.cc has wired the one listener (fs/replug/replugd.cc). Nothing
+// here calls upward by name, so a driver knows nothing of file systems.
 #pragma once
 
 #include "drivers/block/block_device.h"

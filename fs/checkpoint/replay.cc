@@ -1,9 +1,9 @@
 #include "fs/checkpoint/replay.h"
 
 #include "fs/checkpoint/batch.h"
-#include "fs/checkpoint/report.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"
+#include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
 #include "lib/crc32c.h"

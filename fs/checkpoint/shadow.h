@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "fs/operation.h"
+#include "fs/checkpoint/operation.h"
 #include "lib/ids.h"
 #include "lib/result.h"
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "drivers/block/media_event.h"
-#include "fs/buffer.h"
-#include "fs/checkpoint/report.h"
+#include "fs/buffer/buffer.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/story.h"
-#include "fs/operation.h"
+#include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "hal/log.h"
 #include "hal/panic.h"

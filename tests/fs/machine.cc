@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "drivers/char/info_device.h"
-#include "fs/media.h"
+#include "fs/replug/replugd.h"
 #include "hal/clock.h"
 
 namespace sim {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/volume.h"
 #include "lib/ids.h"
 #include "lib/time.h"

@@ -1,6 +1,6 @@
 #include "tests/fs/pull_workload.h"
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "tests/sim/scheduler.h"
 
 namespace sim {

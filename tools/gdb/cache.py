@@ -7,7 +7,7 @@ from tasks import HEAP, sleepers
 
 SHOWN = 40  # lines, unless all are asked for
 
-_TABLE = "fs/buffer_table.cc"
+_TABLE = "fs/buffer/buffer_table.cc"
 
 
 def _layout():
@@ -144,7 +144,7 @@ number of users, the shadow's slot, and who waits. Examples: bufs sda dirty    b
 def dirty_lists():
     """[(name, list)] of the disks that have dirty buffers."""
     found = []
-    lists = variable("lists", "fs/buffer_lists.cc")["dirty_"]
+    lists = variable("lists", "fs/buffer/buffer_lists.cc")["dirty_"]
     for index, of_disk in enumerate(array(lists)):
         dirty = of_disk["list"]
         if int(dirty["size_"]):

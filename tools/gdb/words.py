@@ -32,7 +32,7 @@ class FreeBuffers(gdb.Function):
         super().__init__("free_buffers")
 
     def invoke(self):
-        return int(variable("lists", "fs/buffer_lists.cc")["free_"]["size_"])
+        return int(variable("lists", "fs/buffer/buffer_lists.cc")["free_"]["size_"])
 
 
 class Is(gdb.Function):

@@ -8,7 +8,7 @@ from measure.guests import Replug
 BUFFERS = (64, 1024, 16384)
 # Who finds, gives and takes buffers, without what they start: requests, sleeping, shadows.
 FILES = sorted(f"fs/{path.name}" for path in vm.ROOT.glob("fs/buffer*.cc"))
-POLICIES = {"": "fs/buffer_lists.cc", "0.11": "fs/buffer_ring.cc"}
+POLICIES = {"": "fs/buffer/buffer_lists.cc", "0.11": "fs/buffer/buffer_ring.cc"}
 
 
 def spent_by_file(functions, counts):

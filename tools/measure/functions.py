@@ -8,7 +8,7 @@ from collections import namedtuple
 import vm
 
 KERNEL_BASE = 0x80000000
-Function = namedtuple("Function", "address name file")  # file: "fs/buffer.cc", "" if unknown
+Function = namedtuple("Function", "address name file")  # file: "fs/buffer/buffer.cc", "" if unknown
 
 
 def short(name):

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "fs/checkpoint/report.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "fs/checkpoint/report.h"
+#include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 

@@ -1,5 +1,5 @@
-// The buffer cache (fs/buffer.h): sharing, recycling, the forced write, read-ahead.
-#include "fs/buffer.h"
+// The buffer cache (fs/buffer/buffer.h): sharing, recycling, the forced write, read-ahead.
+#include "fs/buffer/buffer.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ramdisk.h"
-#include "fs/buffer_table.h"
+#include "fs/buffer/buffer_table.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
-#include "tests/fs/buffers.h"
+#include "tests/fs/buffer/buffers.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "tests/fs/buffers.h"
+#include "tests/fs/buffer/buffers.h"
 
 using sim::sda;
 

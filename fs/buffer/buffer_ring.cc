@@ -1,8 +1,8 @@
 // policy=0.11, the book's way (buffer.c, 3.3.1.2): all buffers stand in one ring. getblk goes round
 // it for the least BADNESS and moves what it takes to the end; sync looks at every buffer there is.
 #include "drivers/block/genhd.h"
-#include "fs/buffer_policy.h"
-#include "fs/buffer_table.h"
+#include "fs/buffer/buffer_policy.h"
+#include "fs/buffer/buffer_table.h"
 #include "hal/panic.h"
 
 namespace {

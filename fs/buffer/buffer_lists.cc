@@ -5,8 +5,8 @@
 #include <array>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer_policy.h"
-#include "fs/buffer_table.h"
+#include "fs/buffer/buffer_policy.h"
+#include "fs/buffer/buffer_table.h"
 #include "hal/panic.h"
 
 namespace {

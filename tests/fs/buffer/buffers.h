@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "tests/fs/machine.h"
 
 constexpr u32 blocks = 2048;

@@ -17,7 +17,7 @@
 #include <utility>
 
 #include "drivers/block/buffer_head.h"
-#include "fs/operation.h"
+#include "fs/checkpoint/operation.h"
 #include "lib/ids.h"
 #include "lib/result.h"
 

@@ -1,11 +1,11 @@
-// The buffer cache when the disk fails, and what sync waits for (fs/buffer.h).
-#include "fs/buffer.h"
+// The buffer cache when the disk fails, and what sync waits for (fs/buffer/buffer.h).
+#include "fs/buffer/buffer.h"
 
 #include <optional>
 
 #include "drivers/block/genhd.h"
 #include "hal/clock.h"
-#include "tests/fs/buffers.h"
+#include "tests/fs/buffer/buffers.h"
 
 namespace {
 

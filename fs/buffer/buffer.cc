@@ -1,8 +1,8 @@
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ll_rw_block.h"
-#include "fs/buffer_table.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"

@@ -1,5 +1,5 @@
 // replugd: sticks that come back in another state, or go while they are looked at.
-#include "fs/media.h"
+#include "fs/replug/replugd.h"
 
 #include <gtest/gtest.h>
 

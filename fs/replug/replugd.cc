@@ -1,4 +1,4 @@
-#include "fs/media.h"
+#include "fs/replug/replugd.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,9 +6,9 @@
 #include "drivers/block/media_event.h"
 #include "drivers/char/info_device.h"
 #include "fs/checkpoint/replay.h"
-#include "fs/checkpoint/report.h"
 #include "fs/checkpoint/story.h"
-#include "fs/checkpoint/verify.h"
+#include "fs/replug/report.h"
+#include "fs/replug/verify.h"
 #include "hal/clock.h"
 #include "hal/log.h"
 #include "hal/panic.h"

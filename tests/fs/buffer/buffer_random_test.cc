@@ -1,8 +1,8 @@
-// The buffer cache under tasks that do anything at any time (fs/buffer.h).
-#include "fs/buffer.h"
+// The buffer cache under tasks that do anything at any time (fs/buffer/buffer.h).
+#include "fs/buffer/buffer.h"
 
 #include "hal/clock.h"
-#include "tests/fs/buffers.h"
+#include "tests/fs/buffer/buffers.h"
 
 namespace {
 

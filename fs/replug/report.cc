@@ -1,9 +1,9 @@
-#include "fs/checkpoint/report.h"
+#include "fs/replug/report.h"
 
 #include <algorithm>
 #include <charconv>
 
-#include "fs/media.h"
+#include "fs/replug/replugd.h"
 #include "hal/clock.h"
 #include "hal/log.h"
 

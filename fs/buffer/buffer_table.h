@@ -4,8 +4,8 @@
 
 #include "drivers/block/buffer_head.h"
 #include "drivers/block/genhd.h"
-#include "fs/buffer.h"
-#include "fs/buffer_policy.h"
+#include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_policy.h"
 
 buffer_policy& the_policy();
 

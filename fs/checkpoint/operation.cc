@@ -1,9 +1,9 @@
-#include "fs/operation.h"
+#include "fs/checkpoint/operation.h"
 
 #include <utility>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
 #include "hal/panic.h"

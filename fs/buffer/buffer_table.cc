@@ -1,4 +1,4 @@
-#include "fs/buffer_table.h"
+#include "fs/buffer/buffer_table.h"
 
 #include <algorithm>
 #include <array>

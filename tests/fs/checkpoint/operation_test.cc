@@ -1,11 +1,11 @@
 // An operation's beginning (rule 1): what may happen while it waits for room.
-#include "fs/operation.h"
+#include "fs/checkpoint/operation.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
-#include "fs/checkpoint/report.h"
+#include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"

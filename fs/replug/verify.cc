@@ -1,10 +1,10 @@
-#include "fs/checkpoint/verify.h"
+#include "fs/replug/verify.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "fs/buffer.h"
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
