@@ -77,9 +77,11 @@ result<void> write_inode(operation& op, m_inode& inode) {
 
 namespace {
 
-// A volume that is away is not waited for: its inodes are written when it is back (row 22).
+// An inode that is found by its number, on a volume that is plugged in. An absent volume is not
+// waited for: its inodes are written when it is back (row 22). An inode in no hash chain is being
+// deleted: the deleting task alone writes it, for its number is given away in the middle.
 bool concerns(const m_inode& inode, dev_id dev) {
-  return inode.i_num != ino_nr{} && !inode.i_gone && (!dev || inode.i_dev == dev) &&
+  return inode.i_hash_link.linked() && (!dev || inode.i_dev == dev) &&
          !checkpoint::absent(inode.i_dev);
 }
 

@@ -70,8 +70,10 @@ class backward_text {
 };
 
 // The name that the directory `child` has in `parent`, also when it is the root of a mounted file
-// system and `parent` holds the directory it covers.
+// system and `parent` holds the directory it covers. The way up to `parent` may have slept, so
+// `child` is asked once more whether its file system is mounted still. Errors: eio if it is not.
 result<std::string_view> name_in(m_inode& parent, const m_inode& child, std::span<char> to) {
+  TRY(check_alive(child));
   const bool mounted = child.i_dev != parent.i_dev;
   const super_block& sb = super_of(child);
   const ino_nr number = mounted && sb.s_imount ? sb.s_imount->i_num : child.i_num;

@@ -173,4 +173,31 @@ TEST_F(Mount, StaysWholeWhenManyWriteAndItIsPulled) {
   });
 }
 
+// getcwd goes up from the root of the second stick and waits for a block of the first; meanwhile
+// the second file system is taken away by force.
+TEST_F(Mount, GetcwdFromAFileSystemThatIsForcedAway) {
+  in_machine([&](fs_context& ctx) {
+    EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+    fs_context inside = ctx.copy();
+    EXPECT_OK(change_directory(inside, "/mnt"));
+    EXPECT_OK(sys_sync());
+    invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
+    EXPECT_OK(stat_path(ctx, "/sdb"));  // the root directory is cached again, /mnt is not
+    root.least_latency = root.most_latency = 5_s;
+    const fiber asking = spawn("getcwd", [&] {
+      std::array<char, 64> path{};
+      EXPECT_ERROR(error::eio, current_directory(inside, path));
+      inside = {};
+    });
+    sleep_for(1_s);
+    EXPECT_FALSE(asking.ended());
+    pull_from(stick, sdb);
+    EXPECT_OK(umount_path(ctx, "/sdb", true));
+    EXPECT_FALSE(asking.ended()) << "it was to sleep over the umount";
+    asking.join();
+    root.least_latency = root.most_latency = 1_ms;
+  });
+  judge(root.durable());
+}
+
 }  // namespace

@@ -138,4 +138,50 @@ TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
   });
 }
 
+// sync finds an inode dirty that a task is deleting. The number of that inode soon belongs to
+// another file: its content must not be overwritten.
+TEST(races, sync_does_not_write_an_inode_that_is_being_deleted) {
+  constexpr u32 writers = 3, files = 12;
+  const auto name_of_file = [](u32 n, u32 i) {
+    return std::to_string(n) + "_" + std::to_string(i);
+  };
+  for_each_seed(60, [&](u64 seed) {
+    medium stick(mkfs_minix(2048, 64));
+    run(seed, [&] {
+      session process(boot_with_root({.buffers = 64, .slots = 512}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      bool over = false;
+      std::vector<fiber> syncers;
+      for (int i = 0; i < 3; ++i)
+        syncers.push_back(spawn("sync", [&] {
+          while (!over) {
+            EXPECT_TRUE(sys_sync());
+            sleep_for(duration{static_cast<i64>(random_below(2'000'000))});
+          }
+        }));
+      in_parallel(writers, [&](u32 n) {
+        session mine = process.fork();
+        for (u32 i = 0; i < files; ++i) {
+          const std::string big = "/mnt/" + std::to_string(n) + "_big";
+          ASSERT_TRUE(mine.write(big, pattern(30'000, n)));
+          ASSERT_TRUE(mine.unlink(big));
+          ASSERT_TRUE(mine.write("/mnt/" + name_of_file(n, i), pattern(100, i)));
+        }
+      });
+      over = true;
+      for (auto& s : syncers) s.join();
+      EXPECT_TRUE(process.umount());
+    });
+    const minix_image image(stick.durable());
+    EXPECT_EQ(image.problem_text(), "") << "seed " << seed;
+    for (u32 n = 0; n < writers; ++n)
+      for (u32 i = 0; i < files; ++i) {
+        const auto file = image.files().find("/" + name_of_file(n, i));
+        EXPECT_TRUE(file != image.files().end() && file->second.content == pattern(100, i))
+            << "seed " << seed << ", file " << name_of_file(n, i);
+      }
+  });
+}
+
 }  // namespace
