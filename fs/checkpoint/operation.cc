@@ -24,8 +24,8 @@ checkpoint::volume* largest_live_volume() {
 
 // Rule 1: the region is full, so the writer waits while a volume is flushed. When only absent ones
 // hold it, the wait is for them to come back, and bounded.
-result<void> reserve_room(u32 blocks) {
-  if (checkpoint::reserve(blocks)) return {};
+result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
+  if (room.grant(blocks)) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
   do {
     if (checkpoint::volume* v = largest_live_volume()) {
@@ -39,7 +39,7 @@ result<void> reserve_room(u32 blocks) {
       case wake_reason::timed_out: return fail(error::eio);
       case wake_reason::woken: break;
     }
-  } while (!checkpoint::reserve(blocks));
+  } while (!room.grant(blocks));
   return {};
 }
 
@@ -53,11 +53,12 @@ result<checkpoint::volume*> writable_volume(dev_id dev) {
 
 }  // namespace
 
-operation::operation(dev_id dev, operation* outer)
+operation::operation(dev_id dev, operation* outer, checkpoint::reservation room)
     : dev_(dev),
       task_(current_task()),
       outer_(outer),
-      shadowed_(outer ? outer->shadowed_ : nullptr) {
+      shadowed_(outer ? outer->shadowed_ : nullptr),
+      room_(std::move(room)) {
   operations.push_front(*this);  // the innermost is found first
 }
 
@@ -69,7 +70,7 @@ operation::operation(operation&& other) noexcept
       outer_(other.outer_),
       shadowed_(other.shadowed_),
       volume_(std::exchange(other.volume_, nullptr)),
-      reserved_(std::exchange(other.reserved_, 0)) {
+      room_(std::move(other.room_)) {
   operations.insert_before(&other, *this);
   operations.remove(other);
 }
@@ -78,7 +79,6 @@ operation::~operation() {
   if (!link.linked()) return;  // moved from
   operations.remove(*this);
   if (!volume_) return;
-  checkpoint::unreserve(reserved_);
   --volume_->operations;
   checkpoint::release_if_unused(*volume_);
 }
@@ -95,17 +95,13 @@ result<operation> operation::begin(dev_id dev) {
   if (!checkpoint::volume_of(dev)) TRY(resolve(dev));
   checkpoint::volume* v = TRY(writable_volume(dev));
   if (!v) return operation(dev, nullptr);
-  const u32 room = checkpoint::enabled() ? OPERATION_BLOCKS : 0;
-  TRY(reserve_room(room));
+  checkpoint::reservation room;
+  if (checkpoint::enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
   const auto still = writable_volume(dev);  // reserving may have slept
-  if (!still || *still != v) {
-    checkpoint::unreserve(room);
-    return fail(still ? error::eio : still.error());
-  }
-  operation op(dev, nullptr);
+  if (!still || *still != v) return fail(still ? error::eio : still.error());
+  operation op(dev, nullptr, std::move(room));
   op.volume_ = v;
   op.shadowed_ = checkpoint::enabled() ? v : nullptr;
-  op.reserved_ = room;
   ++v->operations;
   return op;
 }
@@ -115,9 +111,8 @@ void operation::note_file(ino_nr inode, const char* path) {
   if (shadowed_) checkpoint::note_file(*shadowed_, dev_, inode, path);
 }
 
-void operation::use_slot() {
+checkpoint::reservation& operation::room() {
   operation* outermost = this;
   while (outermost->outer_) outermost = outermost->outer_;
-  kassert(outermost->reserved_ > 0);
-  --outermost->reserved_;
+  return outermost->room_;
 }

@@ -34,6 +34,8 @@ struct content_version {
 
 enum class slot_state : u8 { free, held, issued, written };
 
+class reservation;
+
 struct slot {
   slot_state state = slot_state::free;
   bool base_known = false;  // versions include the last durable content
@@ -48,7 +50,9 @@ struct slot {
   u32 number = 0;  // its place in the region, for people
   byte* content = nullptr;
   list_link<slot> hash_link;
-  list_link<slot> volume_link;  // its volume's set, oldest first; the free list otherwise
+  list_link<slot> volume_link;        // its volume's set, oldest first; the free list otherwise
+  reservation* charged_to = nullptr;  // the running operation that took it, null after its end
+  list_link<slot> charge_link;        // what else that operation has taken
 
   std::span<byte, BLOCK_SIZE> bytes() const {
     return std::span<byte, BLOCK_SIZE>(content, BLOCK_SIZE);
@@ -61,16 +65,44 @@ using slot_list = intrusive_list<slot, &slot::volume_link>;
 void make_region(u32 slots);
 u32 region_size();
 
-// Room is promised before it is taken: reserve(n) keeps n slots for one operation.
-bool reserve(u32 slots);
-void unreserve(u32 slots);
+// The room that one operation is promised before it takes any (rule 1). What it has taken stays
+// charged to it until it ends. A slot that is given back meanwhile – a barrier made its block
+// durable, or the block was freed – is promised to the same operation again, which may dirty the
+// block once more. So at every moment: promised, not taken + taken, still held = granted.
+class [[nodiscard]] reservation {
+ public:
+  reservation() = default;
+  reservation(reservation&& other) noexcept;
+  reservation& operator=(reservation&&) = delete;
+  ~reservation();
+
+  // Promises so many slots. False, and nothing is promised, when the region has not so many left.
+  bool grant(u32 slots);
+  u32 granted() const { return granted_; }
+  u32 not_taken() const { return granted_ - taken_.size(); }
+
+ private:
+  friend slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
+  friend void free_slot(slot& s, slot_list& set);
+  friend void check_region_invariants();
+
+  void charge(slot& s);
+
+  u32 granted_ = 0;
+  intrusive_list<slot, &slot::charge_link> taken_;
+};
+
+// Slots that are free and promised to no operation.
 u32 unreserved();
 // Woken whenever room is made.
 wait_queue& room_made();
+// kasserts that every slot is either free, or held and found by its block, and that the free ones
+// cover what is promised. For tests and for gdb. Never sleeps.
+void check_region_invariants();
 
 slot* find_slot(dev_id dev, block_nr block);
-// Takes a slot that has been reserved, for a block that has none.
-slot& take_slot(dev_id dev, block_nr block, slot_list& set);
+// Takes a slot out of the room that was promised, for a block that has none.
+slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
 void free_slot(slot& s, slot_list& set);
 
 // The content becomes an earlier version: the medium may hold it, and it is about to be changed.

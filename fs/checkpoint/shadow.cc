@@ -28,8 +28,7 @@ constinit bool prepared_is_fresh = false;
 
 slot& first_shadow(operation& op, volume& v, block_nr block,
                    std::span<const byte, BLOCK_SIZE> content, bool known) {
-  op.use_slot();
-  slot& s = take_slot(op.dev(), block, v.set);
+  slot& s = take_slot(op.dev(), block, v.set, op.room());
   story::tell(story::event::shadowed, op.dev(), block, s.number);
   s.base_known = known;
   if (known) push_version(s, content, write_stamp{});
