@@ -7,8 +7,11 @@
 #include <bit>
 #include <cstring>
 
+#include "fs/bitmap.h"
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
+#include "fs/inode_io.h"
+#include "fs/inode_table.h"
 #include "fs/super.h"
 #include "hal/clock.h"
 #include "hal/log.h"

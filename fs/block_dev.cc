@@ -8,6 +8,7 @@
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"

@@ -4,11 +4,15 @@
 // away. User memory is already present: copying does not fault, so a block's bytes change in one
 // edit (in 0.11 a fault in the middle could lose bytes).
 #include "fs/file_dev.h"
+#include "fs/bmap.h"
+#include "fs/inode_lock.h"
+#include "fs/truncate.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/inode.h"
 #include "hal/clock.h"
 
@@ -115,7 +119,7 @@ result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<
 }
 
 result<u32> write_chunk(m_inode& inode, file& filp, std::span<const byte> from) {
-  fs_operation op = TRY(begin_change(inode));
+  fs_operation op = TRY(begin_operation(inode));
   const inode_change change(op, {&inode});
   const u32 position = filp.f_flags & abi::o_append ? inode.i_size : filp.f_pos;
   const u32 done = TRY(write_locked(op, inode, position, from));

@@ -7,11 +7,15 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/char/info_device.h"
-#include "fs/buffer/buffer.h"
+#include "fs/bitmap.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
+#include "fs/inode_table.h"
 #include "fs/namei.h"
+#include "fs/read_super.h"
 #include "fs/super.h"
+#include "fs/sync.h"
 #include "hal/log.h"
 #include "hal/panic.h"
 #include "lib/guard.h"
@@ -91,7 +95,7 @@ result<void> leave(super_block& sb, bool force) {
     return settled;
   }
   put_super(sb);
-  invalidate_buffers(dev);
+  drop_clean_buffers(dev);
   checkpoint::unmounted(dev);
   return settled;
 }
@@ -109,8 +113,6 @@ result<void> umount(super_block& sb, bool force) {
 }  // namespace
 
 void fs_init() { register_info(abi::info_file::mounts, print_mounts); }
-
-super_block* root_super() { return get_super(root_dev); }
 
 result<fs_context> mount_root(dev_id dev) {
   super_block* sb = TRY(read_super(dev, false));
@@ -163,5 +165,5 @@ void umount_all() {
       printk("%s could not be written out\n", sb.s_device.data());
     }
   }
-  if (super_block* root = root_super()) static_cast<void>(write_out(*root));
+  if (super_block* root = get_super(root_dev)) static_cast<void>(write_out(*root));
 }

@@ -1,5 +1,6 @@
 // The path walk. See namei.h.
 #include "fs/namei.h"
+#include "fs/inode_lock.h"
 
 #include <algorithm>
 

@@ -4,10 +4,12 @@
 // A descriptor of a volume that was given up answers eio, whatever is asked.
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"
 #include "fs/pipe.h"
+#include "fs/sync.h"
 
 namespace {
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/bitmap.h"
 #include "fs/dir.h"
 #include "fs/file_dev.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/pipe.h"
 #include "fs/super.h"
@@ -124,7 +126,7 @@ result<void> access_path(fs_context& ctx, std::string_view path, u32 mode) {
 result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
   const inode_ref inode = TRY(namei(ctx, path));
   TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_change(*inode));
+  fs_operation op = TRY(begin_operation(*inode));
   const inode_change change(op, {inode.get()});
   inode->i_mode = static_cast<u16>(inode->type() | (mode & 07777u));
   inode->i_dirt = true;
@@ -134,7 +136,7 @@ result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
 result<void> utime_path(fs_context& ctx, std::string_view path, u32 mtime) {
   const inode_ref inode = TRY(namei(ctx, path));
   TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_change(*inode));
+  fs_operation op = TRY(begin_operation(*inode));
   const inode_change change(op, {inode.get()});
   inode->i_mtime = mtime;
   inode->i_dirt = true;

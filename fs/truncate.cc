@@ -4,9 +4,12 @@
 // indirect block stays and is edited. So one operation has room for it, however long the file is.
 #include <algorithm>
 
+#include "fs/bitmap.h"
+#include "fs/bmap.h"
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "fs/super.h"
+#include "fs/truncate.h"
 #include "hal/clock.h"
 
 namespace {

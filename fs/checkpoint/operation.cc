@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer/buffer.h"
+#include "fs/checkpoint/listener.h"
+#include "fs/checkpoint/settings.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
@@ -30,7 +31,7 @@ result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
   do {
     if (checkpoint::volume* v = largest_live_volume()) {
       const u32 before = checkpoint::unreserved();
-      const result<void> flushed = flush_buffers(v->disk);
+      const result<void> flushed = checkpoint::upward().make_room(v->disk);
       if (checkpoint::unreserved() > before) continue;
       if (!flushed && flushed.error() != error::enodev) return flushed;
     }
@@ -43,11 +44,13 @@ result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
   return {};
 }
 
-// A volume that takes changes: live, and its medium not write-protected.
+// A volume that takes changes: live, and its medium not write-protected. Null for a device that
+// cannot be pulled.
 result<checkpoint::volume*> writable_volume(dev_id dev) {
-  TRY(checkpoint::wait_live(dev));
   checkpoint::volume* v = checkpoint::volume_of(dev);
-  if (v && v->device->write_protected) return fail(error::erofs);
+  if (!v) return nullptr;
+  TRY(checkpoint::wait_until_live(*v, false));
+  if (v->device->write_protected) return fail(error::erofs);
   return v;
 }
 
@@ -96,19 +99,19 @@ result<operation> operation::begin(dev_id dev) {
   checkpoint::volume* v = TRY(writable_volume(dev));
   if (!v) return operation(dev, nullptr);
   checkpoint::reservation room;
-  if (checkpoint::enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
+  if (checkpoint::shadows_enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
   const auto still = writable_volume(dev);  // reserving may have slept
   if (!still || *still != v) return fail(still ? error::eio : still.error());
   operation op(dev, nullptr, std::move(room));
   op.volume_ = v;
-  op.shadowed_ = checkpoint::enabled() ? v : nullptr;
+  op.shadowed_ = checkpoint::shadows_enabled() ? v : nullptr;
   ++v->operations;
   return op;
 }
 
 void operation::note_file(ino_nr inode, const char* path) {
   noted_ = inode;
-  if (shadowed_) checkpoint::note_file(*shadowed_, dev_, inode, path);
+  if (shadowed_) shadowed_->files.add(dev_, inode, path);
 }
 
 checkpoint::reservation& operation::room() {

@@ -150,6 +150,12 @@ void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stam
   for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i) v.sectors[i] = hash(sector_of(content, i));
 }
 
+void lose_written(slot& s) {
+  s.state = slot_state::lost;
+  s.torn = true;
+  s.written = {};
+}
+
 void forget_versions_before(slot& s, write_stamp stamp) {
   u32 newest = 0;  // the newest version that is durable now
   bool found = false;
@@ -165,7 +171,7 @@ void forget_versions_before(slot& s, write_stamp stamp) {
 }
 
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium) {
-  if (s.torn || s.state == slot_state::issued || !s.base_known) return true;
+  if (s.torn || in_flight(s) || !s.base_known) return true;
   if (std::memcmp(sector_of(s.bytes(), index).data(), medium.data(), SECTOR_SIZE) == 0) return true;
   const u64 found = hash(medium);
   for (u32 i = 0; i < s.nr_versions; ++i)

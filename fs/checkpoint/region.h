@@ -1,11 +1,19 @@
 // The region: memory for shadows, cut into slots of one block each, and what each slot knows about
 // its block's earlier lives on the medium.
 //
-//                 before_change                issued                written
-//        free ───────────────────▶ held ────────────────▶ issued ────────────────▶ written
-//          ▲                        ▲  ◀─ written (failed) ──┘                        │ │
-//          │                        └───────────── before_change ─────────────────────┘ │
-//          └───────────────────────────── durable (a flush) ─────────────────────────────┘
+//            begin_change          issued              written
+//       free ─────────────▶ held ─────────────▶ issued ─────────────▶ written
+//        ▲                 ▲  ▲ ◀── written: failed ─┘                 │  │  │
+//        │                 │  └────────── begin_change ───────────────┘  │  │ lose_written
+//        │                 └───────────── begin_change ─────────── lost ◀┘──┘
+//        │                                                         │  ▲
+//        │                                               write_set ▼  │ failed
+//        │                                                     rewriting ──▶ written
+//        └──────────────────── durable (a flush) ◀── written
+//
+// held: its buffer is dirty: the cache writes it (or, while the stick is away, the replay).
+// lost: its buffer is clean, for it had been written; but the device may have dropped it since, or
+// has refused it since. The region itself writes it, and so it does with all slots at a replay.
 //
 // The content of a slot is what its block must become (rule 2). Its versions are what the medium
 // may hold instead: the last durable content, and each content that was issued since and then
@@ -32,7 +40,7 @@ struct content_version {
   write_stamp written;
 };
 
-enum class slot_state : u8 { free, held, issued, written };
+enum class slot_state : u8 { free, held, issued, written, lost, rewriting };
 
 class reservation;
 
@@ -44,7 +52,7 @@ struct slot {
   dev_id dev;
   block_nr block;
   ino_nr owner;         // whose data it is; 0: the file system's own
-  write_stamp written;  // of the content, while written
+  write_stamp written;  // of the content; none while it has not been written
   u32 checksum = 0;     // crc32c of the content, taken at the seal
   std::array<content_version, NR_VERSIONS> versions{};
   u32 number = 0;  // its place in the region, for people
@@ -58,6 +66,13 @@ struct slot {
     return std::span<byte, BLOCK_SIZE>(content, BLOCK_SIZE);
   }
 };
+
+// The device may be writing it at this moment.
+inline bool in_flight(const slot& s) {
+  return s.state == slot_state::issued || s.state == slot_state::rewriting;
+}
+// Its content was written completely, so the medium may hold it, also after it has changed.
+inline bool may_stand_on_medium(const slot& s) { return s.written != write_stamp{} && !s.torn; }
 
 using slot_list = intrusive_list<slot, &slot::volume_link>;
 
@@ -107,6 +122,8 @@ void free_slot(slot& s, slot_list& set);
 
 // The content becomes an earlier version: the medium may hold it, and it is about to be changed.
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
+// The device may have dropped what was written: anything may stand there until the next flush.
+void lose_written(slot& s);
 // A flush made everything durable that had completed by `stamp`: older versions are impossible now.
 void forget_versions_before(slot& s, write_stamp stamp);
 // Whether the medium may hold these bytes as the block's sector number `index` (rule 5).

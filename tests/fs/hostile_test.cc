@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/minix_format.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"

@@ -1,4 +1,6 @@
 #include "tests/fs/mount_fixture.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/read_super.h"
 
 #include <algorithm>
 #include <cstring>

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fs/read_super.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
 

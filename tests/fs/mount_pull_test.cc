@@ -1,4 +1,6 @@
 // What a pulled stick does to a mounted file system, and to its unmounting.
+#include "fs/buffer/invalidate.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/mount_fixture.h"
 #include "tests/fs/name_model.h"
@@ -181,7 +183,7 @@ TEST_F(Mount, GetcwdFromAFileSystemThatIsForcedAway) {
     fs_context inside = ctx.copy();
     EXPECT_OK(change_directory(inside, "/mnt"));
     EXPECT_OK(sys_sync());
-    invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
+    drop_clean_buffers(sda);
     EXPECT_OK(stat_path(ctx, "/sdb"));  // the root directory is cached again, /mnt is not
     root.least_latency = root.most_latency = 5_s;
     const fiber asking = spawn("getcwd", [&] {

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/read_super.h"
+#include "fs/sync.h"
 #include "tests/fs/mount_fixture.h"
 
 using namespace sim;

@@ -1,4 +1,5 @@
 #include "tests/fs/pull_sweep.h"
+#include "fs/buffer/buffer_table.h"
 
 #include <set>
 #include <sstream>

@@ -1,4 +1,5 @@
 #include "tests/fs/pull_workload.h"
+#include "fs/sync.h"
 
 #include "fs/buffer/buffer.h"
 #include "tests/sim/scheduler.h"

@@ -4,9 +4,12 @@
 
 #include <optional>
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
@@ -55,7 +58,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
         ASSERT_TRUE(dir && file);
         std::optional<fiber> unlinker;
         {
-          auto op = begin_change(**dir);
+          auto op = begin_operation(**dir);
           ASSERT_TRUE(op);
           const inode_change writing(*op, {file->get()});
           unlinker = spawn("unlinker", [&] {

@@ -1,6 +1,9 @@
 // Reading ahead (fs/read_ahead.h), and what a file remembers of where its blocks are: judged by the
 // commands that the stick gets.
 #include "fs/read_ahead.h"
+#include "fs/bmap.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/sync.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,8 @@
 // The buffer cache when the disk fails, and what sync waits for (fs/buffer/buffer.h).
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/sync.h"
 
 #include <optional>
 

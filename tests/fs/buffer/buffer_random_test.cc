@@ -1,5 +1,8 @@
 // The buffer cache under tasks that do anything at any time (fs/buffer/buffer.h).
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/sync.h"
 
 #include "hal/clock.h"
 #include "tests/fs/buffer/buffers.h"

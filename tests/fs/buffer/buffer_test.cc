@@ -1,5 +1,9 @@
 // The buffer cache (fs/buffer/buffer.h): sharing, recycling, the forced write, read-ahead.
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/sync.h"
 
 #include <gtest/gtest.h>
 
@@ -230,7 +234,7 @@ TEST_P(buffers, read_ahead_reads_what_was_invalidated) {
   with_stick(1, [](medium& stick) {
     const std::array ahead{block_nr{21}, block_nr{22}, block_nr{23}};
     for (u32 i : {20u, 21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
-    invalidate_buffers(sda);
+    discard_buffers(sda);
     stick.clear_log();
     EXPECT_TRUE(bread_ahead(sda, block_nr{20}, ahead));
     for (u32 i : {21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
@@ -306,7 +310,7 @@ TEST_P(buffers, a_freed_block_is_not_written) {
 TEST_P(buffers, invalidated_buffers_are_read_again) {
   with_stick(1, [](medium& stick) {
     EXPECT_EQ(byte_of(sda, 4), 4);
-    invalidate_buffers(sda);
+    discard_buffers(sda);
     stick.bytes()[4 * BLOCK_SIZE] = byte{0x99};
     EXPECT_EQ(byte_of(sda, 4), 0x99);
   });
@@ -320,7 +324,7 @@ TEST_P(buffers, the_ram_disk_needs_no_shadows) {
     EXPECT_TRUE(sys_sync());
     EXPECT_EQ(count_buffers().dirty, 0u);
     EXPECT_EQ(checkpoint::unreserved(), checkpoint::region_size());
-    invalidate_buffers(ram);
+    discard_buffers(ram);
     EXPECT_EQ(byte_of(ram, 5), 0x55);
   });
 }

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "drivers/block/media_event.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/shadow.h"
 #include "tests/fs/machine.h"
 

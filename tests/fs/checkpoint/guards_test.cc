@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 #include "tests/fs/minix_image.h"

@@ -1,4 +1,5 @@
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "fs/buffer/buffer_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,7 @@
 // An operation's beginning (rule 1): what may happen while it waits for room.
 #include "fs/checkpoint/operation.h"
+#include "fs/replug/info_files.h"
+#include "fs/sync.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,9 @@
 // meanwhile.
 #include <gtest/gtest.h>
 
+#include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/region.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 
@@ -60,7 +62,7 @@ TEST(row_18, a_read_of_an_uncached_block_waits_and_ends_by_a_signal) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(process.write("/mnt/file", pattern(50'000, 1)));
     ASSERT_TRUE(sys_sync());
-    invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
+    drop_clean_buffers(sda);
     pull_from(stick, sda);
     auto reader = spawn("reader", [&] {
       session mine = process.fork();

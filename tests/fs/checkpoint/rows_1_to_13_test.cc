@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "fs/sync.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 
 namespace {

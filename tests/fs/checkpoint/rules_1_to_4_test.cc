@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/region.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 #include "tests/fs/minix_image.h"
@@ -16,9 +20,7 @@ using namespace sim;
 using volume_state = checkpoint::volume_state;
 
 // So that what comes next is read from the stick.
-void drop_clean_cache() {
-  invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
-}
+void drop_clean_cache() { drop_clean_buffers(sda); }
 
 // --- 1: a slot is reserved before a block is dirtied; a full region makes the writer wait for a
 // flush

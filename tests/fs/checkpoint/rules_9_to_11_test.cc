@@ -3,7 +3,12 @@
 
 #include <algorithm>
 
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 

@@ -1,5 +1,6 @@
 // The product's USB stack on the simulated controller: from the plug to bytes and back.
 #include "tests/sim/xhci/machine.h"
+#include "fs/sync.h"
 
 #include <gtest/gtest.h>
 
