@@ -1,10 +1,17 @@
 // The two bitmaps: zones and inodes are given out and taken back (the book's bitmap.c).
 #pragma once
 
-#include "fs/bmap.h"
+#include <span>
+
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 #include "fs/super.h"
+
+// What a block is filled with when it is allocated: `bytes` at `offset`, zeros elsewhere.
+struct block_content {
+  u32 offset = 0;
+  std::span<const byte> bytes{};
+};
 
 // Errors: enospc, eio. new_block's block is filled, and dirty in the cache.
 result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,

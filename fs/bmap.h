@@ -1,8 +1,7 @@
 // bmap and create_block: from a block of a file to a block of the device.
 #pragma once
 
-#include <span>
-
+#include "fs/bitmap.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 
@@ -20,11 +19,6 @@ u32 end_of_map(u32 file_block);
 // That indirect block; block_nr{} if the inode itself has the number, or for a hole. As bmap.
 result<block_nr> map_of(m_inode& inode, u32 file_block);
 
-// What a block is filled with when it is allocated: `bytes` at `offset`, zeros elsewhere.
-struct block_content {
-  u32 offset = 0;
-  std::span<const byte> bytes{};
-};
 struct created_block {
   block_nr number;
   bool fresh;  // it was allocated now and holds the content
