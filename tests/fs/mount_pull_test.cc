@@ -4,6 +4,7 @@
 #include "hal/clock.h"
 #include "tests/fs/mount_fixture.h"
 #include "tests/fs/name_model.h"
+#include "tests/fs/session.h"
 
 using namespace sim;
 using checkpoint::volume_state;
@@ -200,6 +201,37 @@ TEST_F(Mount, GetcwdFromAFileSystemThatIsForcedAway) {
     root.least_latency = root.most_latency = 1_ms;
   });
   judge(root.durable());
+}
+
+// A process writes to the stick's device file, past the file system, while that is unmounted. What
+// it has written last is durable once its fsync has said so.
+TEST(RawWriter, KeepsItsBlocksAtAnUmount) {
+  constexpr u32 position = 390 * BLOCK_SIZE;
+  for_each_seed(40, [&](u64 seed) {
+    medium stick(mkfs_minix(400));
+    run(seed, [&] {
+      session process(boot_with_root({.buffers = 256}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/file", "x"));
+      opened f(process.context(), "/dev/sda", abi::o_rdwr);
+      bool over = false;
+      char last = 'a';
+      auto writer = spawn("writer", [&] {
+        for (char next = 'a'; !over; next = next == 'z' ? 'a' : static_cast<char>(next + 1)) {
+          (*f).f_pos = position;
+          if (f.write(std::string(BLOCK_SIZE, next))) last = next;
+          sleep_for(duration{static_cast<i64>(random_below(1'500'000))});
+        }
+      });
+      ASSERT_TRUE(process.umount());
+      over = true;
+      writer.join();
+      EXPECT_TRUE(sync_file(*f));
+      EXPECT_EQ(static_cast<char>(stick.durable()[position]), last) << "seed " << seed;
+      EXPECT_EQ(checkpoint::held_blocks(*checkpoint::volume_of(sda)), 0u) << "seed " << seed;
+    });
+  });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "fs/checkpoint/shadow.h"
 #include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 
@@ -212,6 +213,26 @@ TEST(guards, an_operation_that_outlives_its_volume_changes_nothing) {
     const auto fill = [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{1}); };
     EXPECT_EQ(buffer->overwrite(*op, fill).error(), error::eio);
     EXPECT_EQ(held(), 0u);
+  });
+}
+
+// hold=0 takes no shadows. When the device loses its cache there is nothing to write again: sync
+// says so, once.
+TEST(guards, without_shadows_a_lost_cache_is_told) {
+  with_stick(1, {.hold = 0_s}, [](medium& stick) {
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    bool broken = true;
+    stick.fault = [&](block_command cmd, lba, u32) -> std::optional<error> {
+      if (cmd != block_command::flush || !std::exchange(broken, false)) return {};
+      stick.forget_cache();
+      stick.device().cache_lost();
+      return error::eio;
+    };
+    EXPECT_EQ(sys_sync(), fail(error::eio));
+    EXPECT_FALSE(block_is(stick.durable(), 5, 0x55));
+    ASSERT_TRUE(fill_block(sda, 6, 0x66));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 6, 0x66));
   });
 }
 
