@@ -7,6 +7,7 @@
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
+#include "hal/panic.h"
 
 namespace usb::storage {
 
@@ -73,6 +74,7 @@ std::span<const dma_segment> list_segments(request& r, segment_list& list) {
   size_t used = 0;
   for (const buffer_head& bh : r.buffers) {
     const phys_addr at = dma_address(bh.b_data);
+    kassert(at.value() % BLOCK_SIZE == 0);  // so no block crosses a multiple of DMA_BOUNDARY
     dma_segment* last = used ? &list[used - 1] : nullptr;
     if (last && last->address + last->length == at)
       last->length += BLOCK_SIZE;
@@ -92,6 +94,7 @@ usb_disk::usb_disk(scsi_disk& disk, const disk_facts& facts, segment_list& segme
   identity.serial = usb.serial;
   identity.sectors = facts.sectors;
   max_sectors = usb.at >= speed::super ? max_sectors_super_speed : max_sectors_high_speed;
+  max_pieces = max_transfer_pieces;
   write_protected = facts.write_protected;
   removable = true;
   print_arrival(facts);

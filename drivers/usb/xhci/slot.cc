@@ -13,8 +13,11 @@ namespace xhci {
 namespace {
 
 constexpr u8 request_set_configuration = 9;
-// A data stage of 512 KiB in blocks of 1 KiB, and the command and status around it.
+// The ring of a bulk endpoint holds all that may be submitted to it at once (usb.h).
 constexpr u32 bulk_segments = 3;
+static_assert(most_trbs(usb::max_transfer_pieces) + usb::max_small_transfers * most_trbs(1) <=
+              producer_ring::room_of(bulk_segments));
+static_assert(1 + usb::max_small_transfers <= transfer_queue::max_transfers);
 
 u16 default_control_packet(usb::speed at) {
   switch (at) {
