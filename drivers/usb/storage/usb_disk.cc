@@ -8,6 +8,7 @@
 #include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/panic.h"
+#include "lib/guard.h"
 
 namespace usb::storage {
 
@@ -55,19 +56,14 @@ bool matches(const interface_info& interface) {
          interface.protocol == protocol_bulk_only;
 }
 
-void serve(host_device& device, const interface_info& interface) {
+result<void> serve(host_device& device, const interface_info& interface) {
   session* s = sessions.make(device, interface);
-  if (!s) {
-    printk("usb %u-%u: too many disks\n", device.facts.bus, device.facts.port);
-    return;
-  }
-  if (s->disk.allocate())
-    serve_media(*s);
-  else
-    printk("usb %u-%u: no memory or no endpoints for a disk\n", device.facts.bus,
-           device.facts.port);
+  if (!s) return fail(error::enomem);
+  const at_scope_end destroy([s] { sessions.destroy(s); });
+  TRY(s->disk.allocate());
+  serve_media(*s);
   device.release();  // before the session's memory goes, which the device may know
-  sessions.destroy(s);
+  return {};
 }
 
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {
