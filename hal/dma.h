@@ -7,6 +7,10 @@
 #include "lib/result.h"
 #include "lib/types.h"
 
+// Descriptors of transfers describe memory up to a multiple of this and no further
+// (xHCI 1.2, 6.4.1).
+constexpr u32 DMA_BOUNDARY = 64 * 1024;
+
 // A piece of physically contiguous memory as the device sees it.
 struct dma_segment {
   phys_addr address;
@@ -21,8 +25,8 @@ class [[nodiscard]] dma_buffer {
   dma_buffer& operator=(dma_buffer&& other) noexcept;
   ~dma_buffer();
 
-  // `size` bytes aligned to `alignment` (a power of two up to 64 KiB); never crosses a 64 KiB
-  // boundary when size is at most 64 KiB. Never sleeps. Errors: enomem.
+  // `size` bytes aligned to `alignment` (a power of two up to DMA_BOUNDARY); never crosses a
+  // multiple of that when size is at most as large. Never sleeps. Errors: enomem.
   static result<dma_buffer> allocate(u32 size, u32 alignment);
 
   std::span<byte> bytes() const { return {base_, size_}; }
@@ -41,7 +45,7 @@ class [[nodiscard]] dma_buffer {
 
 // The bus address of kernel memory that dma_buffer or allocate_pages gave out, valid until the end
 // of its page; kernel memory is contiguous, so adjacent pages of one allocation have adjacent
-// addresses.
+// addresses. Both addresses stand equally far behind a multiple of DMA_BOUNDARY.
 phys_addr dma_address(const void* kernel_memory);
 
 // Everything written to memory before is visible to the device before anything written after.

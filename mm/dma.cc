@@ -10,12 +10,14 @@
 
 namespace {
 
+static_assert(KERNEL_BASE % DMA_BOUNDARY == 0);
+
 constexpr u32 pages_of(u32 size) { return (size + PAGE_SIZE - 1) / PAGE_SIZE; }
 
 }  // namespace
 
 result<dma_buffer> dma_buffer::allocate(u32 size, u32 alignment) {
-  kassert(size > 0 && std::has_single_bit(alignment) && alignment <= 65536);
+  kassert(size > 0 && std::has_single_bit(alignment) && alignment <= DMA_BOUNDARY);
   // A run is aligned to the power of two that holds it (mm/buddy.h), so it crosses no larger one.
   const auto pages = allocate_aligned_pages(pages_of(size), std::bit_ceil(pages_of(alignment)));
   if (pages.empty()) return fail(error::enomem);

@@ -1,7 +1,7 @@
 #include "drivers/block/block_device.h"
 
 #include "drivers/block/ll_rw_block.h"
-
+#include "hal/dma.h"
 #include "hal/panic.h"
 
 namespace {
@@ -48,6 +48,12 @@ void end_buffer(block_command cmd, buffer_head& bh, result<void> outcome) {
   wake_up(bh.b_wait);
 }
 
+// Whether `second` stands right behind `first` in memory, in the same piece.
+bool continues(const buffer_head& first, const buffer_head& second) {
+  const bool boundary = reinterpret_cast<uintptr_t>(second.b_data) % DMA_BOUNDARY == 0;
+  return second.b_data == first.b_data + BLOCK_SIZE && !boundary;
+}
+
 }  // namespace
 
 block_device::block_device() : epoch(++last_epoch) {}
@@ -76,24 +82,31 @@ void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
   r.cmd = cmd;
   r.sector = first;
   r.nr_sectors = SECTORS_PER_BLOCK;
+  r.nr_pieces = 1;
   r.buffers.push_back(bh);
   add_request(r);
 }
 
-// Joins a queued request that ends where this block begins, or begins where it ends. The newest
-// requests are tried first: that is where a sequential writer's last block went.
+// Joins a queued request that ends where this block begins, or begins where it ends, unless it
+// would become larger than the device can be sent. The newest requests are tried first: that is
+// where a sequential writer's last block went.
 bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
   for (request* r = queue_.back(); r; r = queue_.prev(*r)) {
     if (r->cmd != cmd || r->nr_sectors + SECTORS_PER_BLOCK > max_sectors) continue;
-    if (r->sector + r->nr_sectors == first) {
+    const bool behind = r->sector + r->nr_sectors == first;
+    const bool in_front = first + SECTORS_PER_BLOCK == r->sector;
+    if (!behind && !in_front) continue;
+    const bool same_piece =
+        behind ? continues(*r->buffers.back(), bh) : continues(bh, *r->buffers.front());
+    if (!same_piece && r->nr_pieces == max_pieces) continue;
+    if (!same_piece) ++r->nr_pieces;
+    r->nr_sectors += SECTORS_PER_BLOCK;
+    if (behind) {
       r->buffers.push_back(bh);
-    } else if (first + SECTORS_PER_BLOCK == r->sector) {
+    } else {
       r->buffers.push_front(bh);
       r->sector = first;
-    } else {
-      continue;
     }
-    r->nr_sectors += SECTORS_PER_BLOCK;
     return true;
   }
   return false;
@@ -142,7 +155,7 @@ result<void> block_device::flush() {
   request& r = get_request();
   r.cmd = block_command::flush;
   r.sector = lba{};
-  r.nr_sectors = 0;
+  r.nr_sectors = r.nr_pieces = 0;
   if (gone_) {
     free_request(r);
     return fail(error::enodev);

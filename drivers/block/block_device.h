@@ -36,10 +36,14 @@ using attach_epoch = strong_id<struct attach_epoch_tag, u32>;
 enum class block_command : u8 { read, write, flush };
 
 // A list of buffers that are contiguous on the device, in the order of their sectors; or a flush.
+//
+// In memory they stand anywhere. Buffers that follow one another there too are one piece of memory,
+// which ends at each multiple of DMA_BOUNDARY (hal/dma.h): a device is told of every piece.
 struct request {
   block_command cmd = block_command::read;
   lba sector;
   u32 nr_sectors = 0;
+  u32 nr_pieces = 0;
   intrusive_list<buffer_head, &buffer_head::b_request> buffers;
   list_link<request> link;
   bool in_use = false;
@@ -55,9 +59,13 @@ class block_device {
   block_device(const block_device&) = delete;
   block_device& operator=(const block_device&) = delete;
 
+  static constexpr u32 NO_LIMIT = ~0u;
+
   // Facts, filled in by the driver before it announces the device, constant from then on.
   media_identity identity;
-  u32 max_sectors = 128;  // of one request
+  // The largest request that it can be sent, in bytes (SECTOR_SIZE) and in pieces of memory.
+  u32 max_sectors = 128;
+  u32 max_pieces = NO_LIMIT;
   bool write_protected = false;
   bool removable = false;  // can go at any moment: its dirty blocks need shadows
   attach_epoch epoch;      // given by the block layer, never twice

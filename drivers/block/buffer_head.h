@@ -3,6 +3,8 @@
 // The block layer moves blocks between b_data and a device; fs/buffer/buffer.cc decides which block
 // stands where and for how long. Interrupt handlers touch none of this.
 //
+// - b_data: BLOCK_SIZE bytes; for a device that moves them by itself (hal/dma.h) at a multiple of
+//   BLOCK_SIZE.
 // - b_lock: I/O on the block is under way or queued; nobody but end_request unlocks it.
 // - b_uptodate: b_data holds what the device holds, or something newer.
 // - b_dirt: something newer. Cleared when a write has *completed* (0.11 cleared it when it was

@@ -43,11 +43,27 @@ struct endpoint {
   constexpr bool is_bulk() const { return (attributes & 3) == 2; }
 };
 
+// An endpoint takes at once: one transfer whose segments are so many pieces, each cut where it
+// would cross a multiple of DMA_BOUNDARY, and so many transfers of one piece.
+constexpr u32 max_transfer_pieces = 512, max_small_transfers = 2;
+// The length of the piece that begins at `at`, `length` bytes before the segment's end.
+constexpr u32 piece_at(u64 at, u32 length) {
+  const u32 room = DMA_BOUNDARY - static_cast<u32>(at % DMA_BOUNDARY);
+  return length < room ? length : room;
+}
+inline u32 count_pieces(std::span<const dma_segment> segments) {
+  u32 pieces = 0;
+  for (const dma_segment& segment : segments)
+    for (u32 done = 0; done < segment.length; ++pieces)
+      done += piece_at(segment.address.value() + done, segment.length - done);
+  return pieces;
+}
+
 // One bulk transfer: memory to move, and how it went. The submitter owns it until it is done; until
 // then the controller may read and write its memory.
 struct transfer {
   u8 endpoint_address = 0;
-  std::span<const dma_segment> segments;  // valid until done; any lengths, split inside at 64 KiB
+  std::span<const dma_segment> segments;  // valid until done; of any lengths
 
   // No interrupt and no news when it succeeds: its submitter learns that from what the device says
   // next, and then settles it. An error or a short IN transfer is told as always.
@@ -75,7 +91,8 @@ class device {
                               duration timeout = 5_s) = 0;
 
   // Queues a bulk transfer on its endpoint behind those already there. Never sleeps. Errors:
-  // enodev, enomem when the ring has no room for so many segments.
+  // enodev; enomem when there is no room, which happens only beyond max_transfer_pieces and
+  // max_small_transfers.
   virtual result<void> submit(transfer& t) = 0;
   // Sleeps until the transfer is done, or one that it comes after has failed; returns that outcome.
   // At the deadline everything on its endpoint is cancelled: etimedout.

@@ -1,5 +1,9 @@
 """Both ways of synchronising (the book, chapter 5): `update`, and by force when the cache is full."""
 
+import random
+
+import minix
+
 
 def test_update_writes_after_a_while(boot, make_stick):
     guest = boot(make_stick())
@@ -34,3 +38,22 @@ def test_a_pull_with_a_full_cache(boot, make_stick):
     guest.plug("stick", 3)
     guest.console.wait_prompt()
     guest.judge({"/zeros": bytes(2 << 20)})
+
+
+def test_a_cache_in_disorder_is_written_in_one_sync(boot, make_stick):
+    """Blocks that are neighbours on the stick stand anywhere in memory: a request has many pieces."""
+    stick = make_stick(kib=16384)
+    order = list(range(2400))
+    random.Random(1).shuffle(order)
+    image = minix.Volume.open(stick.image, writable=True)
+    image.write("/in_order", bytes(len(order) * 1024))
+    image.write("/shuffle", "".join(
+        f"dd if=/mnt/in_order of=/dev/null bs=1024 count=1 skip={block} status=none\n"
+        for block in order).encode())
+    guest = boot(stick, append="buffers=2600")
+    guest.ok("cat /mnt/shuffle /mnt/in_order > /dev/null")
+    guest.ok("sh /mnt/shuffle", timeout=120)
+    guest.ok("dd if=/dev/zero of=/mnt/zeros bs=1024 count=1800")
+    guest.ok("sync")
+    assert "resetting" not in guest.sh("dmesg")
+    guest.judge({"/zeros": bytes(1800 << 10)})

@@ -19,14 +19,17 @@ namespace {
 constexpr size_t arena_size = size_t{1} << 30;
 // The bus address of the arena; not 0, and above 4 GiB where a truncated address is noticed.
 constexpr u64 bus_base = 0x1'4000'0000;
+static_assert(bus_base % DMA_BOUNDARY == 0);
 
-// One reserved piece of address space for all worlds, which follow one another.
+// One reserved piece of address space for all worlds, which follow one another. It begins at a
+// multiple of DMA_BOUNDARY, as the bus addresses do.
 byte* arena() {
   static byte* const base = [] {
-    void* memory = mmap(nullptr, arena_size, PROT_READ | PROT_WRITE,
+    void* memory = mmap(nullptr, arena_size + DMA_BOUNDARY, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) std::abort();
-    return static_cast<byte*>(memory);
+    const auto start = reinterpret_cast<uintptr_t>(memory);
+    return static_cast<byte*>(memory) + (DMA_BOUNDARY - start % DMA_BOUNDARY) % DMA_BOUNDARY;
   }();
   return base;
 }
@@ -123,11 +126,10 @@ u32 total_page_count() { return sim::memory().pages(); }
 // --- hal/dma.h ---
 
 result<dma_buffer> dma_buffer::allocate(u32 size, u32 alignment) {
-  constexpr u32 boundary = 64 * 1024;
-  if (size > boundary && alignment < PAGE_SIZE) alignment = PAGE_SIZE;
+  if (size > DMA_BOUNDARY && alignment < PAGE_SIZE) alignment = PAGE_SIZE;
   // A piece that stands at a multiple of its size, rounded up to a power of two, crosses nothing.
   u32 stand = PAGE_SIZE;
-  while (stand < boundary && (stand < size || stand < alignment)) stand *= 2;
+  while (stand < DMA_BOUNDARY && (stand < size || stand < alignment)) stand *= 2;
   const std::span<byte> piece = sim::memory().allocate(size, stand);
   if (piece.empty()) return fail(error::enomem);
   dma_buffer buffer;

@@ -22,7 +22,7 @@ bulk_only::bulk_only(host_device& device, const interface_info& interface) : dev
 }
 
 result<void> bulk_only::allocate() {
-  if (in_ == 0 || out_ == 0) return fail(error::enotsup);
+  if (in_ == 0 || out_ == 0) return fail(error::eproto);
   memory_ = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
   cbw_segment_ = {memory_.address() + cbw_offset, sizeof(command_block_wrapper)};
   csw_segment_ = {memory_.address() + csw_offset, sizeof(command_status_wrapper)};
@@ -47,9 +47,9 @@ void bulk_only::fill_cbw(const scsi_command& command) {
   std::memset(memory_.bytes().data() + csw_offset, 0, sizeof(command_status_wrapper));
 }
 
-// The order matters: a device stalls an IN before it has seen a command.
-result<void> bulk_only::submit_all(exchange& x, const scsi_command& command) {
-  TRY(device_.submit(x.cbw));
+// Behind the command wrapper, and in this order: a device stalls an IN before it has seen a
+// command.
+result<void> bulk_only::submit_rest(exchange& x, const scsi_command& command) {
   if (command.data != direction::none) TRY(device_.submit(x.data));
   if (command.data != direction::none && !x.data.quiet) {
     const result<void> sent = device_.wait(x.data, x.deadline);
@@ -121,7 +121,12 @@ void bulk_only::take_back(exchange& x) {
   device_.cancel(in_);
 }
 
+// Errors: enomem, enodev (nothing has been sent); eio, etimedout (host and device are out of step).
 result<command_reply> bulk_only::attempt(const scsi_command& command) {
+  const auto out_of_step = [](error why) {
+    return fail(why == error::etimedout ? error::etimedout : error::eio);
+  };
+  if (count_pieces(command.segments) > max_transfer_pieces) return fail(error::enomem);
   const bool in = command.data == direction::in;
   const bool status_at_once =
       command.data == direction::out && command.length <= longest_write_with_status;
@@ -137,11 +142,12 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
               .after = command.data == direction::none ? &x.cbw : &x.data},
       .deadline = now() + command.timeout,
   };
-  result<void> outcome = submit_all(x, command);
+  TRY(device_.submit(x.cbw));
+  result<void> outcome = submit_rest(x, command);
   if (outcome) outcome = wait_status(x);
   const bool in_place_of_data = !outcome && status_came_as_data(x, command);
   if (!outcome) take_back(x);
-  if (!outcome && !in_place_of_data) return fail(outcome.error());
+  if (!outcome && !in_place_of_data) return out_of_step(outcome.error());
 
   command_status_wrapper csw = status();
   if (in_place_of_data) {
@@ -152,9 +158,10 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
   const bool valid = is_valid_status(csw, x.csw.actual, tag_);
   if (!valid || csw.status == static_cast<u8>(csw_status::phase_error)) {
     take_back(x);
-    return fail(error::eproto);
+    return fail(error::eio);
   }
-  TRY(end_data(x, command, csw.residue));
+  if (const result<void> ended = end_data(x, command, csw.residue); !ended)
+    return out_of_step(ended.error());
   const u32 moved = command.data == direction::none ? 0 : x.data.actual;
   const u32 counted = csw.residue > command.length ? 0 : command.length - csw.residue;
   return command_reply{.failed = csw.status != static_cast<u8>(csw_status::good),
@@ -175,7 +182,8 @@ result<void> bulk_only::recover() {
 result<command_reply> bulk_only::execute(const scsi_command& command) {
   if (device_.gone()) return fail(error::enodev);
   const result<command_reply> reply = attempt(command);
-  if (reply) return reply;
+  // Want of memory is ours: the device is not reset for it.
+  if (reply || reply.error() == error::enomem) return reply;
   if (device_.gone()) return fail(error::enodev);
   if (const result<void> recovered = recover(); !recovered) {
     // Nothing helps: whoever serves it treats it as pulled.
@@ -183,7 +191,7 @@ result<command_reply> bulk_only::execute(const scsi_command& command) {
     device_.release();
     return fail(error::enodev);
   }
-  return fail(reply.error() == error::etimedout ? error::etimedout : error::eio);
+  return reply;
 }
 
 }  // namespace usb::storage

@@ -70,13 +70,13 @@ class bulk_only {
  public:
   bulk_only(host_device& device, const interface_info& interface);
 
-  // Memory for its wrappers and for small data. Errors: enomem, enotsup without a pair of bulk
+  // Memory for its wrappers and for small data. Errors: enomem, eproto without a pair of bulk
   // endpoints.
   result<void> allocate();
 
   // Runs one command. Sleeps, at most its timeout and the recovery's. Errors: eio (the transport
   // failed and has been recovered: the command may or may not have been executed), etimedout
-  // (likewise), enodev.
+  // (likewise), enomem (we have no room for it, it was not sent), enodev.
   result<command_reply> execute(const scsi_command& command);
 
   // A page for small data, which the next command that uses it overwrites.
@@ -99,7 +99,7 @@ class bulk_only {
 
   result<command_reply> attempt(const scsi_command& command);
   void fill_cbw(const scsi_command& command);
-  result<void> submit_all(exchange& x, const scsi_command& command);
+  result<void> submit_rest(exchange& x, const scsi_command& command);
   result<void> wait_status(exchange& x);
   result<void> clear_failed_data(exchange& x);
   result<void> read_status_again(exchange& x);

@@ -27,6 +27,17 @@ scsi_command command_of(std::initializer_list<u8> cdb) {
   return c;
 }
 
+// An error of run as the block layer is told of it.
+error as_told(error e) {
+  switch (e) {
+    case error::enomedium:
+    case error::erofs:
+    case error::enodev:
+    case error::enomem: return e;
+    default: return error::eio;
+  }
+}
+
 }  // namespace
 
 sense parse_sense(std::span<const byte> data) {
@@ -104,7 +115,8 @@ result<u32> scsi_disk::run(const scsi_command& command) {
   for (int tries = 0; tries < max_tries; ++tries) {
     const result<command_reply> reply = transport_.execute(command);
     if (!reply) {
-      if (reply.error() == error::enodev) return fail(error::enodev);
+      if (reply.error() == error::enodev || reply.error() == error::enomem)
+        return fail(reply.error());
       if (++transport_failures == max_transport_failures) return fail(error::eio);
       continue;
     }
@@ -232,11 +244,7 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
                                    std::span<const dma_segment> segments) {
   const scsi_command c = read_write_10(write, first, sectors, segments);
   const result<u32> moved = run(c);
-  if (!moved)
-    return fail(moved.error() == error::enomedium || moved.error() == error::erofs ||
-                        moved.error() == error::enodev
-                    ? moved.error()
-                    : error::eio);
+  if (!moved) return fail(as_told(moved.error()));
   return *moved == c.length ? result<void>{} : fail(error::eio);
 }
 
@@ -253,8 +261,7 @@ result<void> scsi_disk::synchronize_cache() {
     no_synchronize_ = true;
     return {};
   }
-  if (done.error() == error::enomedium || done.error() == error::enodev) return fail(done.error());
-  return fail(error::eio);
+  return fail(as_told(done.error()));
 }
 
 }  // namespace usb::storage

@@ -72,8 +72,8 @@ class scsi_disk {
   // enotsup for a disk that we cannot use, eio, enodev.
   result<disk_facts> make_ready();
 
-  // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev. Transient
-  // failures are retried. All sleep.
+  // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
+  // (the command was not sent). Transient failures are retried. All sleep.
   result<void> read_write(bool write, lba first, u32 sectors,
                           std::span<const dma_segment> segments);
   // Success: durable. A device that does not know the command has no cache to flush.

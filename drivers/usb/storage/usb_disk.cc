@@ -7,6 +7,8 @@
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
+#include "hal/panic.h"
+#include "lib/guard.h"
 
 namespace usb::storage {
 
@@ -54,25 +56,21 @@ bool matches(const interface_info& interface) {
          interface.protocol == protocol_bulk_only;
 }
 
-void serve(host_device& device, const interface_info& interface) {
+result<void> serve(host_device& device, const interface_info& interface) {
   session* s = sessions.make(device, interface);
-  if (!s) {
-    printk("usb %u-%u: too many disks\n", device.facts.bus, device.facts.port);
-    return;
-  }
-  if (s->disk.allocate())
-    serve_media(*s);
-  else
-    printk("usb %u-%u: no memory or no endpoints for a disk\n", device.facts.bus,
-           device.facts.port);
+  if (!s) return fail(error::enomem);
+  const at_scope_end destroy([s] { sessions.destroy(s); });
+  TRY(s->disk.allocate());
+  serve_media(*s);
   device.release();  // before the session's memory goes, which the device may know
-  sessions.destroy(s);
+  return {};
 }
 
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {
   size_t used = 0;
   for (const buffer_head& bh : r.buffers) {
     const phys_addr at = dma_address(bh.b_data);
+    kassert(at.value() % BLOCK_SIZE == 0);  // so no block crosses a multiple of DMA_BOUNDARY
     dma_segment* last = used ? &list[used - 1] : nullptr;
     if (last && last->address + last->length == at)
       last->length += BLOCK_SIZE;
@@ -92,6 +90,7 @@ usb_disk::usb_disk(scsi_disk& disk, const disk_facts& facts, segment_list& segme
   identity.serial = usb.serial;
   identity.sectors = facts.sectors;
   max_sectors = usb.at >= speed::super ? max_sectors_super_speed : max_sectors_high_speed;
+  max_pieces = max_transfer_pieces;
   write_protected = facts.write_protected;
   removable = true;
   print_arrival(facts);

@@ -16,13 +16,15 @@ namespace usb::storage {
 
 // For the core's table of class drivers.
 bool matches(const interface_info& interface);
-void serve(host_device& device, const interface_info& interface);
+// Errors: enomem, eproto (endpoints are missing); then nothing has been sent to the device.
+result<void> serve(host_device& device, const interface_info& interface);
 
 // Up to 1 MiB at SuperSpeed, 120 KiB below, as in Linux: more than that, some devices do not stand.
 constexpr u32 max_sectors_super_speed = 2048, max_sectors_high_speed = 240;
-using segment_list = std::array<dma_segment, max_sectors_super_speed / SECTORS_PER_BLOCK>;
+using segment_list = std::array<dma_segment, max_transfer_pieces>;
 
-// Where a request's blocks stand in memory, neighbours joined. Returns the part of `list` used.
+// Where a request's blocks stand in memory, neighbours joined: at most as many segments as it has
+// pieces. Returns the part of `list` used.
 std::span<const dma_segment> list_segments(request& r, segment_list& list);
 
 class usb_disk final : public block_device {

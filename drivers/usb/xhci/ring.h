@@ -29,7 +29,9 @@ class producer_ring {
   // Empties it and starts anew with cycle 1. Only when the controller does not look.
   void clear();
 
-  bool has_room(u32 trbs) const { return used_ + trbs < segments_ * (segment_trbs - 1); }
+  // The most TRBs that a ring of so many segments holds: one place stays free.
+  static constexpr u32 room_of(u32 segments) { return segments * (segment_trbs - 1) - 1; }
+  bool has_room(u32 trbs) const { return used_ + trbs <= room_of(segments_); }
   // Whether the TRB pushed next is the last before a Link.
   bool before_link() const { return enqueue_ % segment_trbs == segment_trbs - 2; }
   u32 push(trb t);  // returns its position; there is room

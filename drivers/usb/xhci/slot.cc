@@ -13,8 +13,11 @@ namespace xhci {
 namespace {
 
 constexpr u8 request_set_configuration = 9;
-// A data stage of 512 KiB in blocks of 1 KiB, and the command and status around it.
+// The ring of a bulk endpoint holds all that may be submitted to it at once (usb.h).
 constexpr u32 bulk_segments = 3;
+static_assert(most_trbs(usb::max_transfer_pieces) + usb::max_small_transfers * most_trbs(1) <=
+              producer_ring::room_of(bulk_segments));
+static_assert(1 + usb::max_small_transfers <= transfer_queue::max_transfers);
 
 u16 default_control_packet(usb::speed at) {
   switch (at) {
@@ -46,10 +49,11 @@ result<void> device::bring_up() {
   TRY(allocate());
   result<void> addressed = fail(error::eio);
   for (int tries = 0; tries < 3 && !addressed && !gone_; ++tries) {
-    const result<void> reset = port_.reset(tries > 0);
+    const result<void> reset = port_.reset(tries > 0 || port_.tried_before());
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();
     if (!addressed) disable_slot();
+    if (!addressed && addressed.error() == error::enomem) break;
   }
   if (addressed)
     printk("usb %u-%u: new %s device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),

@@ -6,14 +6,6 @@
 
 namespace xhci {
 
-u32 count_pieces(std::span<const dma_segment> segments) {
-  u32 pieces = 0;
-  for (const dma_segment& segment : segments)
-    for (u32 done = 0; done < segment.length; ++pieces)
-      done += longest_piece(segment.address.value() + done, segment.length - done);
-  return pieces;
-}
-
 u32 td_size(u32 done, u32 total, u32 max_packet) {
   if (done >= total) return 0;
   const u32 packets = (total + max_packet - 1) / max_packet;
@@ -32,9 +24,8 @@ void transfer_queue::append(const descriptor& d) {
 }
 
 result<void> transfer_queue::add(usb::transfer& t) {
-  // A piece may be cut once more in front of a Link, see below.
-  const u32 pieces = count_pieces(t.segments) + producer_ring::max_segments;
-  if (count_ == max_transfers || !ring_.has_room(pieces)) return fail(error::enomem);
+  const u32 trbs = most_trbs(usb::count_pieces(t.segments));
+  if (count_ == max_transfers || !ring_.has_room(trbs)) return fail(error::enomem);
   u32 total = 0;
   for (const dma_segment& segment : t.segments) total += segment.length;
   kassert(total > 0);
@@ -45,7 +36,7 @@ result<void> transfer_queue::add(usb::transfer& t) {
   for (const dma_segment& segment : t.segments)
     for (u32 offset = 0; offset < segment.length;) {
       const u64 at = segment.address.value() + offset;
-      u32 length = longest_piece(at, segment.length - offset);
+      u32 length = usb::piece_at(at, segment.length - offset);
       // What stands before a Link inside a TD must be whole packets (4.11.7.1).
       const u32 excess = (done + length) % max_packet_;
       if (ring_.before_link() && done + length < total && length > excess) length -= excess;

@@ -17,13 +17,9 @@
 
 namespace xhci {
 
-// A TRB's buffer may not cross a 64 KiB boundary (6.4.1): the length that fits at `at`.
-constexpr u32 longest_piece(u64 at, u32 length) {
-  const u32 room = 0x1'0000 - static_cast<u32>(at & 0xFFFF);
-  return length < room ? length : room;
-}
-// How many TRBs the segments need.
-u32 count_pieces(std::span<const dma_segment> segments);
+// The most TRBs that a transfer takes: one for each piece (6.4.1), and one more for each Link in
+// front of which a piece is cut.
+constexpr u32 most_trbs(u32 pieces) { return pieces + producer_ring::max_segments; }
 // TD Size (4.11.2.4): packets still to come after `done` of `total` bytes, at most 31; 0 in the
 // last TRB.
 u32 td_size(u32 done, u32 total, u32 max_packet);

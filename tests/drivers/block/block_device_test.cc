@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ramdisk.h"
 #include "hal/clock.h"
+#include "hal/dma.h"
 #include "hal/memory.h"
 #include "tests/drivers/block/manual_disk.h"
 #include "tests/sim/scheduler.h"
@@ -57,6 +59,53 @@ TEST(block_device, never_exceeds_max_sectors) {
     disk.max_sectors = 8;
     const auto blocks = start_all(disk, block_command::write, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
     EXPECT_EQ(disk.take_all(), (extents{{0, 8}, {8, 8}, {16, 4}}));
+  });
+}
+
+// Blocks that are neighbours on the device, by the place in memory of each: `places` counts blocks
+// from a multiple of DMA_BOUNDARY on.
+extents requests_for(u32 max_pieces, const std::vector<u32>& places) {
+  manual_disk disk;
+  disk.max_pieces = max_pieces;
+  const dma_buffer memory = *dma_buffer::allocate(2 * DMA_BOUNDARY, DMA_BOUNDARY);
+  std::vector<buffer_head> heads(places.size());
+  for (u32 i = 0; i < places.size(); ++i) {
+    heads[i].b_data = memory.bytes().data() + places[i] * BLOCK_SIZE;
+    disk.submit(block_command::read, lba{i * SECTORS_PER_BLOCK}, heads[i]);
+  }
+  return disk.take_all();
+}
+
+TEST(block_device, never_exceeds_max_pieces) {
+  sim::run(1, [] {
+    EXPECT_EQ(requests_for(3, {0, 2, 4, 6, 8}), (extents{{0, 6}, {6, 4}}));
+    EXPECT_EQ(requests_for(3, {0, 2, 3, 4, 6, 8, 9, 11}), (extents{{0, 10}, {10, 6}}));
+    EXPECT_EQ(requests_for(1, {0, 1, 2, 3}), (extents{{0, 8}}));
+    EXPECT_EQ(requests_for(1, {3, 2, 1, 0}), (extents{{0, 2}, {2, 2}, {4, 2}, {6, 2}}));
+  });
+}
+
+TEST(block_device, counts_a_piece_that_a_boundary_cuts_as_two) {
+  sim::run(1, [] {
+    constexpr u32 at = DMA_BOUNDARY / BLOCK_SIZE;
+    EXPECT_EQ(requests_for(2, {at - 2, at - 1, at, at + 1, 0}), (extents{{0, 8}, {8, 2}}));
+    EXPECT_EQ(requests_for(1, {at - 2, at - 1, at, at + 1}), (extents{{0, 4}, {4, 4}}));
+  });
+}
+
+// A block that comes before all others of the request may continue into its first piece.
+TEST(block_device, counts_pieces_at_either_end) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.max_pieces = 2;
+    const dma_buffer memory = *dma_buffer::allocate(8 * BLOCK_SIZE, DMA_BOUNDARY);
+    std::array<buffer_head, 4> heads;
+    const std::array<std::pair<u32, u32>, 4> blocks{{{12, 3}, {11, 2}, {10, 0}, {9, 5}}};
+    for (u32 i = 0; i < heads.size(); ++i) {  // the number of each on the device, and in memory
+      heads[i].b_data = memory.bytes().data() + blocks[i].second * BLOCK_SIZE;
+      disk.submit(block_command::read, lba{blocks[i].first * SECTORS_PER_BLOCK}, heads[i]);
+    }
+    EXPECT_EQ(disk.take_all(), (extents{{18, 2}, {20, 6}}));
   });
 }
 

@@ -1,6 +1,8 @@
 // Bulk-Only Transport over a device that misbehaves (bot.h).
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "tests/drivers/usb/served_stick.h"
 
 namespace usb::storage {
@@ -84,6 +86,41 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 0, write_10}),
     [](const auto& one) { return one.param.name; });
+
+// Want of room is the host's: the device is neither reset nor given up, and works on afterwards.
+TEST(usb_bot, does_not_blame_the_device_for_want_of_room) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    s.stick.has_room = false;
+    EXPECT_EQ(block.move(disk, block_command::write, 8).error(), error::enomem);
+    EXPECT_EQ(disk.flush().error(), error::enomem);
+    s.stick.has_room = true;
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(disk.flush());
+    EXPECT_EQ(s.stick.resets, 0u);
+    EXPECT_EQ(s.departures, 0u);
+  });
+}
+
+TEST(usb_bot, sends_no_command_whose_data_have_no_room) {
+  run(1, [] {
+    fake_stick stick;
+    bulk_only transport(stick, fake_stick::interface());
+    ASSERT_TRUE(transport.allocate());
+    const dma_buffer memory = *dma_buffer::allocate(BLOCK_SIZE, BLOCK_SIZE);
+    const std::vector<dma_segment> segments(max_transfer_pieces + 1,
+                                            dma_segment{memory.address(), SECTOR_SIZE});
+    for (const bool write : {false, true}) {
+      const u32 sectors = static_cast<u32>(segments.size());
+      EXPECT_EQ(transport.execute(read_write_10(write, lba{}, sectors, segments)).error(),
+                error::enomem);
+      EXPECT_TRUE(transport.execute(
+          read_write_10(write, lba{}, sectors - 1, std::span(segments).first(sectors - 1))));
+    }
+    EXPECT_EQ(stick.opcodes, (std::vector<u8>{read_10, write_10}));
+    EXPECT_EQ(stick.resets, 0u);
+  });
+}
 
 TEST(usb_bot, takes_a_status_in_the_place_of_small_data) {
   with_disk(

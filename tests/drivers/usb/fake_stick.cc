@@ -71,6 +71,7 @@ result<void> fake_stick::submit(usb::transfer& t) {
   t.done = false;
   t.actual = 0;
   if (gone_) return fail(error::enodev);
+  if (!has_room) return fail(error::enomem);
   queue_.push_back(&t);
   advance();
   return {};

@@ -38,6 +38,7 @@ class fake_stick final : public usb::host_device {
   scsi_target disk{storage};
   std::function<void(const usb::storage::command_block_wrapper&, answer&)> meddle;
   std::optional<error> reset_outcome;
+  bool has_room = true;  // for another transfer
   u32 resets = 0, clear_halts = 0, releases = 0;
   std::vector<u32> tags;
   std::vector<u8> opcodes;

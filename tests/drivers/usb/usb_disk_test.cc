@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hal/clock.h"
+#include "tests/drivers/block/manual_disk.h"
 #include "tests/drivers/usb/served_stick.h"
 
 namespace usb::storage {
@@ -60,6 +61,32 @@ TEST(usb_disk, joins_neighbours_in_memory) {
     EXPECT_EQ(segments[1].address, memory.address() + 7 * BLOCK_SIZE);
     while (r.buffers.pop_front()) {
     }
+  });
+}
+
+// What the block layer counts as pieces is what the controller gets.
+TEST(usb_disk, has_as_many_pieces_as_the_block_layer_counts) {
+  sim::for_each_seed(20, [](u64 seed) {
+    sim::run(seed, [] {
+      manual_disk disk;
+      disk.max_sectors = max_sectors_super_speed;
+      disk.max_pieces = max_transfer_pieces;
+      disk.identity.sectors = 8192;
+      const dma_buffer memory = *dma_buffer::allocate(4096 * BLOCK_SIZE, DMA_BOUNDARY);
+      std::vector<buffer_head> heads(3000);
+      u32 place = 0;
+      for (u32 i = 0; i < heads.size(); ++i) {
+        place = sim::random_chance(3) ? static_cast<u32>(sim::random_below(4096)) : place + 1;
+        heads[i].b_data = memory.bytes().data() + place % 4096 * BLOCK_SIZE;
+        disk.submit(block_command::read, lba{i * SECTORS_PER_BLOCK}, heads[i]);
+      }
+      segment_list list;
+      while (request* r = disk.next_request()) {
+        EXPECT_EQ(count_pieces(list_segments(*r, list)), r->nr_pieces);
+        EXPECT_LE(r->nr_pieces, max_transfer_pieces);
+        disk.end_request(*r, {});
+      }
+    });
   });
 }
 

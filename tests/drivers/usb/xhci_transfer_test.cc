@@ -12,12 +12,12 @@ namespace xhci {
 namespace {
 
 TEST(xhci_transfer, is_cut_at_64_kib) {
-  EXPECT_EQ(longest_piece(0x10000, 0x10000), 0x10000u);
-  EXPECT_EQ(longest_piece(0x1FFFF, 10), 1u);
+  EXPECT_EQ(usb::piece_at(0x10000, 0x10000), 0x10000u);
+  EXPECT_EQ(usb::piece_at(0x1FFFF, 10), 1u);
   const std::vector<dma_segment> segments{{phys_addr{0x1F000}, 0x2000}, {phys_addr{0x30000}, 1}};
-  EXPECT_EQ(count_pieces(segments), 3u);
+  EXPECT_EQ(usb::count_pieces(segments), 3u);
   const std::vector<dma_segment> large{{phys_addr{0x8000}, 512 * 1024}};
-  EXPECT_EQ(count_pieces(large), 9u);
+  EXPECT_EQ(usb::count_pieces(large), 9u);
 }
 
 TEST(xhci_transfer, td_size_counts_the_packets_to_come) {
@@ -186,6 +186,28 @@ TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
         ASSERT_TRUE(test.queue.on_event(test.address_of(last), completion::success, 0));
         ASSERT_EQ(t.actual, total);
       }
+    }
+  });
+}
+
+// Wherever on the ring they begin, and though each Link cuts a piece in two.
+TEST(xhci_transfer_queue, holds_the_largest_transfer_beside_the_small_ones) {
+  sim::run(1, [] {
+    transfer_test test;
+    const std::vector<dma_segment> largest(usb::max_transfer_pieces,
+                                           dma_segment{phys_addr{0x10000}, 1500});
+    for (u32 begin = 0; begin < 3 * producer_ring::segment_trbs; ++begin) {
+      usb::transfer step = test.make(test.one);
+      ASSERT_TRUE(test.queue.add(step));
+      test.queue.settle(step);
+      std::array<usb::transfer, usb::max_small_transfers> small;
+      for (usb::transfer& each : small) {
+        each = test.make(test.one);
+        ASSERT_TRUE(test.queue.add(each));
+      }
+      usb::transfer large = test.make(largest);
+      ASSERT_TRUE(test.queue.add(large)) << begin;
+      test.queue.fail_all(error::etimedout);
     }
   });
 }

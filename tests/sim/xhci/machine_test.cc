@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include "drivers/block/genhd.h"
+#include "drivers/block/ll_rw_block.h"
 #include "hal/irq.h"
+#include "hal/memory.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
 
@@ -19,6 +22,9 @@ struct configuration {
   u32 port;
 };
 void PrintTo(const configuration& c, std::ostream* out) { *out << c.name; }
+
+// At SuperSpeed: when contact is made, and when the link has trained.
+constexpr u32 resets_of_an_enumeration = 2;
 
 class usb_stack : public ::testing::TestWithParam<configuration> {};
 
@@ -71,6 +77,44 @@ INSTANTIATE_TEST_SUITE_P(
         configuration{"firmware_in_the_way", {.firmware_owns_it = true}, 4},
         configuration{"no_interrupt_line", {.interrupt_line = false}, 1}),
     [](const auto& each) { return std::string(each.param.name); });
+
+// The largest requests whose blocks are scattered over the memory, in both directions: each must be
+// one that can be sent, and the device must not be blamed for any.
+TEST(usb_stack_requests, are_sent_however_their_blocks_are_scattered) {
+  medium stick(8192);
+  for (size_t i = 0; i < stick.bytes().size(); ++i)
+    stick.bytes()[i] = static_cast<byte>(i / BLOCK_SIZE * 7);
+  stick.least_latency = 50_us;
+  stick.most_latency = 100_us;
+  usb_machine machine;
+  world world({.seed = 1, .pages = 32768, .time_limit = 3000_s});
+  world.run([&] {
+    boot();
+    machine.power_on();
+    stick.plug(machine.port(1));
+    await_state(sda, volume_state::live);
+    block_device& disk = *disk_of(sda)->device;
+    const u32 blocks = disk.max_sectors / SECTORS_PER_BLOCK;
+    const std::span<byte> memory = allocate_pages(blocks);
+    std::vector<buffer_head> heads(blocks);
+    for (const block_command cmd : {block_command::read, block_command::write}) {
+      for (u32 i = 0; i < blocks; ++i) {
+        heads[i].b_data = memory.data() + size_t{i} * PAGE_SIZE;  // never two in a row
+        disk.submit(cmd, lba{16 + SECTORS_PER_BLOCK * i}, heads[i]);
+      }
+      for (buffer_head& bh : heads) wait_on_buffer(bh);
+    }
+    for (u32 i = 0; i < blocks; ++i) {
+      EXPECT_TRUE(heads[i].b_uptodate && !heads[i].b_error) << i;
+      EXPECT_EQ(heads[i].b_data[0], static_cast<byte>((8 + i) * 7)) << i;
+    }
+    EXPECT_EQ(machine.stick_of(stick).bus_resets(), resets_of_an_enumeration);
+    free_pages(memory);
+    stick.pull();
+    sleep_for(3_s);
+  });
+  EXPECT_EQ(violations(machine), "");
+}
 
 // --- trouble that is no pull ---
 
