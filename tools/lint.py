@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import sources
+from sources import code_lines, listed, text_of
+
 LAYERS = {"lib": 0, "hal": 1, "mm": 2, "drivers/block": 2, "drivers/char": 2, "drivers/pci": 2,
           "drivers/usb": 3, "fs": 4, "kernel": 5}
 # fs/ knows block and character devices, not what is behind them; storage/ knows USB, not xHCI.
@@ -28,38 +30,13 @@ LONGER_FUNCTIONS = {
 }
 CLANG_FORMAT_MAJOR = 14  # others differ in details
 FLAGS = ["-std=c++23", "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-m32", "-ffreestanding",
-         "-fsyntax-only", "-I", str(ROOT)]
-
-
-def listed(*endings):
-    """The project's own files, as git sees them, with these endings."""
-    result = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=False,
-                            capture_output=True, text=True)
-    names = result.stdout.split("\n") if result.returncode == 0 else [
-        path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*")
-        if not path.relative_to(ROOT).parts[0].startswith(("build", "."))]
-    return sorted(name for name in names if name.endswith(endings) and (ROOT / name).is_file())
-
-
-def text_of(name):
-    return (ROOT / name).read_text(encoding="utf-8")
+         "-fsyntax-only", "-I", str(sources.ROOT)]
 
 
 def room_of(name):
     """The longest room that a path stands in, or None (user/, tests/, tools/)."""
     rooms = [room for room in LAYERS if name.startswith(room + "/")]
     return max(rooms, key=len, default=None)
-
-
-def code_lines(text):
-    """(number, line) with comments and string literals blanked."""
-    def blank(match):
-        return re.sub(r"[^\n]", " ", match.group())
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", blank, text, flags=re.DOTALL)
-    text = re.sub(r'"(\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(\\.|[^\'\\\n])+\'',
-                  lambda match: match.group()[0] + " " * (len(match.group()) - 2)
-                  + match.group()[0], text)
-    return enumerate(text.split("\n"), 1)
 
 
 # --- the rules: each yields its findings -----------------------------------------------------
@@ -76,7 +53,7 @@ def layers():
             if not included:
                 continue
             target = included.group(1)
-            if not (ROOT / target).exists():
+            if not (sources.ROOT / target).exists():
                 yield f"{name}:{number}: {target} is not a path from the project's root"
                 continue
             other = room_of(target)
@@ -136,8 +113,8 @@ def formatting():
     """clang-format changes nothing"""
     files = listed(".h", ".cc")
     for start in range(0, len(files), 40):
-        result = subprocess.run(["clang-format", "--dry-run", *files[start:start + 40]], cwd=ROOT,
-                                capture_output=True, text=True, check=False)
+        result = subprocess.run(["clang-format", "--dry-run", *files[start:start + 40]],
+                                cwd=sources.ROOT, capture_output=True, text=True, check=False)
         found = re.findall(r"^(\S+?:\d+):\d+: warning", result.stderr, re.MULTILINE)
         yield from sorted(set(f"{place}: not formatted" for place in found))
 

@@ -2,6 +2,7 @@
 
 import lint
 import pytest
+import sources
 
 BROKEN = {
     lint.layers: ("fs/bad.cc", '#include "kernel/sched.h"\n'),
@@ -17,7 +18,7 @@ BROKEN = {
 @pytest.fixture(name="tree")
 def make_tree(tmp_path, monkeypatch):
     """A tree of its own, with two rooms and nothing wrong."""
-    monkeypatch.setattr(lint, "ROOT", tmp_path)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
     monkeypatch.setattr(lint, "FLAGS", lint.FLAGS[:-1] + [str(tmp_path)])
     for name, text in {"kernel/sched.h": "#pragma once\nvoid schedule();\n",
                        "lib/good.h": "#pragma once\ninline int one() { return 1; }\n",
