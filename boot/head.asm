@@ -2,7 +2,7 @@
 ; protected mode, paging off, interrupts off, EAX = the loader's magic, EBX = its information.
 ;
 ; They stand at their physical address, 1 MiB. They build the page directory that every address space
-; copies its upper half from (mm/address_space.h has the map), switch paging on, and jump into the
+; copies its upper half from (mm/layout.h has the map), switch paging on, and jump into the
 ; kernel proper, which is linked KERNEL_BASE higher. The book's head.s does the same for its 16 MiB.
 
 KERNEL_BASE          equ 0x80000000
