@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import sources
-from sources import code_lines, listed, text_of
+from sources import blank, code_lines, comment_blocks, listed, text_of
 
 LAYERS = {"lib": 0, "hal": 1, "mm": 2, "drivers/block": 2, "drivers/char": 2, "drivers/pci": 2,
           "drivers/usb": 3, "fs": 4, "kernel": 5}
@@ -28,6 +28,9 @@ LONGEST_FUNCTION = 70
 LONGER_FUNCTIONS = {
     # "file.cc:function": why a reader would accept it
 }
+COMMENTED = (".h", ".cc", ".asm", ".py", ".mk", "Makefile", ".sh", ".ld", ".md", ".patch")
+# "The task that sleeps", not one of these: the actor is named. ("whose" of things is fine.)
+PERSONS = re.compile(r"\b(who|whoever|whom|nobody|he|him|his)\b", re.IGNORECASE)
 CLANG_FORMAT_MAJOR = 14  # others differ in details
 FLAGS = ["-std=c++23", "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-m32", "-ffreestanding",
          "-fsyntax-only", "-I", str(sources.ROOT)]
@@ -153,6 +156,62 @@ def short_functions():
         for function, start, length in functions_of(name):
             if length > LONGEST_FUNCTION and f"{name}:{function}" not in LONGER_FUNCTIONS:
                 yield f"{name}:{start}: {function} has {length} lines"
+
+
+def unit_of(name):
+    """X.h and X.cc are one unit."""
+    return name.rsplit(".", 1)[0]
+
+
+def units():
+    """{unit: {unit that one of its two files includes: "file:line" of the include}} of the kernel."""
+    includes = {}
+    for name in listed(".h", ".cc"):
+        if room_of(name) is None:
+            continue
+        mine = includes.setdefault(unit_of(name), {})
+        for number, line in enumerate(text_of(name).split("\n"), 1):
+            included = re.match(r'\s*#include "([^"]+)"', line)
+            if included and unit_of(included.group(1)) != unit_of(name):
+                mine.setdefault(unit_of(included.group(1)), f"{name}:{number}")
+    return includes
+
+
+def reachable(includes, start):
+    """The units that `start` includes, directly or through others."""
+    found, waiting = set(), [start]
+    while waiting:
+        for unit in includes.get(waiting.pop(), ()):
+            if unit not in found:
+                found.add(unit)
+                waiting.append(unit)
+    return found
+
+
+def no_circles():
+    """no units include each other in a circle"""
+    includes = units()
+    reach = {unit: reachable(includes, unit) for unit in includes}
+    told = set()
+    for unit in sorted(includes):
+        if unit in told or unit not in reach[unit]:
+            continue
+        circle = {unit} | {other for other in reach[unit] if unit in reach.get(other, ())}
+        told |= circle
+        inside = [f"{place} includes {there}" for here in sorted(circle)
+                  for there, place in sorted(includes[here].items()) if there in circle]
+        yield f"{', '.join(sorted(circle))}: {'; '.join(inside)}"
+
+
+def plain_words():
+    """comments speak of what acts, not of persons"""
+    for name in listed(*COMMENTED):
+        for first, text in comment_blocks(name):
+            if name.endswith(".md"):
+                text = re.sub(r"^```.*?^```|`[^`\n]+`", lambda match: blank(match.group()), text,
+                              flags=re.DOTALL | re.MULTILINE)
+            for match in PERSONS.finditer(text):
+                yield f"{name}:{first + text.count(chr(10), 0, match.start())}: {match.group()}"
 
 
 RULES = [layers, machine_access, no_build_switches, headers_alone, formatting, no_leftovers,

@@ -15,6 +15,16 @@ BROKEN = {
 }
 
 
+# Findings that one file alone cannot make.
+CIRCLES = {
+    "two headers": {"lib/a.h": "lib/b.h", "lib/b.h": "lib/a.h"},
+    "a header and a body": {"lib/a.h": "lib/b.h", "lib/b.cc": "lib/a.h", "lib/b.h": None},
+    "two bodies": {"lib/a.h": None, "lib/a.cc": "lib/b.h", "lib/b.h": None, "lib/b.cc": "lib/a.h"},
+    "three units": {"lib/a.h": "lib/b.h", "lib/b.h": "lib/c.h", "lib/c.h": None,
+                    "lib/c.cc": "lib/a.h"},
+}
+
+
 @pytest.fixture(name="tree")
 def make_tree(tmp_path, monkeypatch):
     """A tree of its own, with two rooms and nothing wrong."""
@@ -45,3 +55,56 @@ def test_forbidden_views_are_found(tree, here, there):
     (tree / there / "seen.h").write_text("#pragma once\n")
     (tree / here / "seer.cc").write_text(f'#include "{there}seen.h"\n')
     assert list(lint.layers())
+
+
+def write_includes(tree, includes):
+    for name, included in includes.items():
+        (tree / name).write_text(f'#include "{included}"\n' if included else "")
+
+
+@pytest.mark.parametrize("includes", CIRCLES.values(), ids=CIRCLES)
+def test_circles_are_found_and_named(tree, includes):
+    assert list(lint.no_circles()) == []
+    write_includes(tree, includes)
+    finding, = lint.no_circles()
+    members = finding.split(": ")[0].split(", ")
+    assert members == sorted({name.rsplit(".", 1)[0] for name in includes})
+    for name, included in includes.items():
+        assert not included or f"{name}:1 includes {included[:-2]}" in finding
+
+
+def test_a_body_and_its_header_are_no_circle_nor_is_a_diamond(tree):
+    write_includes(tree, {"lib/a.cc": "lib/a.h", "lib/a.h": "lib/b.h", "lib/c.h": "lib/b.h",
+                          "lib/c.cc": "lib/a.h", "lib/b.h": "lib/good.h"})
+    assert list(lint.no_circles()) == []
+
+
+def test_every_circle_is_a_finding_of_its_own(tree):
+    write_includes(tree, {**CIRCLES["two headers"], "fs/x.h": "fs/y.h", "fs/y.h": "fs/x.h"})
+    assert [finding.split(":")[0] for finding in lint.no_circles()] == ["fs/x, fs/y", "lib/a, lib/b"]
+
+
+@pytest.mark.parametrize("word", ["who", "Whoever", "whom", "nobody", "Nobody", "he", "him", "his"])
+@pytest.mark.parametrize("name, form", [
+    ("lib/bad.h", "// It is\n// {} that waits."), ("lib/bad.cc", "int f();  // {}"),
+    ("boot/bad.asm", "nop  ; {}"), ("tools/bad.py", '"""It is {}."""'),
+    ("tools/bad.py", "x = 1  # {}"), ("docs/bad.md", "It is {}."),
+    ("tests/mutants/bad.patch", "Here: {}.\n\ndiff --git a/x b/x")],
+    ids=["own line", "behind code", "asm", "docstring", "python", "page", "head of a patch"])
+def test_a_person_in_a_comment_is_found(tree, name, form, word):
+    (tree / name).parent.mkdir(parents=True, exist_ok=True)
+    (tree / name).write_text(form.format(word) + "\n")
+    finding, = lint.plain_words()
+    assert finding.startswith(f"{name}:") and finding.endswith(f": {word}")
+
+
+@pytest.mark.parametrize("name, text", [
+    ("lib/good.h", "// A list whose end moves: the header, this, then."),
+    ("lib/good.cc", 'const char* who = "nobody";'),
+    ("tools/good.py", 'who = "nobody waits"'),
+    ("docs/good.md", "`nobody waits`\n```\nwho\n```"),
+    ("tests/mutants/good.patch", "Here: x.\n\ndiff --git a/x b/x\n+// nobody")])
+def test_other_words_are_fine(tree, name, text):
+    (tree / name).parent.mkdir(parents=True, exist_ok=True)
+    (tree / name).write_text(text + "\n")
+    assert list(lint.plain_words()) == []
