@@ -113,9 +113,9 @@ buffer_ref get_hash_table(dev_id dev, block_nr block);
 // away.
 void forget_block(dev_id dev, block_nr block);
 
-// Way 1. sys_sync: every volume that is plugged in; absent ones are skipped with a line on the
-// console. Returns when everything that was dirty at the call is durable (SYNCHRONIZE CACHE
-// included), with the first write error, which is then forgotten.
+// Way 1. sys_sync: every volume that is plugged in; absent ones are skipped. Returns when
+// everything that was dirty at the call is durable (SYNCHRONIZE CACHE included), with the first
+// write error, which is then forgotten.
 result<void> sys_sync();
 // The same for one device (with its whole disk's cache flush). Errors: eio; enodev when it is
 // absent.

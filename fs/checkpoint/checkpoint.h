@@ -1,6 +1,6 @@
 // The checkpoint region: a secure copy of every block that is dirty on a removable medium, so that
-// the medium may be pulled at any moment. docs/checkpoint.md tells it at length; the rules it cites
-// are numbered there and in DESIGN §5.
+// the medium may be pulled at any moment. docs/checkpoint.md tells it at length and numbers the
+// rules that are cited here.
 //
 // This file is what the buffer cache and the file system see. It speaks of (device, block, bytes),
 // not of buffers: it can be tested alone.

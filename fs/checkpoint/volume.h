@@ -1,4 +1,4 @@
-// A volume: one stick under one name, through its absences. docs/checkpoint.md, DESIGN §5.
+// A volume: one stick under one name, through its absences. docs/checkpoint.md, A stick's life.
 //
 //                 arrival               pulled
 //   (no volume) ───────────▶ live ─────────────────▶ absent ◀──────────────────────┐
