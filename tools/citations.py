@@ -7,6 +7,7 @@
     `fs/file_dev.cc`: `file_write`                 a file and a name that stands in its code
     `sys_write` in `kernel/sys_write.cc`           the same
     the book's add_entry, the book's namei.c       a name of Linux 0.11 that docs/book.md lists
+    may_hold                                       a word with an underscore: stands in some code
 
 In a table, what stands under the heading `tests` must be the name of a test. Findings are
 (file, line, message).
@@ -20,11 +21,9 @@ import sources
 
 RULES_PAGE = "docs/checkpoint.md"
 BOOK_PAGE = "docs/book.md"
-COMMENTED = (".h", ".cc", ".asm", ".py", ".mk", "Makefile", ".sh", ".ld", ".md", ".patch")
-# Files of other projects, named as such where they are mentioned.
-FOREIGN_FILES = {"head.s"}
+CODE = (".h", ".cc", ".c", ".asm", ".py", ".mk", "Makefile", ".sh", ".ld", ".table")
 
-NUMBERS = r"(\d+(?:(?:,| and| to| or)\s+\d+)*)\b"
+NUMBERS = r"(\d+(?:(?:,|\s+and|\s+to|\s+or)\s+\d+)*)\b"
 RULE = re.compile(rf"\b[Rr]ules?\s+{NUMBERS}")
 ROW = re.compile(rf"\b[Rr]ows?\s+{NUMBERS}")
 PATH = r"(?:[\w.-]+/)*[\w-][\w.-]*\.(?:h|cc|c|s|asm|py|md|mk|sh|ld|table|json|svg|patch)"
@@ -34,11 +33,12 @@ HEADING = re.compile(rf"((?:[\w-]+/)*[\w-]+\.md)\)?,\s+(\"[^\"]+\"|[A-Z][^.;:)\n
 SECTION = re.compile(r"(?:([\w/-]+\.md)\)?,?\s+)?(?:§|\b[Ss]ection )\s?(\d+)")
 NAME_OF_FILE = re.compile(rf"`({PATH})`: `([\w:~]+)`|`([\w:~]+)` in `({PATH})`")
 BOOKS = re.compile(r"\bbook's\s+`?((?:[\w/]+\.[cs]\b)|\w*_\w+|[A-Z_]{2,})")
+WORD = re.compile(r"(?<![\w/.$%-])([a-z]\w*_\w*[a-z0-9])\b(?![/*]|\.[a-z]{1,5}\b(?!\())")
 MAP = re.compile(r"\bDESIGN\b")
 
 
 def findings():
-    for name in sources.listed(*COMMENTED):
+    for name in sources.listed(*sources.COMMENTED):
         for first, text in sources.comment_blocks(name):
             for at, message in found_in(name, text):
                 yield name, first + text.count("\n", 0, at), message
@@ -48,7 +48,7 @@ def findings():
 
 def found_in(name, text):
     """(position, message) for each reference in a comment that leads nowhere."""
-    for check in (numbers, headings, sections, files, names, books):
+    for check in (numbers, headings, sections, files, names, books, words):
         yield from check(name, text)
 
 
@@ -108,6 +108,13 @@ def books(_, text):
             yield match.start(), f"{BOOK_PAGE} does not know the book's {match.group(1)}"
 
 
+def words(_, text):
+    for match in WORD.finditer(text):
+        word = match.group(1)
+        if not {word, word.removesuffix("s")} & (code_words() | book_names()):
+            yield match.start(), f"no code has {word}"
+
+
 def wrong_tests():
     """What stands under `tests` in a table of a page must be a test."""
     for page in sources.listed(".md"):
@@ -132,7 +139,7 @@ def wrong_places():
 
 def forget():
     """The tree has changed (tests only have more than one)."""
-    for cached in (all_names, rules, rows, headings_of, has_name, book_names, tests):
+    for cached in (all_names, rules, rows, headings_of, has_name, code_words, book_names, tests):
         cached.cache_clear()
 
 
@@ -145,7 +152,7 @@ def resolve(name, path):
     """The file that `path` means in a comment of `name`, None if there is none. Placeholders,
     foreign files and what a build makes are taken as they are."""
     stem = posixpath.basename(path).split(".")[0]
-    if path in FOREIGN_FILES or path in book_names() or path.startswith("build/") or (
+    if path in book_names() or path.startswith("build/") or (
             stem.isupper() and stem != "README") or len(stem) == 1:
         return path
     here = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
@@ -202,6 +209,16 @@ def has_name(path, name):
         text = "\n".join(line for _, line in sources.code_lines(text))
     last = name.split("::")[-1]
     return re.search(rf"(?<!\w){re.escape(last)}(?!\w)", text) is not None
+
+
+@lru_cache(None)
+def code_words():
+    """Every word of the code of the whole project, the names of files and folders among them."""
+    found = set(re.findall(r"\w+", " ".join(all_names())))
+    for name in all_names():
+        if name.endswith(CODE):
+            found |= sources.words_of_code(name)
+    return frozenset(found)
 
 
 @lru_cache(None)

@@ -2,7 +2,7 @@
 """Holds the sources to the rules of docs/design.md that a program can check: `make lint`.
 
 Layers, headers that compile alone, machine access only where it belongs, formatting, no leftovers,
-short functions. Prints one line per finding; every rule counts as one test.
+short functions, citations. Prints one line per finding; every rule counts as one test.
 """
 
 import os
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import citations
 import sources
 from sources import blank, code_lines, comment_blocks, listed, text_of
 
@@ -26,9 +27,8 @@ MACHINE_ROOMS = ("boot/", "kernel/i386/")
 MACHINE_WORDS = re.compile(r"\b(asm|__asm__|inb|outb|inw|outw|inl|outl)\b\s*(volatile|\()")
 LONGEST_FUNCTION = 70
 LONGER_FUNCTIONS = {
-    # "file.cc:function": why a reader would accept it
+    # "NAME.cc:function": why a reader would accept it
 }
-COMMENTED = (".h", ".cc", ".asm", ".py", ".mk", "Makefile", ".sh", ".ld", ".md", ".patch")
 # "The task that sleeps", not one of these: the actor is named. ("whose" of things is fine.)
 PERSONS = re.compile(r"\b(who|whoever|whom|nobody|he|him|his)\b", re.IGNORECASE)
 CLANG_FORMAT_MAJOR = 14  # others differ in details
@@ -205,7 +205,7 @@ def no_circles():
 
 def plain_words():
     """comments speak of what acts, not of persons"""
-    for name in listed(*COMMENTED):
+    for name in listed(*sources.COMMENTED):
         for first, text in comment_blocks(name):
             if name.endswith(".md"):
                 text = re.sub(r"^```.*?^```|`[^`\n]+`", lambda match: blank(match.group()), text,
@@ -214,8 +214,14 @@ def plain_words():
                 yield f"{name}:{first + text.count(chr(10), 0, match.start())}: {match.group()}"
 
 
+def citations_exist():
+    """what comments and pages refer to exists"""
+    for name, line, message in citations.findings():
+        yield f"{name}:{line}: {message}"
+
+
 RULES = [layers, machine_access, no_build_switches, headers_alone, formatting, no_leftovers,
-         short_functions]
+         short_functions, citations_exist]
 
 
 def reason_to_skip(rule):

@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CPP_TOKEN = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"'
                        r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'"
                        r"|//[^\n]*|/\*.*?\*/", re.DOTALL)
+# Where there is something to read for people.
+COMMENTED = (".h", ".cc", ".asm", ".py", ".mk", "Makefile", ".sh", ".ld", ".md", ".patch")
 LINE_COMMENT = {".asm": ";", ".mk": "#", ".sh": "#", "Makefile": "#", ".ld": None}
 
 
@@ -57,6 +59,14 @@ def comment_lines(name, text):
         return dict(enumerate(text.partition("\ndiff --git ")[0].split("\n"), 1))
     return _line_comments(text, next((mark for ending, mark in LINE_COMMENT.items()
                                       if name.endswith(ending)), "#"))
+
+
+def words_of_code(name):
+    """Every word of a file that does not stand in a comment."""
+    text = text_of(name)
+    comments = comment_lines(name, text)
+    return {word for number, line in enumerate(text.split("\n"), 1)
+            for word in re.findall(r"\w+", line.replace(comments.get(number) or "\0", ""))}
 
 
 def comment_blocks(name):

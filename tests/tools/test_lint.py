@@ -1,5 +1,8 @@
 """Every rule of tools/lint.py must be able to fail: each gets a source that breaks it."""
 
+import re
+
+import citations
 import lint
 import pytest
 import sources
@@ -12,6 +15,7 @@ BROKEN = {
     lint.formatting: ("lib/bad.h", "#pragma once\nint   f( );\n"),
     lint.no_leftovers: ("lib/bad.cc", "// TO" + "DO: later\n"),
     lint.short_functions: ("lib/bad.cc", "int f() {\n" + "  g();\n" * 80 + "}\n"),
+    lint.citations_exist: ("lib/bad.h", "#pragma once\n// See rule 1.\n"),
 }
 
 
@@ -42,9 +46,11 @@ def make_tree(tmp_path, monkeypatch):
 def test_a_good_tree_has_no_findings_and_a_bad_one_has(tree, rule):
     if lint.reason_to_skip(rule):
         pytest.skip(lint.reason_to_skip(rule))
+    citations.forget()
     assert list(rule()) == []
     name, text = BROKEN[rule]
     (tree / name).write_text(text)
+    citations.forget()
     assert len(list(rule())) == 1
 
 
@@ -108,3 +114,86 @@ def test_other_words_are_fine(tree, name, text):
     (tree / name).parent.mkdir(parents=True, exist_ok=True)
     (tree / name).write_text(text + "\n")
     assert list(lint.plain_words()) == []
+
+
+# --- citations: a tree with the pages that they lead to, and what leads nowhere
+
+PAGES = {
+    "docs/checkpoint.md": "# It\n\n## The rules\n\n1. One.\n2. Two.\n\n## The table\n\n"
+                          "| row | event | tests |\n|---|---|---|\n"
+                          "| 1 | it goes | `row_1.it_goes` `test_it_goes` |\n| 2 | it comes | |\n",
+    "docs/book.md": "# Names\n\n| the book's file | names | here |\n|---|---|---|\n"
+                    "| `buffer.c` | `getblk` `add_request` | `fs/cache.cc` |\n",
+    "fs/cache.cc": "int getblk() { return add_request() + our_own(); }\n",
+    "tests/fs/row_test.cc": "TEST(row_1, it_goes) {}\n",
+    "tests/qemu/test_row.py": "def test_it_goes():\n    pass\n",
+    "Makefile": "all:\n",
+}
+
+CITATIONS = {  # what leads somewhere, and what does not
+    "// See rule 1.": "// See rule 3.",
+    "// See rules 1 and 2.": "// See rules 1, 2 and 3.",
+    "// See rules 1\n// to 2.": "// See rules 1\n// to 5.",
+    "// It goes (row 2).": "// It goes (row 27).",
+    "// See rows 1 to 2.": "// See rows 1 to 3.",
+    "// See docs/checkpoint.md, The rules.": "// See docs/checkpoint.md, No such thing.",
+    '// See docs/checkpoint.md, "The table".': '// See docs/checkpoint.md, "The tables".',
+    "// See docs/book.md.": "// See docs/books.md.",
+    "// xHCI 4.6, section 3 of the standard": "// DESIGN, the map",
+    "// The standard's section 5": "// §5",
+    "// fs/cache.cc has it.": "// fs/cash.cc has it.",
+    "// cache.cc has it.": "// fs/buffer/cache.cc has it.",
+    "// cache.{cc,cc}": "// cache.{h,cc}",
+    "// `fs/cache.cc`: `getblk`": "// `fs/cache.cc`: `bread`",
+    "// `block::getblk` in `cache.cc`": "// `bread` in `cache.cc`",
+    "// the book's add_request": "// the book's make_request",
+    "// the book's add_request, and ours": "// the book's our_own",
+    "// the book's buffer.c": "// the book's buffers.c",
+    "// add_request has it": "// said_only_here has it",
+}
+
+
+@pytest.fixture(name="pages")
+def make_pages(tree):
+    for name, text in PAGES.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    citations.forget()
+    yield tree
+    citations.forget()
+
+
+@pytest.mark.parametrize("good, bad", CITATIONS.items(), ids=CITATIONS)
+def test_a_citation_must_lead_somewhere(pages, good, bad):
+    for name in ("lib/bad.h", "docs/bad.md", "tools/bad.py"):
+        for comment, findings in ((good, 0), (bad, 1)):
+            (pages / name).parent.mkdir(exist_ok=True)
+            (pages / name).write_text(as_comment(comment, name))
+            citations.forget()
+            assert len({line.split(": ")[0] for line in lint.citations_exist()}) == findings
+        (pages / name).unlink()
+
+
+def as_comment(text, name):
+    """A comment of C++ as one of the file's language."""
+    marks = {".md": "", ".py": "# "}
+    return re.sub("^// ", marks.get(name[-3:], "// "), text, flags=re.MULTILINE) + "\n"
+
+
+@pytest.mark.parametrize("page, good, bad", [
+    ("docs/checkpoint.md", "row_1.it_goes", "row_1.it_stays"),
+    ("docs/checkpoint.md", "`test_it_goes`", "`test_it_stays`"),
+    ("docs/book.md", "`getblk`", "`bread`"),
+    ("docs/book.md", "fs/cache.cc", "fs/good.cc")])
+def test_tables_name_what_there_is(pages, page, good, bad):
+    assert list(lint.citations_exist()) == []
+    (pages / page).write_text(PAGES[page].replace(good, bad))
+    citations.forget()
+    assert list(lint.citations_exist())
+
+
+def test_the_line_of_a_citation_is_told(pages):
+    (pages / "lib/bad.h").write_text("#pragma once\n\n// One.\n// Two, and rule\n// 9.\n")
+    citations.forget()
+    assert list(lint.citations_exist()) == [
+        "lib/bad.h:4: there is no rule 9 in docs/checkpoint.md"]

@@ -44,6 +44,13 @@ def test_comments_of_other_languages(name, text, comments):
             } == comments
 
 
+def test_words_of_code_are_not_those_of_comments(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    (tmp_path / "a.cc").write_text(CPP)
+    assert {"f", "url", "six", "big"} <= sources.words_of_code("a.cc")
+    assert not {"one", "three", "four", "five", "ten"} & sources.words_of_code("a.cc")
+
+
 def test_neighbouring_comments_are_one(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "ROOT", tmp_path)
     (tmp_path / "a.cc").write_text(CPP)
