@@ -19,7 +19,7 @@
 //                                                                on i_wait
 //   iget, when its read fails  unhashed, i_gone                  find_loaded looks at i_gone after
 //                                                                its sleep and searches again
-//   delete_inode (iput.cc)     unhashed, its number is given     it held the last reference; the
+//   delete_inode (iget.cc)     unhashed, its number is given     it held the last reference; the
 //   table
 //                              away, i_gone                      walks of sync.cc and
 //                              medium_check.cc

@@ -6,7 +6,7 @@
 #include "lib/result.h"
 #include "lib/types.h"
 
-// A mapped window of registers. Trivially copyable; stays mapped for ever.
+// A mapped window of registers. It can be copied freely; it stays mapped for ever.
 class mmio_window {
  public:
   constexpr mmio_window() = default;

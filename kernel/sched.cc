@@ -9,7 +9,6 @@
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "kernel/i386/interrupts.h"
-#include "kernel/i386/task_switch.h"
 
 // head.asm; the stack that boot runs on becomes task 0's.
 extern "C" byte boot_stack[];

@@ -89,6 +89,13 @@ void wake_task(task_struct& t, wake_reason why);
 // The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.
 void do_timer(bool user_mode);
 
+// The machine's part (kernel/i386/task_switch.cc). switch_to gives the processor from the current
+// task to `next`; only schedule calls it.
+void switch_to(task_struct& next);
+// When it is scheduled for the first time, the task calls body(argument) with interrupts enabled;
+// when body returns it ends.
+void prepare_kernel_entry(task_struct& t, void (*body)(void*), void* argument);
+
 // Marks a signal for a task and wakes it when it sleeps interruptibly. Never sleeps.
 void send_signal(task_struct& to, u32 signal);
 // Delivers what is pending, on the way back to user mode; may not return (default action: exit).

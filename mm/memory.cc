@@ -9,6 +9,7 @@
 #include "hal/paging.h"
 #include "hal/panic.h"
 #include "mm/address_space.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 namespace {

@@ -1,6 +1,6 @@
 // The checkpoint region: a secure copy of every block that is dirty on a removable medium, so that
-// the medium may be pulled at any moment. docs/checkpoint.md tells it at length; the rules that are
-// cited here are numbered there.
+// the medium may be pulled at any moment. docs/checkpoint.md tells it at length and numbers the
+// rules that are cited here.
 //
 // This file is what the buffer cache and the file system ask about a device. The checkpoint lies
 // below both: it speaks of (device, block, bytes), never of buffers or inodes, and asks upward

@@ -1,4 +1,4 @@
-// A volume: one stick under one name, through its absences (docs/checkpoint.md).
+// A volume: one stick under one name, through its absences. docs/checkpoint.md, A stick's life.
 //
 //                 arrived               pulled
 //   (no volume) ───────────▶ live ─────────────────▶ absent ◀──────────────────────┐
@@ -11,9 +11,9 @@
 //        │                              │ │                verification            │
 //        │                              │ └────────────────────────────────────────┘
 //        │ release_if_unused            │                  begin_replay: ckpt force
-//        │                              └──▶ absent: replay_failed (pulled, or refused by the
-//        stick) │ └──── dead ◀──── absent, conflict: expired (hold is over), dropped (umount -f,
-//        ckpt drop)
+//        │                              └──▶ absent: replay_failed (pulled, or the stick refused)
+//        │
+//        └──── dead ◀──── absent, conflict: expired (hold is over), dropped (umount -f, ckpt)
 //
 // An absent volume with nothing held and nothing mounted is released at once. A verification that
 // ends while a refused stick is still plugged in ends in conflict again.

@@ -58,8 +58,8 @@ only in its cache. A slot is free when a flush has made it durable."""
             f"\"{text(volume['identity']['product'])}\" serial {text(volume['identity']['serial'])}; "
             f"{held}; {last} writes completed, {flushed} of them flushed; "
             f"{int(volume['operations'])} operations under way")
-        files = int(volume["nr_files"])
-        for index, note in enumerate(array(volume["files"])):
+        files = int(volume["files"]["count_"])
+        for index, note in enumerate(array(volume["files"]["notes_"])):
             if index == files:
                 break
             say(f"  has data of {text(note['path']) or 'inode'} (inode {number(note['inode'])})")
