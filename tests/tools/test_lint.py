@@ -137,6 +137,7 @@ CITATIONS = {  # what leads somewhere, and what does not
     "// It goes (row 2).": "// It goes (row 27).",
     "// See rows 1 to 2.": "// See rows 1 to 3.",
     "// See docs/checkpoint.md, The rules.": "// See docs/checkpoint.md, No such thing.",
+    "// See docs/checkpoint.md, The\n// rules of it.": "// See docs/checkpoint.md, The\n// rule of it.",
     '// See docs/checkpoint.md, "The table".': '// See docs/checkpoint.md, "The tables".',
     "// See docs/book.md.": "// See docs/books.md.",
     "// xHCI 4.6, section 3 of the standard": "// DESIGN, the map",
