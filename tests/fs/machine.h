@@ -1,5 +1,4 @@
-// A booted kernel up to the file system, as the tests of fs/ want it: main.cc's wiring without
-// processes.
+// A kernel booted up to the file system, for the tests of fs/: main.cc's wiring without processes.
 #pragma once
 
 #include <string>
