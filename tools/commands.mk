@@ -1,4 +1,4 @@
-# What one does with Replug from the host: see `make help`. Included by the Makefile.
+# What can be done with Replug from the host: see `make help`. Included by the Makefile.
 #
 # A comment "## …" behind a target is its line in `make help`.
 

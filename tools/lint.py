@@ -164,7 +164,7 @@ def unit_of(name):
 
 
 def units():
-    """{unit: {unit that one of its two files includes: "file:line" of the include}} of the kernel."""
+    """{unit: {unit that one of its files includes: "file:line" of the include}} of the kernel."""
     includes = {}
     for name in listed(".h", ".cc"):
         if room_of(name) is None:
