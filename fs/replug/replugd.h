@@ -1,6 +1,6 @@
-// media: sticks come and go. The one listener of media_event, and the task `replugd` that looks at
-// what arrived: is it one that is missed (verify, replay), or a new one (a name)? It also keeps the
-// time.
+// replugd: sticks come and go. The one listener of media_event, and the task `replugd` that looks
+// at what arrived: is it one that is missed (verify, replay), or a new one (a name)? It also keeps
+// the time.
 #pragma once
 
 #include "fs/checkpoint/volume.h"
