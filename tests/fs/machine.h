@@ -23,7 +23,7 @@ struct boot_options {
 constexpr dev_id sda(8, 0);
 constexpr dev_id sdb(8, 16);
 
-// Sets up cache, region and media task. Inside a world, once.
+// Sets up cache, region and the task replugd. Inside a world, once.
 void boot(const boot_options& options = {});
 
 // Sleeps until the disk's volume is in this state; fails the test after two simulated minutes.
