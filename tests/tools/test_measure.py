@@ -14,7 +14,7 @@ def build_kernel(root, files):
     """A kernel of one function in each file, named after it."""
     for file in files:
         name = file.rpartition("/")[2].removesuffix(".cc")
-        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(f"namespace {{ int keep; }}\nint {name}() {{ return ++keep; }}\n")
     subprocess.run([CXX, "-m32", "-g", "-ffreestanding", "-nostdlib", "-no-pie", "-fno-pic",
                     "-Wl,-Ttext=0x80100000,-e,0", *[root / file for file in files],

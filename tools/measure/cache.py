@@ -8,7 +8,7 @@ from measure.guests import Replug
 BUFFERS = (64, 1024, 16384)
 # The functions that find, give and take buffers, without what they start: requests, sleeping,
 # shadows.
-FILES = sorted(f"fs/{path.name}" for path in vm.ROOT.glob("fs/buffer*.cc"))
+FILES = sorted(f"fs/buffer/{path.name}" for path in vm.ROOT.glob("fs/buffer/*.cc"))
 POLICIES = {"": "fs/buffer/buffer_lists.cc", "0.11": "fs/buffer/buffer_ring.cc"}
 
 
