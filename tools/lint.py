@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Holds the sources to the rules of docs/design.md that a program can check: `make lint`.
 
-Layers, headers that compile alone, machine access only where it belongs, formatting, no leftovers,
-short functions, citations. Prints one line per finding; every rule counts as one test.
+Layers, no circles of includes, headers that compile alone, machine access only where it belongs,
+formatting, no leftovers, short functions, citations. Prints one line per finding; every rule counts
+as one test.
 """
 
 import os
@@ -220,8 +221,8 @@ def citations_exist():
         yield f"{name}:{line}: {message}"
 
 
-RULES = [layers, machine_access, no_build_switches, headers_alone, formatting, no_leftovers,
-         short_functions, citations_exist]
+RULES = [layers, no_circles, machine_access, no_build_switches, headers_alone, formatting,
+         no_leftovers, short_functions, citations_exist]
 
 
 def reason_to_skip(rule):

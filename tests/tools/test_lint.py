@@ -9,6 +9,7 @@ import sources
 
 BROKEN = {
     lint.layers: ("fs/bad.cc", '#include "kernel/sched.h"\n'),
+    lint.no_circles: ("lib/good.h", '#pragma once\n#include "fs/good.h"\n'),
     lint.machine_access: ("fs/bad.cc", 'void f() { asm volatile("cli"); }\n'),
     lint.no_build_switches: ("lib/bad.h", "#pragma once\n#ifdef HOST\n#endif\n"),
     lint.headers_alone: ("lib/bad.h", "#pragma once\ninline u32 f() { return 1; }\n"),
