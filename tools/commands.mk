@@ -66,7 +66,7 @@ bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=pha
 	@BUILD=$(BUILD) BENCH=$(BENCH) $(PYTHON) tools/bench.py $(if $(PROFILE),--profile $(PROFILE)) \
 	  $(if $(APPEND),--append "$(APPEND)")
 
-lint:  ## layers, headers, citations, formatting
+lint:  ## layers, headers, citations, plain words, formatting
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py
 
 doctor:  ## says what is missing on this machine or too old, and how to get it

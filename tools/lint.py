@@ -2,8 +2,8 @@
 """Holds the sources to the rules of docs/design.md that a program can check: `make lint`.
 
 Layers, no circles of includes, headers that compile alone, machine access only where it belongs,
-formatting, no leftovers, short functions, citations. Prints one line per finding; every rule counts
-as one test.
+formatting, no leftovers, short functions, citations, plain words. Prints one line per finding; every
+rule counts as one test.
 """
 
 import os
@@ -222,7 +222,7 @@ def citations_exist():
 
 
 RULES = [layers, no_circles, machine_access, no_build_switches, headers_alone, formatting,
-         no_leftovers, short_functions, citations_exist]
+         no_leftovers, short_functions, citations_exist, plain_words]
 
 
 def reason_to_skip(rule):

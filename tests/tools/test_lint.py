@@ -16,6 +16,7 @@ BROKEN = {
     lint.formatting: ("lib/bad.h", "#pragma once\nint   f( );\n"),
     lint.no_leftovers: ("lib/bad.cc", "// TO" + "DO: later\n"),
     lint.short_functions: ("lib/bad.cc", "int f() {\n" + "  g();\n" * 80 + "}\n"),
+    lint.plain_words: ("lib/bad.h", "#pragma once\n// It wakes nobody.\n"),
     lint.citations_exist: ("lib/bad.h", "#pragma once\n// See rule 1.\n"),
 }
 
