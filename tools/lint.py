@@ -20,9 +20,11 @@ import sources
 from sources import blank, code_lines, comment_blocks, listed, text_of
 
 LAYERS = {"lib": 0, "hal": 1, "mm": 2, "drivers/block": 2, "drivers/char": 2, "drivers/pci": 2,
-          "drivers/usb": 3, "fs": 4, "kernel": 5}
-# fs/ knows block and character devices, not what is behind them; storage/ knows USB, not xHCI.
+          "drivers/usb": 3, "fs/checkpoint": 4, "fs/buffer": 5, "fs": 6, "fs/replug": 7, "kernel": 8}
+# fs/ knows block and character devices, not what is behind them, fs/checkpoint/ block devices alone;
+# storage/ knows USB, not xHCI.
 FORBIDDEN = [("fs/", "drivers/usb/"), ("fs/", "drivers/pci/"),
+             ("fs/checkpoint/", "drivers/char/"),
              ("drivers/usb/storage/", "drivers/usb/xhci/")]
 MACHINE_ROOMS = ("boot/", "kernel/i386/")
 MACHINE_WORDS = re.compile(r"\b(asm|__asm__|inb|outb|inw|outw|inl|outl)\b\s*(volatile|\()")

@@ -56,6 +56,20 @@ def test_a_good_tree_has_no_findings_and_a_bad_one_has(tree, rule):
     assert len(list(rule())) == 1
 
 
+ROOMS_OF_FS = ["fs/checkpoint", "fs/buffer", "fs", "fs/replug"]  # each knows those before it
+
+
+@pytest.mark.parametrize("higher", range(4), ids=ROOMS_OF_FS)
+@pytest.mark.parametrize("lower", range(4), ids=ROOMS_OF_FS)
+def test_the_rooms_of_fs_are_layers(tree, higher, lower):
+    for room in ROOMS_OF_FS:
+        (tree / room).mkdir(exist_ok=True)
+        (tree / room / "seen.h").write_text("#pragma once\n")
+    (tree / ROOMS_OF_FS[higher] / "seer.cc").write_text(
+        f'#include "{ROOMS_OF_FS[lower]}/seen.h"\n')
+    assert bool(list(lint.layers())) == (lower > higher)
+
+
 @pytest.mark.parametrize("here, there", lint.FORBIDDEN)
 def test_forbidden_views_are_found(tree, here, there):
     for room in (here, there):
