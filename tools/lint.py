@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Holds the sources to the rules of docs/design.md that a program can check: `make lint`.
 
-Layers, headers that compile alone, machine access only where it belongs, formatting, no leftovers,
-short functions, citations. Prints one line per finding; every rule counts as one test.
+Layers, no circles of includes, headers that compile alone, machine access only where it belongs,
+formatting, no leftovers, short functions, citations, plain words. Prints one line per finding; every
+rule counts as one test.
 """
 
 import os
@@ -19,9 +20,11 @@ import sources
 from sources import blank, code_lines, comment_blocks, listed, text_of
 
 LAYERS = {"lib": 0, "hal": 1, "mm": 2, "drivers/block": 2, "drivers/char": 2, "drivers/pci": 2,
-          "drivers/usb": 3, "fs": 4, "kernel": 5}
-# fs/ knows block and character devices, not what is behind them; storage/ knows USB, not xHCI.
+          "drivers/usb": 3, "fs/checkpoint": 4, "fs/buffer": 5, "fs": 6, "fs/replug": 7, "kernel": 8}
+# fs/ knows block and character devices, not what is behind them, fs/checkpoint/ block devices alone;
+# storage/ knows USB, not xHCI.
 FORBIDDEN = [("fs/", "drivers/usb/"), ("fs/", "drivers/pci/"),
+             ("fs/checkpoint/", "drivers/char/"),
              ("drivers/usb/storage/", "drivers/usb/xhci/")]
 MACHINE_ROOMS = ("boot/", "kernel/i386/")
 MACHINE_WORDS = re.compile(r"\b(asm|__asm__|inb|outb|inw|outw|inl|outl)\b\s*(volatile|\()")
@@ -164,7 +167,7 @@ def unit_of(name):
 
 
 def units():
-    """{unit: {unit that one of its two files includes: "file:line" of the include}} of the kernel."""
+    """{unit: {unit that one of its files includes: "file:line" of the include}} of the kernel."""
     includes = {}
     for name in listed(".h", ".cc"):
         if room_of(name) is None:
@@ -220,8 +223,8 @@ def citations_exist():
         yield f"{name}:{line}: {message}"
 
 
-RULES = [layers, machine_access, no_build_switches, headers_alone, formatting, no_leftovers,
-         short_functions, citations_exist]
+RULES = [layers, no_circles, machine_access, no_build_switches, headers_alone, formatting,
+         no_leftovers, short_functions, citations_exist, plain_words]
 
 
 def reason_to_skip(rule):

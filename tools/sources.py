@@ -1,4 +1,4 @@
-"""The project's sources as the lint reads them: which files there are, their code, their comments."""
+"""The project's sources as the lint reads them: the files, their code, their comments."""
 
 import ast
 import io
@@ -48,7 +48,7 @@ def code_lines(text):
 
 
 def comment_lines(name, text):
-    """{line number: the text of its comment}. A page (.md) and the head of a patch are all comment."""
+    """{line: the text of its comment}. A page (.md) and the head of a patch are all comment."""
     if name.endswith((".h", ".cc", ".c", ".ld")):
         return _cpp_comments(text)
     if name.endswith(".py"):

@@ -51,7 +51,7 @@ result<void> opened::close() {
 }
 
 namespace {
-// Opens, does something, closes; the first error.
+// Opens, calls `action`, closes; returns the first error.
 template <class Action>
 result<void> with_file(fs_context& ctx, std::string_view path, u32 flags, Action&& action) {
   file* open_one = TRY(open_file(ctx, path, flags, 0644));

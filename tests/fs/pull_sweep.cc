@@ -20,7 +20,7 @@ using volume_state = checkpoint::volume_state;
 constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
 
-// A file system that has been used before, by somebody else.
+// A file system that another machine has used before.
 const std::vector<byte>& used_image() {
   static std::vector<byte> image;
   if (!image.empty()) return image;
@@ -40,7 +40,8 @@ std::vector<byte> image_of(other_stick which) {
   return which == other_stick::same_shape ? used_image() : mkfs_minix(image_blocks, 96);
 }
 
-// One run: the stick, the one who pulls and plugs it, the processes, and what they were promised.
+// One run: the stick, the fiber that pulls and plugs it, the processes, and what they were
+// promised.
 class experiment {
  public:
   explicit experiment(const pull_plan& plan)
@@ -134,7 +135,7 @@ class experiment {
     return device.flushing() ? phase::flush : phase::working;
   }
 
-  // Nothing is plugged in any more, and nobody has anything to do.
+  // Nothing is plugged in any more, and no task has anything to do.
   void look_for_leaks() {
     if (machine_->controller().slots_in_use() != 0) complain("a slot of the controller leaked");
     if (free_page_count() != pages_before_) complain("memory leaked");
@@ -151,7 +152,7 @@ class experiment {
     work_.demand(left, "umount");
   }
 
-  // The one who pulled it has it in his hand for a while, and may try another one first.
+  // The stick stays out for a while, and another one may be plugged in before it.
   void bring_back() {
     while (!over_) {
       if (stick_.plugged()) {

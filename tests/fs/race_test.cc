@@ -1,5 +1,5 @@
-// System calls that meet in the middle: on a cold cache, so that they sleep where they can, and
-// with many seeds. The medium and the model are compared afterwards.
+// System calls that run at the same time: with a cold cache, so that they sleep wherever they can,
+// and with many seeds. The medium and the model are compared afterwards.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -39,9 +39,9 @@ void with_cold_stick(u64 seed, const std::function<void(session&)>& prepare,
   EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
 }
 
-// unlink finds a name, and while it waits for the file another one comes to stand under that name:
-// two change places. Inodes are locked by their numbers, so the file must be older than its
-// directory.
+// unlink finds a name, and while it waits for the file, two files exchange their names: another one
+// has the name now. Inodes are locked in the order of their numbers, so the file must be older than
+// its directory.
 TEST(races, unlink_takes_the_file_that_has_the_name_now) {
   with_cold_stick(
       1,
@@ -79,7 +79,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
 }
 
 // A file is cut while its last block is on its way to the stick, and another file grows at the same
-// time: by the same block only when nothing of the first life can happen to it any more.
+// time. It may get the same block only when the write for the first file can no longer touch it.
 TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
   for_each_seed(10, [](u64 seed) {
     medium stick(mkfs_minix(image_blocks));
@@ -115,7 +115,7 @@ TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
   });
 }
 
-// A block that is freed while it is on its way to the stick belongs to the next writer at once.
+// A block is freed while it is on its way to the stick, and another file gets it at once.
 TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
   for_each_seed(60, [](u64 seed) {
     with_cold_stick(

@@ -183,7 +183,7 @@ TEST(reading_ahead, reads_a_device_too) {
   });
 }
 
-// One block of the stick cannot be read: that is for whoever wants it, and for nobody else.
+// One block of the stick cannot be read: only a reader of that block gets the error.
 TEST(reading_ahead, keeps_errors_to_the_block_that_has_them) {
   with_cold_file(1200, roomy, [](session& process, medium& stick) {
     const opened f(process.context(), "/mnt/f", abi::o_rdonly);

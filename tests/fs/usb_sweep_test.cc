@@ -205,8 +205,8 @@ INSTANTIATE_TEST_SUITE_P(of, usb_second_pull,
                                             ::testing::Range(size_t{0}, variants.size())),
                          name_of_test);
 
-// The oracles can fail: a stick that acknowledges flushes which it has not done makes the kernel
-// give its shadows back too early, and the sweep must see bytes that are lost.
+// The sweep must be able to fail: a stick that acknowledges flushes which it has not done makes the
+// kernel give its shadows back too early, and the sweep must report lost bytes.
 TEST(usb_sweep_itself, catches_shadows_that_are_released_before_the_flush) {
   pull_plan plan{.seed = 31,
                  .style = {cache_loss::all, in_flight::old_content},

@@ -9,12 +9,14 @@ import sources
 
 BROKEN = {
     lint.layers: ("fs/bad.cc", '#include "kernel/sched.h"\n'),
+    lint.no_circles: ("lib/good.h", '#pragma once\n#include "fs/good.h"\n'),
     lint.machine_access: ("fs/bad.cc", 'void f() { asm volatile("cli"); }\n'),
     lint.no_build_switches: ("lib/bad.h", "#pragma once\n#ifdef HOST\n#endif\n"),
     lint.headers_alone: ("lib/bad.h", "#pragma once\ninline u32 f() { return 1; }\n"),
     lint.formatting: ("lib/bad.h", "#pragma once\nint   f( );\n"),
     lint.no_leftovers: ("lib/bad.cc", "// TO" + "DO: later\n"),
     lint.short_functions: ("lib/bad.cc", "int f() {\n" + "  g();\n" * 80 + "}\n"),
+    lint.plain_words: ("lib/bad.h", "#pragma once\n// It wakes nobody.\n"),
     lint.citations_exist: ("lib/bad.h", "#pragma once\n// See rule 1.\n"),
 }
 
@@ -52,6 +54,20 @@ def test_a_good_tree_has_no_findings_and_a_bad_one_has(tree, rule):
     (tree / name).write_text(text)
     citations.forget()
     assert len(list(rule())) == 1
+
+
+ROOMS_OF_FS = ["fs/checkpoint", "fs/buffer", "fs", "fs/replug"]  # each knows those before it
+
+
+@pytest.mark.parametrize("higher", range(4), ids=ROOMS_OF_FS)
+@pytest.mark.parametrize("lower", range(4), ids=ROOMS_OF_FS)
+def test_the_rooms_of_fs_are_layers(tree, higher, lower):
+    for room in ROOMS_OF_FS:
+        (tree / room).mkdir(exist_ok=True)
+        (tree / room / "seen.h").write_text("#pragma once\n")
+    (tree / ROOMS_OF_FS[higher] / "seer.cc").write_text(
+        f'#include "{ROOMS_OF_FS[lower]}/seen.h"\n')
+    assert bool(list(lint.layers())) == (lower > higher)
 
 
 @pytest.mark.parametrize("here, there", lint.FORBIDDEN)
@@ -137,6 +153,7 @@ CITATIONS = {  # what leads somewhere, and what does not
     "// It goes (row 2).": "// It goes (row 27).",
     "// See rows 1 to 2.": "// See rows 1 to 3.",
     "// See docs/checkpoint.md, The rules.": "// See docs/checkpoint.md, No such thing.",
+    "// See docs/checkpoint.md, The\n// rules of it.": "// See docs/checkpoint.md, The\n// rule of it.",
     '// See docs/checkpoint.md, "The table".': '// See docs/checkpoint.md, "The tables".',
     "// See docs/book.md.": "// See docs/books.md.",
     "// xHCI 4.6, section 3 of the standard": "// DESIGN, the map",

@@ -124,7 +124,7 @@ def why(dev, block):
 
 
 class Why(Command):
-    """why BLOCK [DEVICE]: the story of a block: dirtied by whom, shadowed where, queued, written,
+    """why BLOCK [DEVICE]: the story of a block: dirtied by a process, shadowed, queued, written,
 flushed, pulled, replayed; as far back as the kernel's log of 4096 events goes.
 
 Without a device, every device that has a story of a block with this number."""

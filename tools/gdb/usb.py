@@ -206,7 +206,7 @@ def occupant(port):
 
 
 class Ports(Command):
-    """ports: the ports of the USB controllers: PORTSC, decoded, and who lives behind each.
+    """ports: the ports of the USB controllers: PORTSC, decoded, and the device behind each.
 
 The registers are read from the machine itself."""
 

@@ -34,7 +34,7 @@ TEST_P(buffers, a_write_error_stays_until_it_is_told) {
   });
 }
 
-// An error that nobody was there to see: way 2 met it, the next sync tells it, once.
+// Way 2 met the error, where no caller could be told: the next sync tells it, once.
 TEST_P(buffers, an_error_of_the_forced_write_reaches_the_next_sync) {
   with_stick(1,
              [](medium& stick) {

@@ -1,4 +1,4 @@
-// The buffer cache under tasks that do anything at any time (fs/buffer/buffer.h).
+// The buffer cache under random operations of many tasks (fs/buffer/buffer.h).
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
@@ -11,8 +11,8 @@ namespace {
 
 using namespace sim;
 
-// Many fibers do anything, the invariants are looked at after every step, and in the end the medium
-// holds what was written last.
+// Many fibers do random operations; the invariants are checked after every step, and in the end the
+// medium must hold what was written last.
 void random_operations(u64 seed, u32 buffers) {
   constexpr u32 used_blocks = 150;
   std::array<u8, used_blocks> model{};

@@ -11,7 +11,7 @@ namespace {
 
 using namespace sim;
 
-// A device so quick that nobody runs between two of its requests. `busy` keeps them in the queue.
+// A device so quick that no task runs between two of its requests. `busy` keeps them in the queue.
 class quick_disk final : public block_device {
  public:
   quick_disk() {

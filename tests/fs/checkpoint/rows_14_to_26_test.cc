@@ -1,5 +1,5 @@
-// The rows 14 to 26 of the semantics table: given up, a full region, and what system calls do
-// meanwhile.
+// The rows 14 to 26 of the semantics table (docs/checkpoint.md): given up, a full region, and what
+// system calls do meanwhile.
 #include <gtest/gtest.h>
 
 #include "fs/buffer/invalidate.h"

@@ -216,7 +216,7 @@ TEST(rule_3, a_flush_that_the_pull_overtakes_releases_nothing) {
   });
 }
 
-// A stick that was reset by itself may have lost its cache: its next flush proves nothing.
+// A stick that has reset itself may have lost its cache: its next flush proves nothing.
 TEST(rule_3, a_lost_write_cache_is_written_once_more) {
   with_stick([](medium& stick) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
@@ -304,7 +304,7 @@ TEST(rule_4, cached_and_held_blocks_are_read_on) {
   });
 }
 
-// Read-your-writes, also when the buffer has been taken by other blocks.
+// A block that was written is read back, also when its buffer was given to another block.
 TEST(rule_4, a_held_block_is_read_from_the_region) {
   with_stick(1, {.buffers = 64}, [](medium& stick) {
     medium other(numbered_blocks * SECTORS_PER_BLOCK, "OTHER");

@@ -1,4 +1,4 @@
-// replugd: sticks that come back in another state, or go while they are looked at.
+// replugd: sticks that come back in another state, or are pulled while they are compared.
 #include "fs/replug/replugd.h"
 
 #include <gtest/gtest.h>
