@@ -1,9 +1,10 @@
 // Who may look at an inode, who may change it (lock_inode and unlock_inode of the book's inode.c).
 // See inode.h for the rules.
+#include "fs/inode_lock.h"
+
 #include <algorithm>
 
 #include "fs/inode_io.h"
-#include "fs/inode_lock.h"
 #include "hal/panic.h"
 
 namespace {

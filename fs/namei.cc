@@ -1,10 +1,10 @@
 // The path walk. See namei.h.
 #include "fs/namei.h"
-#include "fs/inode_lock.h"
 
 #include <algorithm>
 
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/super.h"
 
 result<void> permission(const fs_context& ctx, const m_inode& inode, u32 mask) {

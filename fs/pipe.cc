@@ -1,9 +1,10 @@
 // Pipes. Differences from the book: reads are short as POSIX wants, the whole page is used, each
 // end knows by name whether the other is there, and all waits are interruptible.
 #include "fs/pipe.h"
-#include "fs/inode_table.h"
 
 #include <algorithm>
+
+#include "fs/inode_table.h"
 
 namespace {
 

@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text) {
 
 // A line that is cut off by the end of `text` has an unknown rest and is no script.
 result<void> read_script_line(m_inode& file, script_line& script) {
-  const u32 length = TRY(read_inode(file, 0, std::as_writable_bytes(std::span(script.text))));
+  const u32 length = TRY(read_contents(file, 0, std::as_writable_bytes(std::span(script.text))));
   const std::string_view begin(script.text.data(), length);
   if (!begin.starts_with("#!")) return {};
   const std::string_view line = trimmed(begin.substr(2, begin.find('\n') - 2));

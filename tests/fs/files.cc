@@ -35,12 +35,12 @@ opened::opened(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
 }
 
 result<u32> opened::write(std::string_view text) const {
-  return write_file(*file_, bytes_of(text));
+  return write_open_file(*file_, bytes_of(text));
 }
 
 result<std::string> opened::read(u32 size) const {
   std::string text(size, '\0');
-  const u32 done = TRY(read_file(*file_, std::as_writable_bytes(std::span(text))));
+  const u32 done = TRY(read_open_file(*file_, std::as_writable_bytes(std::span(text))));
   text.resize(done);
   return text;
 }

@@ -1,14 +1,14 @@
 #include "tests/fs/machine.h"
-#include "fs/buffer/buffer_table.h"
-#include "fs/checkpoint/checkpoint.h"
-#include "fs/checkpoint/operation.h"
-#include "fs/checkpoint/settings.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "drivers/char/info_device.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/checkpoint/settings.h"
 #include "fs/replug/info_files.h"
 #include "fs/replug/replugd.h"
 #include "hal/clock.h"

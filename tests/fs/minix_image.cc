@@ -1,7 +1,6 @@
 #include "tests/fs/minix_image.h"
 
 #include <unistd.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>

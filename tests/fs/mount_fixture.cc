@@ -1,10 +1,10 @@
 #include "tests/fs/mount_fixture.h"
-#include "fs/buffer/buffer_table.h"
-#include "fs/read_super.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "fs/buffer/buffer_table.h"
+#include "fs/read_super.h"
 #include "hal/clock.h"
 
 using namespace sim;

@@ -1,9 +1,9 @@
 #include "tests/fs/pull_sweep.h"
-#include "fs/buffer/buffer_table.h"
 
 #include <set>
 #include <sstream>
 
+#include "fs/buffer/buffer_table.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
 #include "hal/panic.h"

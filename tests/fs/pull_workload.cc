@@ -1,7 +1,7 @@
 #include "tests/fs/pull_workload.h"
-#include "fs/sync.h"
 
 #include "fs/buffer/buffer.h"
+#include "fs/sync.h"
 #include "tests/sim/scheduler.h"
 
 namespace sim {

@@ -1,16 +1,15 @@
 // Reading ahead (fs/read_ahead.h), and what a file remembers of where its blocks are: judged by the
 // commands that the stick gets.
-#include "fs/read_ahead.h"
-#include "fs/bmap.h"
-#include "fs/buffer/buffer_table.h"
-#include "fs/sync.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "fs/bmap.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/inode.h"
 #include "fs/namei.h"
+#include "fs/read_ahead.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"

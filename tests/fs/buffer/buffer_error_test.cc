@@ -1,12 +1,11 @@
 // The buffer cache when the disk fails, and what sync waits for (fs/buffer/buffer.h).
+#include <optional>
+
+#include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/sync.h"
-
-#include <optional>
-
-#include "drivers/block/genhd.h"
 #include "hal/clock.h"
 #include "tests/fs/buffer/buffers.h"
 

@@ -3,7 +3,6 @@
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/sync.h"
-
 #include "hal/clock.h"
 #include "tests/fs/buffer/buffers.h"
 

@@ -1,10 +1,4 @@
 // The buffer cache (fs/buffer/buffer.h): sharing, recycling, the forced write, read-ahead.
-#include "fs/buffer/buffer.h"
-#include "fs/buffer/invalidate.h"
-#include "fs/buffer/write_buffers.h"
-#include "fs/checkpoint/operation.h"
-#include "fs/sync.h"
-
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -12,7 +6,12 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ramdisk.h"
+#include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
 #include "tests/fs/buffer/buffers.h"

@@ -1,4 +1,5 @@
 #include "tests/fs/buffer/buffers.h"
+
 #include "fs/buffer/buffer_table.h"
 
 using sim::sda;

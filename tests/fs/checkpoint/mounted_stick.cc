@@ -1,8 +1,9 @@
 #include "tests/fs/checkpoint/mounted_stick.h"
-#include "fs/buffer/buffer_table.h"
-#include "fs/sync.h"
 
 #include <gtest/gtest.h>
+
+#include "fs/buffer/buffer_table.h"
+#include "fs/sync.h"
 
 namespace sim {
 

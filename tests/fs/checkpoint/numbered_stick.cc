@@ -1,7 +1,8 @@
 #include "tests/fs/checkpoint/numbered_stick.h"
-#include "fs/buffer/buffer_table.h"
 
 #include <gtest/gtest.h>
+
+#include "fs/buffer/buffer_table.h"
 
 namespace sim {
 

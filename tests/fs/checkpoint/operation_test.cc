@@ -1,13 +1,12 @@
 // An operation's beginning (rule 1): what may happen while it waits for room.
-#include "fs/checkpoint/operation.h"
-#include "fs/replug/info_files.h"
-#include "fs/sync.h"
-
 #include <gtest/gtest.h>
 
 #include <optional>
 
+#include "fs/checkpoint/operation.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"

@@ -202,8 +202,8 @@ TEST(row_23, after_the_end_every_descriptor_gets_eio) {
       std::array<byte, 4> some{};
       EXPECT_EQ(sync_file(*f).error(), error::eio);
       EXPECT_EQ(sync_file(*f).error(), error::eio);
-      EXPECT_EQ(read_file(*f, some).error(), error::eio);
-      EXPECT_EQ(write_file(*f, some).error(), error::eio);
+      EXPECT_EQ(read_open_file(*f, some).error(), error::eio);
+      EXPECT_EQ(write_open_file(*f, some).error(), error::eio);
       EXPECT_EQ(close_file(*f).error(), error::eio);
     }
     EXPECT_EQ(process.umount().error(), error::eio);
