@@ -86,8 +86,8 @@ result<void> rewrite_unflushed(volume& v) {
   return write_set(v, *v.device, which_slots::unflushed);
 }
 
-// One flush, and what it proves. False: the cache was lost before or meanwhile, so it proves
-// nothing.
+// One flush, and what it proves. False: it failed, or the cache was lost before or meanwhile, so it
+// proves nothing.
 result<bool> flush_once(volume& v) {
   block_device& device = *v.device;
   const write_stamp stamp = v.last_stamp;
@@ -96,8 +96,8 @@ result<bool> flush_once(volume& v) {
   const u32 caches_lost = device.caches_lost();
   const bool same_plug = v.device == &device;
   device.drop();
-  TRY(flushed);
-  if (!same_plug) return fail(error::enodev);
+  if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
+  // A flush that failed counts as a lost cache, too.
   if (caches_lost != std::exchange(v.caches_lost, caches_lost)) return false;
   v.flushed_stamp = stamp;
   story::tell_stick(story::event::flushed, v.disk);
@@ -192,6 +192,7 @@ result<void> barrier(dev_id dev) {
       return fail(error::enodev);  // also when nothing was written: writes may have failed
     if (v->flushed_stamp == v->last_stamp && v->device->caches_lost() == v->caches_lost) return {};
     if (TRY(flush_once(*v))) return {};
+    if (!enabled()) return fail(error::eio);  // without shadows: what was lost stays lost
     TRY(rewrite_unflushed(*v));
   }
   return fail(error::eio);
