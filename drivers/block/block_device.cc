@@ -140,6 +140,7 @@ request* block_device::next_request() {
 
 void block_device::end_request(request& r, result<void> outcome) {
   if (r.cmd == block_command::flush) {
+    if (!outcome) cache_lost();
     r.outcome = outcome;
     r.done = true;
     wake_up(r.waiting);

@@ -77,12 +77,15 @@ class block_device {
   void submit(block_command cmd, lba first, buffer_head& bh);
 
   // Makes durable every write that completed before this call: SYNCHRONIZE CACHE. Sleeps. Success
-  // means durable; enodev when the device went meanwhile, which is never success.
+  // means durable, unless caches_lost() says otherwise; enodev when the device went meanwhile,
+  // which is never success. After a failed flush the next one does not prove anything about the
+  // writes before: the device may have dropped what it could not write.
   result<void> flush();
 
   bool gone() const { return gone_; }
-  // How often its write cache may have been lost so far. A write is durable by a flush only if this
-  // did not change from before the write completed until after the flush.
+  // How often its write cache may have been lost so far, failed flushes included. A write is
+  // durable by a flush only if this did not change from before the write completed until after the
+  // flush.
   u32 caches_lost() const { return caches_lost_; }
 
   // References of those who keep a pointer over a sleep. Never sleep.
@@ -95,8 +98,9 @@ class block_device {
   request* next_request();
   // Ends a request: unlocks its buffers, tells b_end_io, wakes the waiters, frees the slot.
   void end_request(request& r, result<void> outcome);
-  // The device was reset by itself (unit attention 29h): whatever a write cache held may be lost,
-  // though the writes had completed. The next flush can no longer vouch for them.
+  // What the write cache held may be lost, though the writes had completed: the device was reset,
+  // or it reports that an earlier command failed. To be called before the end of the request that
+  // brought the news. A flush that fails counts by itself.
   void cache_lost() { ++caches_lost_; }
   // The device is gone: fails what is queued. Never sleeps. Idempotent.
   void die();

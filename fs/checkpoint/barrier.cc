@@ -44,8 +44,8 @@ result<void> note_lost_cache(volume& v) {
   return {};
 }
 
-// One flush, and what it proves. False: it failed and the cache was dropped, or the cache had been
-// lost before, so it proves nothing.
+// One flush, and what it proves. False: it failed, or the cache was lost before or meanwhile, so it
+// proves nothing.
 result<bool> flush_once(volume& v) {
   block_device& device = *v.device;
   const write_stamp stamp = v.last_stamp;
@@ -54,12 +54,12 @@ result<bool> flush_once(volume& v) {
   const u32 caches_lost = device.caches_lost();
   const bool same_plug = v.device == &device;
   device.drop();
-  if (!same_plug) return fail(error::enodev);
+  if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
+  // A flush that failed counts as a lost cache, too (block_device::end_request).
   if (caches_lost != std::exchange(v.caches_lost, caches_lost)) {
     TRY(note_lost_cache(v));
     return false;
   }
-  TRY(flushed);
   v.flushed_stamp = stamp;
   story::tell_stick(story::event::flushed, v.disk);
   release_durable(v, stamp);

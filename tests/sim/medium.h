@@ -2,7 +2,8 @@
 //
 // - A completed write stands in the volatile write cache; a flush brings it to the medium. At a
 //   pull each cached sector is lost or not, by itself, and of several versions any may have
-//   arrived.
+//   arrived. So it is when a flush fails, when the stick is reset by its host, and when it tells a
+//   deferred error.
 // - A sector that is on its way when the stick is pulled is old, new, or torn.
 // - Every point where a pull makes a difference is a step, counted from 1; pull_at(step) pulls the
 //   stick there.
@@ -131,6 +132,8 @@ class medium {
   std::vector<byte> content() const;
   size_t cached_sectors() const { return cache_.size(); }
   void forget_cache() { cache_.clear(); }  // a reset of the stick's own
+  // The stick is in trouble: each cached sector is lost or not, by itself, as at a pull.
+  void drop_cache() { lose_cache(cache_loss::some); }
   const std::vector<command_record>& log() const { return log_; }
   u32 count(block_command cmd) const;
   void clear_log() { log_.clear(); }

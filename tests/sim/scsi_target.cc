@@ -40,12 +40,20 @@ std::vector<byte> scsi_target::refuse(sense why) {
 }
 
 // A unit attention is told by the next command, but not to those that only ask.
-std::optional<scsi_target::sense> scsi_target::trouble_ahead() {
+std::optional<scsi_target::sense> scsi_target::next_failure() {
+  if (planned_.opcode == opcode() && planned_.left > 0 && --planned_.left == 0) return planned_.why;
   if (const auto found = never_succeeds.find(opcode()); found != never_succeeds.end())
     return found->second;
   if (failures.empty() || opcode() == inquiry_command || opcode() == request_sense) return {};
   const sense next = failures.front();
   failures.pop_front();
+  return next;
+}
+
+// What a deferred error is about was in the write cache.
+std::optional<scsi_target::sense> scsi_target::trouble_ahead() {
+  const std::optional<sense> next = next_failure();
+  if (next && next->deferred) storage_.drop_cache();
   return next;
 }
 
@@ -118,13 +126,21 @@ bool scsi_target::take(std::span<const byte> data) {
   return true;
 }
 
+// What could not be written is dropped, or not: the device is free to forget it. A command that was
+// not executed at all (not ready, illegal, unit attention) changes nothing.
+bool scsi_target::synchronize(bool good) {
+  constexpr u8 not_ready = 2, illegal_request = 5, unit_attention = 6;
+  if (good && !failed_ && storage_.fault && storage_.fault(block_command::flush, {}, 0))
+    refuse({3, 0x0C, 0});
+  if (good && !failed_) return storage_.flush();
+  const bool executed = !failed_ || (sense_.key != not_ready && sense_.key != illegal_request &&
+                                     sense_.key != unit_attention);
+  if (executed) storage_.drop_cache();
+  return true;
+}
+
 bool scsi_target::finish(bool good) {
-  if (opcode() == synchronize_cache && good && !failed_) {
-    if (storage_.fault && storage_.fault(block_command::flush, {}, 0))
-      refuse({3, 0x0C, 0});
-    else if (!storage_.flush())
-      return false;
-  }
+  if (opcode() == synchronize_cache && !synchronize(good)) return false;
   if (record_) {
     record_->ended = now();
     record_->succeeded = good && !failed_;
@@ -137,7 +153,7 @@ bool scsi_target::finish(bool good) {
 
 std::vector<byte> scsi_target::sense_data() {
   std::vector<byte> data(18, byte{0});
-  data[0] = byte{0x70};
+  data[0] = byte{sense_.deferred ? u8{0x71} : u8{0x70}};
   data[2] = byte{sense_.key};
   data[7] = byte{10};
   data[12] = byte{sense_.asc};

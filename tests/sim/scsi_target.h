@@ -20,6 +20,7 @@ class scsi_target {
  public:
   struct sense {
     u8 key = 0, asc = 0, ascq = 0;
+    bool deferred = false;  // what failed was an earlier command, out of the write cache
   };
   using command_block = std::span<const u8, 16>;
 
@@ -42,15 +43,25 @@ class scsi_target {
   // --- trouble ---
   std::deque<sense> failures;          // of the next commands, one each
   std::map<u8, sense> never_succeeds;  // by operation code
+  // The n-th command with this operation code from now on fails so, once.
+  void fail_at(u8 opcode, u32 n, sense why) { planned_ = {opcode, n, why}; }
   u32 block_size = SECTOR_SIZE;
   std::optional<u32> claimed_last_lba;
   bool removable_medium = false;
 
  private:
+  struct planned_failure {
+    u8 opcode = 0;
+    u32 left = 0;  // until then; 0: none is planned
+    sense why;
+  };
+
   std::optional<sense> trouble_ahead();
+  std::optional<sense> next_failure();
   std::vector<byte> execute();
   std::vector<byte> read();
   void begin_write();
+  bool synchronize(bool good);  // false: pulled here
   std::vector<byte> refuse(sense why);
   std::vector<byte> sense_data();
   std::vector<byte> inquiry() const;
@@ -62,6 +73,7 @@ class scsi_target {
   void begin_record(block_command cmd, u32 first, u32 sectors);
 
   medium& storage_;
+  planned_failure planned_;
   std::array<u8, 16> cdb_{};
   bool failed_ = false;
   bool used_ = false;

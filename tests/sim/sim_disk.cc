@@ -88,6 +88,7 @@ result<void> sim_disk::perform(const request& r) {
   const auto fault =
       medium_.fault ? medium_.fault(r.cmd, r.sector, r.nr_sectors) : std::optional<error>{};
   if (r.cmd == block_command::write) return write(r, fault);
+  if (fault && r.cmd == block_command::flush) medium_.drop_cache();
   if (fault) return fail(*fault);
   return r.cmd == block_command::read ? read(r) : flush_cache();
 }

@@ -42,17 +42,20 @@ error as_told(error e) {
 
 sense parse_sense(std::span<const byte> data) {
   const auto at = [&](size_t i) { return i < data.size() ? static_cast<u8>(data[i]) : u8{0}; };
-  switch (at(0) & 0x7F) {
+  const u8 response = at(0) & 0x7F;
+  const bool deferred = response == 0x71 || response == 0x73;
+  switch (response) {
     case 0x70:
-    case 0x71: return {static_cast<u8>(at(2) & 0x0F), at(12), at(13)};
+    case 0x71: return {static_cast<u8>(at(2) & 0x0F), at(12), at(13), deferred};
     case 0x72:
-    case 0x73: return {static_cast<u8>(at(1) & 0x0F), at(2), at(3)};
+    case 0x73: return {static_cast<u8>(at(1) & 0x0F), at(2), at(3), deferred};
     default: return {};
   }
 }
 
 verdict judge(const sense& s) {
   constexpr u8 not_ready = 2, illegal_request = 5, unit_attention = 6, data_protect = 7;
+  if (s.deferred) return verdict::deferred;
   switch (s.key) {
     case not_ready:
       if (s.asc == 0x3A) return verdict::no_medium;
@@ -63,7 +66,7 @@ verdict judge(const sense& s) {
     case unit_attention:
       if (s.asc == 0x29) return verdict::reset;
       if (s.asc == 0x3A) return verdict::no_medium;
-      return s.asc == 0x28 ? verdict::medium_changed : verdict::retry;
+      return s.asc == 0x28 ? verdict::medium_changed : verdict::attention;
     case data_protect: return s.asc == 0x27 ? verdict::write_protected : verdict::failed;
     default: return verdict::retry;  // medium, hardware, aborted: a few times
   }
@@ -94,6 +97,14 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 
 // --- running a command ---
 
+// One attempt. The transport recovers from a failure by resetting the device, which may empty its
+// write cache.
+result<command_reply> scsi_disk::send(const scsi_command& command) {
+  const result<command_reply> reply = transport_.execute(command);
+  if (!reply && reply.error() != error::enomem) cache_doubt_ = true;
+  return reply;
+}
+
 result<verdict> scsi_disk::ask_what_failed() {
   std::memset(transport_.scratch().data(), 0, sense_length);
   const dma_segment segment = transport_.scratch_segment(sense_length);
@@ -101,30 +112,41 @@ result<verdict> scsi_disk::ask_what_failed() {
   c.data = direction::in;
   c.segments = {&segment, 1};
   c.length = sense_length;
-  const command_reply reply = TRY(transport_.execute(c));
-  if (reply.failed) return verdict::failed;
+  const command_reply reply = TRY(send(c));
+  if (reply.failed) {
+    cache_doubt_ = true;  // for all we know it was a deferred error
+    return verdict::failed;
+  }
   return judge(parse_sense(transport_.scratch().first(reply.actual)));
 }
 
 // Runs a command to its final outcome. The command's own failure stays a failure, however well its
 // REQUEST SENSE went.
-result<u32> scsi_disk::run(const scsi_command& command) {
+result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
+  const bool final = what == after_failure::give_up;
   const instant patience = now() + 30_s;
   int transport_failures = 0;
   for (int tries = 0; tries < max_tries; ++tries) {
-    const result<command_reply> reply = transport_.execute(command);
+    const result<command_reply> reply = send(command);
     if (!reply) {
       if (reply.error() == error::enodev || reply.error() == error::enomem)
         return fail(reply.error());
-      if (++transport_failures == max_transport_failures) return fail(error::eio);
+      if (final || ++transport_failures == max_transport_failures) return fail(error::eio);
       continue;
     }
     if (!reply->failed) return reply->actual;
     const result<verdict> why = ask_what_failed();
     if (!why && why.error() == error::enodev) return fail(error::enodev);
     switch (why.value_or(verdict::retry)) {
-      case verdict::retry: break;
+      case verdict::attention: break;
+      case verdict::retry:
+        if (final) return fail(error::eio);
+        break;
+      case verdict::deferred:
+        cache_doubt_ = true;
+        if (final) return fail(error::eio);
+        break;
       case verdict::becoming_ready:
         if (now() >= patience) return fail(error::eio);
         --tries;
@@ -235,6 +257,7 @@ result<disk_facts> scsi_disk::make_ready() {
   TRY(read_modes(facts));
   TRY(check_last_sector(facts));
   phase_ = phase::in_use;
+  cache_doubt_ = false;  // nothing has been written yet
   return facts;
 }
 
@@ -249,11 +272,12 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
 }
 
 // A disconnect in the middle of this is a failure like any other: nothing is known to be durable.
+// So is any other: what could not be written may be gone, and a second try would hide that.
 result<void> scsi_disk::synchronize_cache() {
   if (no_synchronize_) return {};
   scsi_command c = command_of({opcode::synchronize_cache_10, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   c.timeout = 60_s;
-  const result<u32> done = run(c);
+  const result<u32> done = run(c, after_failure::give_up);
   if (done) return {};
   if (done.error() == error::enotsup) {
     printk("usb %u-%u: no SYNCHRONIZE CACHE; taken to write through\n", device().facts.bus,

@@ -1,13 +1,21 @@
 // SCSI commands for a disk (SPC-4, SBC-3) over Bulk-Only Transport, and what to do when one fails.
 //
 // A failed command is followed at once by REQUEST SENSE; `verdict` says what its answer means here.
+//
 // Two of the answers end the plug, as if the stick had been pulled and come back: the medium was
-// changed or taken out, and the device was reset by itself (06/29) – then its write cache may be
-// lost, and everything since the last flush is in doubt. The caller tells the upper layers by a new
-// arrival, and they verify the medium's content as after every other pull.
+// changed or taken out, and the device was reset by itself (06/29). The caller tells the upper
+// layers by a new arrival, and they verify the medium's content as after every other pull.
+//
+// Three events put completed writes in doubt, because the device may have dropped them from its
+// write cache; the writes must be made again before a flush can prove them durable:
+// - SYNCHRONIZE CACHE fails, in whatever way. It is not tried again here: the second one would
+//   succeed, for the device has nothing left to write.
+// - A deferred error (SPC-4, 4.5.5): an earlier command, which had succeeded, has failed after all.
+// - The device is reset by us, after a failure of the transport.
 #pragma once
 
 #include <span>
+#include <utility>
 
 #include "drivers/usb/storage/bot.h"
 #include "lib/ids.h"
@@ -16,12 +24,15 @@ namespace usb::storage {
 
 struct sense {
   u8 key = 0, asc = 0, ascq = 0;
+  bool deferred = false;  // it is about an earlier command
 };
-// Fixed (70h, 71h) and descriptor format (72h, 73h). Key 0 for what is neither.
+// Fixed (70h; deferred 71h) and descriptor format (72h; deferred 73h). Key 0 for what is neither.
 sense parse_sense(std::span<const byte> data);
 
 enum class verdict : u8 {
-  retry,           // may well work the next time
+  retry,           // it failed; may well work the next time
+  attention,       // it was not executed because the device had news; nothing has failed
+  deferred,        // it was not executed because an earlier command has failed
   becoming_ready,  // wait a little
   reset,           // unit attention: reset or power-on; the volatile cache may be lost
   medium_changed,  // unit attention
@@ -80,11 +91,18 @@ class scsi_disk {
   result<void> synchronize_cache();
   result<void> test_ready();
 
+  // Whether writes that have completed since the last flush may be lost (see above). Tells it once.
+  bool take_cache_doubt() { return std::exchange(cache_doubt_, false); }
+
  private:
   // A unit attention is expected while the disk is being made ready, and ends the plug afterwards.
   enum class phase : u8 { getting_ready, in_use };
 
-  result<u32> run(const scsi_command& command);
+  // Whether a command that was executed and failed is tried again.
+  enum class after_failure : u8 { try_again, give_up };
+
+  result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
+  result<command_reply> send(const scsi_command& command);
   result<verdict> ask_what_failed();
   scsi_command small_in(std::initializer_list<u8> cdb, u32 length) const;
   result<void> inquire(disk_facts& to);
@@ -96,6 +114,7 @@ class scsi_disk {
   bulk_only transport_;
   phase phase_ = phase::getting_ready;
   bool no_synchronize_ = false;
+  bool cache_doubt_ = false;
 };
 
 }  // namespace usb::storage

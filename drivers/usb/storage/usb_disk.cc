@@ -133,6 +133,7 @@ void usb_disk::work() {
       continue;
     }
     const result<void> outcome = carry_out(*r);
+    if (disk_.take_cache_doubt()) cache_lost();
     here = outcome || (outcome.error() != error::enodev && outcome.error() != error::enomedium);
     if (!here) die();
     end_request(*r, here ? outcome : fail(error::enodev));

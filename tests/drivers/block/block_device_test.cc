@@ -202,6 +202,23 @@ TEST(block_device, a_failed_flush_is_told_to_its_caller) {
   });
 }
 
+// It says nothing of the writes before, and so does the next one until they are made again.
+TEST(block_device, a_failed_flush_may_have_lost_the_cache) {
+  sim::medium stick(64);
+  bool broken = true;
+  stick.fault = [&](block_command cmd, lba, u32) {
+    return broken && cmd == block_command::flush ? std::optional(error::eio) : std::nullopt;
+  };
+  sim::run(1, [&] {
+    stick.plug();
+    EXPECT_FALSE(stick.device().flush());
+    EXPECT_EQ(stick.device().caches_lost(), 1u);
+    broken = false;
+    EXPECT_TRUE(stick.device().flush());
+    EXPECT_EQ(stick.device().caches_lost(), 1u);
+  });
+}
+
 TEST(block_device, refuses_what_can_never_work_at_once) {
   sim::run(1, [] {
     manual_disk disk;

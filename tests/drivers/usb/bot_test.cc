@@ -48,12 +48,15 @@ TEST_P(usb_bot_stumble, is_overcome) {
     dma_block block;
     block.fill(0x77);
     EXPECT_TRUE(block.move(disk, block_command::write, 8));
+    EXPECT_EQ(disk.flush().has_value(), how.opcode != synchronize);
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
     EXPECT_TRUE(disk.flush());
     block.fill(0);
     EXPECT_TRUE(block.move(disk, block_command::read, 8));
     EXPECT_EQ(block.head.b_data[0], byte{0x77});
     EXPECT_TRUE(stumbled);
     EXPECT_EQ(s.stick.resets, how.resets);
+    EXPECT_EQ(disk.caches_lost() > 0, how.resets > 0 || how.opcode == synchronize);
     EXPECT_EQ(s.departures, 0u);
   });
 }

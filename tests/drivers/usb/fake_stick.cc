@@ -107,6 +107,7 @@ result<void> fake_stick::reset() {
   end_all(out_address, error::etimedout);
   in_halted_ = out_halted_ = false;
   state_ = state::command;
+  storage.drop_cache();
   if (reset_outcome) return fail(*reset_outcome);
   return {};
 }

@@ -18,15 +18,28 @@ TEST(usb_scsi, reads_both_formats_of_sense) {
   const std::array<byte, 4> by_descriptor{byte{0x72}, byte{2}, byte{0x3A}, byte{0}};
   EXPECT_EQ(parse_sense(by_descriptor).key, 2);
   EXPECT_EQ(parse_sense(by_descriptor).asc, 0x3A);
+  EXPECT_FALSE(parse_sense(fixed).deferred || parse_sense(by_descriptor).deferred);
   EXPECT_EQ(parse_sense({}).key, 0);
   EXPECT_EQ(parse_sense(std::span(fixed).first(3)).asc, 0);
+}
+
+// SPC-4, 4.5.5: whatever the key, it is about an earlier command.
+TEST(usb_scsi, tells_a_deferred_error_by_its_response_code) {
+  for (const u8 code : {u8{0x71}, u8{0xF1}, u8{0x73}}) {
+    std::array<byte, 18> data{};
+    data[0] = byte{code};
+    data[1] = data[2] = byte{6};
+    data[12] = byte{0x29};
+    EXPECT_TRUE(parse_sense(data).deferred);
+    EXPECT_EQ(judge(parse_sense(data)), verdict::deferred);
+  }
 }
 
 TEST(usb_scsi, judges_what_a_failure_means) {
   EXPECT_EQ(judge({6, 0x29, 0}), verdict::reset);
   EXPECT_EQ(judge({6, 0x28, 0}), verdict::medium_changed);
   EXPECT_EQ(judge({6, 0x3A, 0}), verdict::no_medium);
-  EXPECT_EQ(judge({6, 0x2A, 0}), verdict::retry);
+  EXPECT_EQ(judge({6, 0x2A, 0}), verdict::attention);
   EXPECT_EQ(judge({2, 0x3A, 0}), verdict::no_medium);
   EXPECT_EQ(judge({2, 0x04, 1}), verdict::becoming_ready);
   EXPECT_EQ(judge({5, 0x20, 0}), verdict::not_supported);

@@ -11,7 +11,7 @@
 namespace sim {
 
 // Operation codes that tests meddle with.
-constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+constexpr u8 request_sense = 0x03, read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
 
 class served_stick {
  public:

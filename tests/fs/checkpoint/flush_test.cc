@@ -60,4 +60,30 @@ TEST(flushes, release_nothing_that_was_written_behind_them) {
   });
 }
 
+// The flush ends because the device is gone, a little before the volume is told. What had been
+// written is what it was: the medium holds the old content or the new, and nothing else is accepted
+// later.
+TEST(flushes, that_a_pull_ends_make_nothing_torn) {
+  run(1, [] {
+    boot();
+    quick_disk disk;
+    await_state(sda, checkpoint::volume_state::live);
+    ASSERT_TRUE(fill_block(sda, 5, 1));
+    ASSERT_TRUE(write_buffers(sda));
+    disk.busy = true;
+    const fiber flusher =
+        spawn("flusher", [] { EXPECT_EQ(checkpoint::barrier(sda), fail(error::enodev)); });
+    sleep_for(1_ms);
+    disk.die();
+    flusher.join();
+    const checkpoint::slot* slot = checkpoint::find_slot(sda, block_nr{5});
+    ASSERT_TRUE(slot);
+    EXPECT_EQ(slot->state, checkpoint::slot_state::written);
+    EXPECT_FALSE(slot->torn);
+    media_left(disk);
+    EXPECT_EQ(state_of(sda), checkpoint::volume_state::absent);
+    EXPECT_FALSE(checkpoint::find_slot(sda, block_nr{5})->torn);
+  });
+}
+
 }  // namespace

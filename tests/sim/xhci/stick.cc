@@ -37,6 +37,7 @@ void usb_stick::attached(bus_speed speed) {
 
 void usb_stick::bus_reset() {
   ++bus_resets_;
+  storage_.drop_cache();
   address_ = configuration_ = 0;
   reset_transport();
 }

@@ -30,6 +30,7 @@ class usb_stick final : public usb_function {
   };
   std::function<void(u8 opcode, answer&)> meddle;
 
+  scsi_target& disk() { return disk_; }
   bool configured() const { return configuration_ != 0; }
   bool ready_for_use() const { return disk_.used(); }
   bool flushing() const { return state_ != state::command && disk_.opcode() == 0x35; }

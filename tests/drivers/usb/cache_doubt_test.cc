@@ -1,0 +1,125 @@
+// When a disk must not believe that what it has written is still there (scsi.h), and that the
+// caller of flush learns of it.
+#include <gtest/gtest.h>
+
+#include "tests/drivers/usb/served_stick.h"
+
+namespace usb::storage {
+namespace {
+
+using namespace sim;
+
+constexpr scsi_target::sense write_error{3, 0x0C, 0}, deferred_error{3, 0x0C, 0, true};
+
+TEST(usb_cache, a_flush_that_fails_is_not_tried_again) {
+  for (const scsi_target::sense why : {write_error, {4, 0x44, 0}, {0x0B, 0, 6}, {0, 0, 0}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      s.stick.disk.failures.push_back(why);
+      EXPECT_EQ(disk.flush().error(), error::eio);
+      EXPECT_EQ(s.stick.count(synchronize), 1u);
+      EXPECT_EQ(disk.caches_lost(), 1u);
+      EXPECT_TRUE(disk.flush());
+      EXPECT_EQ(disk.caches_lost(), 1u);
+    });
+}
+
+TEST(usb_cache, nor_is_one_that_gets_no_status_or_a_wrong_one) {
+  const std::vector<std::function<void(fake_stick::answer&)>> ways{
+      [](fake_stick::answer& a) { a.silent = true; }, [](fake_stick::answer& a) { --a.tag; },
+      [](fake_stick::answer& a) { a.status = 2; }};
+  for (const auto& way : ways)
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        if (cbw.cdb[0] == synchronize) way(answer);
+      };
+      EXPECT_EQ(disk.flush().error(), error::eio);
+      EXPECT_EQ(s.stick.count(synchronize), 1u);
+      EXPECT_EQ(s.stick.resets, 1u);
+      EXPECT_GT(disk.caches_lost(), 0u);
+    });
+}
+
+// The device was not ready, or had news: it has not begun to flush, so it is asked again.
+TEST(usb_cache, a_flush_that_was_not_executed_is_tried_again) {
+  for (const scsi_target::sense why : {scsi_target::sense{6, 0x2A, 1}, {2, 0x04, 1}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      s.stick.disk.failures.push_back(why);
+      EXPECT_TRUE(disk.flush());
+      EXPECT_EQ(s.stick.count(synchronize), 2u);
+      EXPECT_EQ(disk.caches_lost(), 0u);
+    });
+}
+
+// The command that learns of it is executed the second time; what was written before is in doubt.
+TEST(usb_cache, a_deferred_error_puts_earlier_writes_in_doubt) {
+  for (const block_command cmd : {block_command::read, block_command::write})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      dma_block block;
+      block.fill(0x5A);
+      s.stick.disk.failures.push_back(deferred_error);
+      const u8 opcode = cmd == block_command::read ? read_10 : write_10;
+      const u32 before = s.stick.count(opcode);
+      EXPECT_TRUE(block.move(disk, cmd, 8));
+      EXPECT_EQ(s.stick.count(opcode), before + 2);
+      EXPECT_EQ(disk.caches_lost(), 1u);
+      EXPECT_TRUE(disk.flush());
+      EXPECT_EQ(disk.caches_lost(), 1u);
+    });
+}
+
+TEST(usb_cache, a_flush_that_learns_of_a_deferred_error_has_failed) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    s.stick.disk.failures.push_back(deferred_error);
+    EXPECT_EQ(disk.flush().error(), error::eio);
+    EXPECT_EQ(s.stick.count(synchronize), 1u);
+    EXPECT_GT(disk.caches_lost(), 0u);
+  });
+}
+
+// A device that cannot say why a command failed may mean an earlier one.
+TEST(usb_cache, a_failure_without_sense_puts_earlier_writes_in_doubt) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    s.stick.disk.failures.push_back(write_error);
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      if (cbw.cdb[0] == request_sense) answer.status = 1;
+    };
+    EXPECT_FALSE(block.move(disk, block_command::write, 8));
+    EXPECT_EQ(disk.caches_lost(), 1u);
+  });
+}
+
+TEST(usb_cache, a_reset_of_the_device_puts_earlier_writes_in_doubt) {
+  for (const u8 opcode : {read_10, write_10, request_sense})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      dma_block block;
+      if (opcode == request_sense) s.stick.disk.failures.push_back(write_error);
+      bool once = false;
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        if (cbw.cdb[0] == opcode && !std::exchange(once, true)) answer.status = 2;
+      };
+      const bool read = opcode == read_10;
+      EXPECT_TRUE(block.move(disk, read ? block_command::read : block_command::write, 8));
+      EXPECT_EQ(s.stick.resets, 1u);
+      EXPECT_EQ(disk.caches_lost(), 1u);
+    });
+}
+
+// What happened before the disk arrived concerns no write of this plug.
+TEST(usb_cache, nothing_is_in_doubt_at_the_arrival) {
+  bool once = false;
+  with_disk(
+      [&](fake_stick& stick) {
+        stick.meddle = [&](const command_block_wrapper&, fake_stick::answer& answer) {
+          if (!std::exchange(once, true)) answer.status = 2;
+        };
+      },
+      [](served_stick& s, block_device& disk) {
+        EXPECT_EQ(s.stick.resets, 1u);
+        EXPECT_TRUE(disk.flush());
+        EXPECT_EQ(disk.caches_lost(), 0u);
+      });
+}
+
+}  // namespace
+}  // namespace usb::storage

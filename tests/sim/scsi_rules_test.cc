@@ -1,0 +1,114 @@
+// What the simulated stick's write cache is worth when something fails (medium.h, scsi_target.h): a
+// device is free to drop what it could not write, so it does, or not.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "drivers/block/ll_rw_block.h"
+#include "tests/sim/blocks.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/xhci/stick.h"
+
+namespace sim {
+namespace {
+
+constexpr u32 sectors = 20;
+constexpr std::array<u8, 16> write_10{0x2A, 0, 0, 0, 0, 0, 0, 0, 1}, synchronize{0x35},
+    request_sense{0x03};
+
+void fill_cache(medium& storage) {
+  medium::sector content;
+  content.fill(byte{0x5A});
+  for (u32 i = 0; i < sectors; ++i) ASSERT_TRUE(storage.write_sector(i, content));
+}
+
+u32 durable_sectors(const medium& storage) {
+  u32 count = 0;
+  for (u32 i = 0; i < sectors; ++i)
+    count += storage.durable()[size_t{i} * SECTOR_SIZE] == byte{0x5A};
+  return count;
+}
+
+void expect_dropped(const medium& storage) {
+  EXPECT_EQ(storage.cached_sectors(), 0u);
+  EXPECT_GT(durable_sectors(storage), 0u);
+  EXPECT_LT(durable_sectors(storage), sectors);
+}
+
+void with_target(const std::function<void(medium&, scsi_target&)>& test) {
+  run(1, [&] {
+    medium storage(64);
+    scsi_target target(storage);
+    fill_cache(storage);
+    test(storage, target);
+  });
+}
+
+TEST(scsi_rules, a_flush_that_fails_drops_the_cache) {
+  with_target([](medium& storage, scsi_target& target) {
+    storage.fault = [](block_command, lba, u32) { return std::optional(error::eio); };
+    target.begin(synchronize, 0);
+    EXPECT_TRUE(target.finish(true));
+    EXPECT_TRUE(target.failed());
+    expect_dropped(storage);
+  });
+}
+
+TEST(scsi_rules, so_does_one_whose_status_is_spoilt_on_the_way) {
+  with_target([](medium& storage, scsi_target& target) {
+    target.begin(synchronize, 0);
+    EXPECT_TRUE(target.finish(false));
+    expect_dropped(storage);
+  });
+}
+
+TEST(scsi_rules, but_not_one_that_is_not_executed) {
+  for (const scsi_target::sense why : {scsi_target::sense{2, 4, 1}, {5, 0x24, 0}, {6, 0x2A, 0}})
+    with_target([&](medium& storage, scsi_target& target) {
+      target.failures.push_back(why);
+      target.begin(synchronize, 0);
+      EXPECT_TRUE(target.finish(true));
+      EXPECT_EQ(storage.cached_sectors(), sectors);
+    });
+}
+
+TEST(scsi_rules, a_deferred_error_is_about_the_cache_and_not_about_the_command) {
+  with_target([](medium& storage, scsi_target& target) {
+    target.failures.push_back({3, 0x0C, 0, true});
+    target.begin(write_10, SECTOR_SIZE);
+    EXPECT_TRUE(target.failed());
+    EXPECT_TRUE(target.take(std::vector<byte>(SECTOR_SIZE, byte{1})));
+    EXPECT_EQ(storage.cached_sectors(), 0u) << "the command is not executed";
+    expect_dropped(storage);
+    const std::vector<byte> sense = target.begin(request_sense, 18);
+    EXPECT_EQ(sense[0], byte{0x71});
+  });
+}
+
+TEST(scsi_rules, a_reset_of_the_stick_drops_the_cache) {
+  run(1, [] {
+    medium storage(64);
+    timeline time;
+    usb_stick stick(storage, time);
+    fill_cache(storage);
+    stick.bus_reset();
+    expect_dropped(storage);
+  });
+}
+
+TEST(scsi_rules, a_stick_without_a_controller_is_no_better) {
+  medium storage(64);
+  storage.fault = [](block_command cmd, lba, u32) {
+    return cmd == block_command::flush ? std::optional(error::eio) : std::nullopt;
+  };
+  run(1, [&] {
+    storage.plug();
+    fill_cache(storage);
+    EXPECT_FALSE(storage.device().flush());
+    expect_dropped(storage);
+  });
+}
+
+}  // namespace
+}  // namespace sim
