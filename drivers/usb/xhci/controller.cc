@@ -194,15 +194,23 @@ result<command_outcome> controller::command(const trb& t) {
   return command_.outcome;
 }
 
-// 4.6.1.2. The pointer is valid too, in case the ring stands still and takes it.
+// 4.6.1.2. The pointer is valid too, in case the ring stands still and takes it. The command may
+// end now after all; but until the ring has stopped, the doorbell of the next one would be lost.
 bool controller::abort_command() {
   printk("xhci%u: a command timed out\n", number_);
   const u64 next = commands_.pointer_to(commands_.next(command_.position));
+  command_.ring_stopped = false;
   operational_.write64(operational::crcr, next | crcr::command_abort);
-  const auto over = [this] { return command_.done || command_.ring_stopped || dead_; };
-  if (!wait_until(command_done_, over, now() + 5_s)) return false;
+  const auto stopped = [this] { return !command_ring_runs() || dead_; };
+  if (!wait_until(command_done_, stopped, now() + 5_s)) return false;
+  handle_events();  // those that came between the last look and the stop
   if (!command_.done) commands_.neutralise(command_.position, trb_type::no_op_command);
   return true;
+}
+
+// Until the event that says so, or until CRR is 0 (QEMU's always is: it stops at once).
+bool controller::command_ring_runs() const {
+  return !command_.ring_stopped && crcr::running::in(operational_.read32(operational::crcr));
 }
 
 result<command_outcome> controller::command_ok(const trb& t) {

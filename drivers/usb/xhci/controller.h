@@ -115,6 +115,7 @@ class controller {
   void on_command_completion(const trb& event);
   void on_port_event(const trb& event);
   bool abort_command();
+  bool command_ring_runs() const;
 
   mmio_window registers_, operational_, runtime_, doorbells_;
   u8 number_;

@@ -26,6 +26,20 @@ TEST(command_rules, doorbell_of_the_commands) {
                    [](hand_driver& d) { d.doorbell(0, 1); });
 }
 
+// 4.6.1.2: CRR is 1 until the Command Ring Stopped event.
+TEST(command_rules, doorbell_of_a_ring_that_is_aborted) {
+  expect_complaint("a command doorbell before the ring has stopped", [](hand_driver& d) {
+    d.model().hang_command = u32{cmd_no_op};
+    d.command(cmd_no_op);
+    d.op(crcr_low, crcr_abort);
+    d.op(crcr_high, 0);
+    EXPECT_EQ(d.read_op(crcr_low), crcr_running);
+    d.doorbell(0, 0);
+    sleep_for(1_s);
+    EXPECT_EQ(d.read_op(crcr_low), 0u);
+  });
+}
+
 TEST(command_rules, known_commands) {
   expect_complaint("an unknown command, type 30", [](hand_driver& d) { d.command(30); });
 }

@@ -25,12 +25,9 @@ void controller::kick_commands() {
 
 void controller::run_commands() {
   commands_scheduled_ = false;
-  if (!commands_running_ || command_hangs_ || ignore_commands) return;
+  if (!commands_running_ || commands_stopping_ || command_hangs_ || ignore_commands) return;
   const std::optional<fetched_trb> next = fetch(commands_, false);
-  if (!next) {
-    commands_running_ = false;
-    return;
-  }
+  if (!next) return;  // the ring is empty, but runs (5.4.5): the next doorbell is enough
   step(step_kind::trb_fetch);
   if (hang_command == next->t.type()) {
     hang_command.reset();
@@ -42,6 +39,28 @@ void controller::run_commands() {
   const u32 outcome = execute(next->t, slot_id);
   post({next->address, outcome << 24, event_command << 10 | slot_id << 24});
   kick_commands();
+}
+
+// 4.6.1.2: what hung ends at once, and some time later the ring stands still behind it. Until then
+// a doorbell is lost.
+void controller::abort_commands() {
+  if (commands_stopping_) return;
+  commands_stopping_ = true;
+  end_hanging_command();
+  if (ring_never_stops) return;
+  if (chosen_.like_qemu) return stop_commands();
+  time_.between({}, 100_ms, [this] { stop_commands(); });
+}
+
+void controller::end_hanging_command() {
+  if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
+  command_hangs_ = false;
+}
+
+void controller::stop_commands() {
+  if (!commands_stopping_) return;  // it was reset meanwhile
+  post({commands_.at.address, command_ring_stopped << 24, event_command << 10});
+  commands_running_ = commands_stopping_ = ignore_commands = false;
 }
 
 u32 controller::execute(const trb& t, u32& id) {

@@ -66,6 +66,8 @@ class controller final : public mmio_model {
   std::optional<u32> hang_command;
   // No command is looked at until the ring is aborted.
   bool ignore_commands = false;
+  // The command ring does not stop when it is aborted, until the controller is reset.
+  bool ring_never_stops = false;
   // The controller fails: HCE, and it stands still.
   void break_down();
 
@@ -143,6 +145,9 @@ class controller final : public mmio_model {
   // commands.cc
   void kick_commands();
   void run_commands();
+  void abort_commands();
+  void end_hanging_command();
+  void stop_commands();
   u32 execute(const trb& t, u32& slot_id);
   u32 enable_slot(const trb& t, u32& slot_id);
   u32 disable_slot(u32 id);
@@ -202,6 +207,7 @@ class controller final : public mmio_model {
   u64 dcbaap_ = 0, crcr_ = 0;
   u32 legacy_;
   bool commands_running_ = false, commands_scheduled_ = false, command_hangs_ = false;
+  bool commands_stopping_ = false;
   u64 hanging_address_ = 0;
   ring_position commands_;
 

@@ -65,6 +65,8 @@ TEST(simulated_xhci, aborts_a_command_that_hangs) {
     EXPECT_EQ(d.command(cmd_no_op), 0u);
     d.op(crcr_low, crcr_abort);
     d.op(crcr_high, 0);
+    sleep_for(1_s);
+    EXPECT_EQ(d.command(cmd_no_op), command_aborted) << "the event of the one before";
     EXPECT_EQ(d.complaints(), "");
   });
 }

@@ -49,6 +49,7 @@ class hand_driver {
 
   // --- registers ---
   void op(u32 offset, u32 value) { registers_.write32(operational_base + offset, value); }
+  u32 read_op(u32 offset) const { return registers_.read32(operational_base + offset); }
   void runtime(u32 offset, u32 value) { registers_.write32(runtime_base + offset, value); }
   void write(u32 offset, u32 value) { registers_.write32(offset, value); }
   void doorbell(u32 id, u32 target) { registers_.write32(doorbell_base + 4 * id, target); }

@@ -253,6 +253,41 @@ TEST(usb_trouble, a_command_that_hangs_is_aborted) {
     });
 }
 
+// A bad device costs the good one beside it nothing.
+TEST(usb_trouble, an_abort_leaves_other_devices_alone) {
+  for_each_seed(10, [](u64 seed) {
+    medium stick(mkfs_minix(400)), bad(mkfs_minix(64), "SIM2");
+    usb_machine machine;
+    world world({.seed = seed, .time_limit = 3000_s});
+    world.run([&] {
+      boot();
+      machine.power_on();
+      stick.plug(machine.port(1));
+      await_state(sda, volume_state::live);
+      machine.controller().hang_command = 11u;  // Address Device
+      bad.plug(machine.port(2));
+      await_state(sdb, volume_state::live);
+      EXPECT_EQ(stick.plugs(), 1u);
+      EXPECT_EQ(state_of(sda), volume_state::live);
+      EXPECT_FALSE(said("is gone"));
+      bad.pull();
+      stick.pull();
+      sleep_for(3_s);
+    });
+    EXPECT_EQ(violations(machine), "");
+  });
+}
+
+TEST(usb_trouble, a_command_ring_that_does_not_stop_restarts_the_controller) {
+  survives([](usb_machine& machine, medium& stick) {
+    replug_with(machine, stick, [&] {
+      machine.controller().ring_never_stops = true;
+      machine.controller().hang_command = 11u;
+    });
+    EXPECT_TRUE(said("a command cannot be aborted"));
+  });
+}
+
 TEST(usb_trouble, a_command_that_was_not_begun_is_struck_out) {
   survives([](usb_machine& machine, medium& stick) {
     replug_with(machine, stick, [&] { machine.controller().ignore_commands = true; });

@@ -165,7 +165,7 @@ void controller::write_command_register(u32 value) {
   if (!was_running && (value & cmd_run)) start();
   if (was_running && !(value & cmd_run)) {
     status_ |= sts_halted;
-    commands_running_ = false;
+    commands_running_ = commands_stopping_ = false;
   }
 }
 
@@ -194,7 +194,7 @@ void controller::reset() {
   config_ = iman_ = erstsz_ = 0;
   dcbaap_ = crcr_ = erstba_ = erdp_ = 0;
   event_ring_ = {};
-  commands_running_ = command_hangs_ = false;
+  commands_running_ = commands_stopping_ = command_hangs_ = ring_never_stops = false;
   for (slot& s : slots_) s = {};
   for (u32 n = 1; n <= ports; ++n) {
     ports_[n].status = port_power | link_rx_detect << 5;
@@ -205,11 +205,7 @@ void controller::reset() {
 void controller::write_command_ring(u32 offset, u32 value) {
   crcr_ = offset == crcr_low ? with_low(crcr_, value) : with_high(crcr_, value);
   if (commands_running_) {
-    if (offset == crcr_low || !(crcr_ & (crcr_abort | crcr_stop))) return;
-    // Aborted: what hung is over, and the ring stands still behind it.
-    if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
-    post({commands_.at.address, command_ring_stopped << 24, event_command << 10});
-    command_hangs_ = commands_running_ = ignore_commands = false;
+    if (offset == crcr_high && (crcr_ & (crcr_abort | crcr_stop))) abort_commands();
     return;
   }
   if (offset == crcr_low) return;

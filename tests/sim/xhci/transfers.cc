@@ -18,6 +18,7 @@ void controller::ring_doorbell(u32 id, u32 value) {
   if (status_ & sts_halted) return;
   if (id == 0) {
     if (dci != 0) complain("the command doorbell was rung for an endpoint");
+    if (commands_stopping_) return complain("a command doorbell before the ring has stopped");
     if (command_hangs_) return;
     commands_running_ = true;
     return kick_commands();
