@@ -41,21 +41,26 @@ void controller::run_commands() {
   kick_commands();
 }
 
-// 4.6.1.2: what hung is over, and some time after the write the ring stands still behind it. Until
-// then a doorbell is lost.
+// 4.6.1.2: what hung ends at once, and some time later the ring stands still behind it. Until then
+// a doorbell is lost.
 void controller::abort_commands() {
   if (commands_stopping_) return;
   commands_stopping_ = true;
+  end_hanging_command();
   if (ring_never_stops) return;
   if (chosen_.like_qemu) return stop_commands();
   time_.between({}, 100_ms, [this] { stop_commands(); });
 }
 
+void controller::end_hanging_command() {
+  if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
+  command_hangs_ = false;
+}
+
 void controller::stop_commands() {
   if (!commands_stopping_) return;  // it was reset meanwhile
-  if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
   post({commands_.at.address, command_ring_stopped << 24, event_command << 10});
-  command_hangs_ = commands_running_ = commands_stopping_ = ignore_commands = false;
+  commands_running_ = commands_stopping_ = ignore_commands = false;
 }
 
 u32 controller::execute(const trb& t, u32& id) {

@@ -146,6 +146,7 @@ class controller final : public mmio_model {
   void kick_commands();
   void run_commands();
   void abort_commands();
+  void end_hanging_command();
   void stop_commands();
   u32 execute(const trb& t, u32& slot_id);
   u32 enable_slot(const trb& t, u32& slot_id);
