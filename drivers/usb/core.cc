@@ -13,7 +13,7 @@ namespace {
 struct class_driver {
   const char* name;
   bool (*matches)(const interface_info& interface);
-  result<void> (*serve)(host_device& device, const interface_info& interface);
+  void (*serve)(host_device& device, const interface_info& interface);
 };
 
 // The class drivers there are. Hubs and UAS will stand here too.
@@ -101,7 +101,8 @@ result<void> identify_and_serve(host_device& device) {
       if (interface.alternate == 0 && driver.matches(interface)) {
         TRY(device.configure(chosen.value, interface.endpoints()));
         device.facts.driver = driver.name;
-        return driver.serve(device, interface);
+        driver.serve(device, interface);
+        return {};
       }
   printk("usb %u-%u: no driver for this device\n", device.facts.bus, device.facts.port);
   return {};
@@ -130,15 +131,13 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
   return from.control(setup, to);
 }
 
-result<void> attend(host_device& device) {
+void attend(host_device& device) {
   devices.push_back(device);
   const at_scope_end forget([&device] { devices.remove(device); });
   const result<void> served = identify_and_serve(device);
-  if (served || device.gone() || served.error() == error::enotsup) return {};
-  if (served.error() == error::enomem) return served;
-  printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
-         to_errno(served.error()));
-  return {};
+  if (!served && served.error() != error::enotsup && !device.gone())
+    printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
+           to_errno(served.error()));
 }
 
 void list_devices(text_sink& out) {

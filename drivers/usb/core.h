@@ -35,9 +35,8 @@ class host_device : public device {
   virtual result<void> configure(u8 configuration, std::span<const endpoint> endpoints) = 0;
 };
 
-// Serves a device until it is gone or of no use. Sleeps. Errors: enomem, when there is no memory or
-// no place in a table for it: that is no fault of the device, and another try is worth it.
-result<void> attend(host_device& device);
+// Serves a device until it is gone or given up. Sleeps.
+void attend(host_device& device);
 
 // One line for each device that is plugged in, for lsusb.
 void list_devices(text_sink& out);

@@ -22,7 +22,7 @@ bulk_only::bulk_only(host_device& device, const interface_info& interface) : dev
 }
 
 result<void> bulk_only::allocate() {
-  if (in_ == 0 || out_ == 0) return fail(error::eproto);
+  if (in_ == 0 || out_ == 0) return fail(error::enotsup);
   memory_ = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
   cbw_segment_ = {memory_.address() + cbw_offset, sizeof(command_block_wrapper)};
   csw_segment_ = {memory_.address() + csw_offset, sizeof(command_status_wrapper)};

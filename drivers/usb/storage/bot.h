@@ -70,7 +70,7 @@ class bulk_only {
  public:
   bulk_only(host_device& device, const interface_info& interface);
 
-  // Memory for its wrappers and for small data. Errors: enomem, eproto without a pair of bulk
+  // Memory for its wrappers and for small data. Errors: enomem, enotsup without a pair of bulk
   // endpoints.
   result<void> allocate();
 

@@ -8,7 +8,6 @@
 #include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/panic.h"
-#include "lib/guard.h"
 
 namespace usb::storage {
 
@@ -56,14 +55,19 @@ bool matches(const interface_info& interface) {
          interface.protocol == protocol_bulk_only;
 }
 
-result<void> serve(host_device& device, const interface_info& interface) {
+void serve(host_device& device, const interface_info& interface) {
   session* s = sessions.make(device, interface);
-  if (!s) return fail(error::enomem);
-  const at_scope_end destroy([s] { sessions.destroy(s); });
-  TRY(s->disk.allocate());
-  serve_media(*s);
+  if (!s) {
+    printk("usb %u-%u: too many disks\n", device.facts.bus, device.facts.port);
+    return;
+  }
+  if (s->disk.allocate())
+    serve_media(*s);
+  else
+    printk("usb %u-%u: no memory or no endpoints for a disk\n", device.facts.bus,
+           device.facts.port);
   device.release();  // before the session's memory goes, which the device may know
-  return {};
+  sessions.destroy(s);
 }
 
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {

@@ -16,8 +16,7 @@ namespace usb::storage {
 
 // For the core's table of class drivers.
 bool matches(const interface_info& interface);
-// Errors: enomem, eproto (endpoints are missing); then nothing has been sent to the device.
-result<void> serve(host_device& device, const interface_info& interface);
+void serve(host_device& device, const interface_info& interface);
 
 // Up to 1 MiB at SuperSpeed, 120 KiB below, as in Linux: more than that, some devices do not stand.
 constexpr u32 max_sectors_super_speed = 2048, max_sectors_high_speed = 240;

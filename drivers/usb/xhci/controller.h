@@ -59,8 +59,7 @@ class controller {
   // Gives a command and waits for its end, one at a time. Errors: etimedout (it was aborted),
   // enodev.
   result<command_outcome> command(const trb& t);
-  // The same, where anything but success is an error: enomem when the controller is short of slots,
-  // bandwidth or the like, otherwise eio.
+  // The same, where anything but success is eio.
   result<command_outcome> command_ok(const trb& t);
 
   void ring_doorbell(u32 slot, u32 target) const { doorbells_.write32(4 * slot, target); }

@@ -27,27 +27,26 @@ const usb::transfer* failed_before(const usb::transfer& t) {
 
 // --- life ---
 
-bool device::start(controller& host, root_port& port, bool hot) {
+void device::start(controller& host, root_port& port, bool hot) {
   device* d = pool.make(host, port, hot);
+  if (!d) return;
   port.occupant = d;
-  if (d && kernel_task("usb", live, d)) return true;
-  port.vacate();
-  port.postpone();
-  if (d) pool.destroy(d);
-  return false;
+  if (!kernel_task("usb", live, d)) {
+    port.vacate();
+    pool.destroy(d);
+  }
 }
 
 void device::live(void* self) {
   device& d = *static_cast<device*>(self);
   d.facts.bus = d.host_.number();
   d.facts.port = static_cast<u8>(d.port_.number());
-  result<void> served = d.bring_up();
-  if (served)
-    served = usb::attend(d);
-  else if (served.error() != error::enomem && !d.gone_)
+  if (const result<void> up = d.bring_up()) {
+    usb::attend(d);
+  } else if (!d.gone_) {
     printk("usb %u-%u: no contact with the device (error %d)\n", d.facts.bus, d.facts.port,
-           to_errno(served.error()));
-  d.try_again_ = served == fail(error::enomem);
+           to_errno(up.error()));
+  }
   d.release();
   pool.destroy(&d);
 }
@@ -71,10 +70,7 @@ void device::release() {
     for (transfer_queue& q : queues_) q.fail_all(error::enodev);
   }
   port_.vacate();
-  if (try_again_)
-    port_.postpone();
-  else if (!was_gone)
-    port_.give_up();
+  port_.given_up = !was_gone;
   host_.port_vacated();
 }
 

@@ -22,9 +22,9 @@ namespace xhci {
 
 class device final : public usb::host_device {
  public:
-  // Starts a task for what is plugged into `port`; `hot`: plugged in just now. False when there is
-  // no memory or no task for it: the port is to be looked at again later.
-  static bool start(controller& host, root_port& port, bool hot);
+  // Starts a task for what is plugged into `port`; `hot`: plugged in just now. When there is no
+  // memory or no task for it, nothing happens.
+  static void start(controller& host, root_port& port, bool hot);
 
   device(controller& host, root_port& port, bool hot) : host_(host), port_(port), hot_(hot) {}
 
@@ -83,7 +83,6 @@ class device final : public usb::host_device {
   bool hot_;
   bool gone_ = false;
   bool released_ = false;
-  bool try_again_ = false;  // it is let go for want of memory
   u32 slot_ = 0;
   u16 control_packet_ = 0;
 

@@ -9,11 +9,8 @@
 // CSC is cleared only when a new occupant claims the port, so that a pull is never overlooked.
 #pragma once
 
-#include <optional>
-
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
-#include "lib/time.h"
 
 namespace xhci {
 
@@ -41,19 +38,8 @@ class root_port {
 
   // --- occupation ---
   device* occupant = nullptr;
-  // What is plugged in was of no use: nothing more is done until it is pulled.
-  void give_up() { given_up_ = true; }
-  // There was no memory for what is plugged in: it is tried again after a second.
-  void postpone();
-  // Something else may be plugged in from now on.
-  void forget() {
-    given_up_ = false;
-    next_try_.reset();
-  }
-  // Whether what is plugged in is to be tried now.
-  bool wants_try() const;
-  // Whether it was tried before, so it may have an address already.
-  bool tried_before() const { return next_try_.has_value(); }
+  // What is plugged in was of no use; nothing more is done until it is pulled.
+  bool given_up = false;
 
   // The occupant begins: waits for steady contact when `hot` (plugged in just now), clears all
   // changes and watches the port from then on. Errors: enodev when nothing is plugged in.
@@ -83,8 +69,6 @@ class root_port {
   u8 slot_type_ = 0;
   bool watched_ = false;
   bool enabled_ = false;
-  bool given_up_ = false;
-  std::optional<instant> next_try_{};
 };
 
 }  // namespace xhci

@@ -49,11 +49,10 @@ result<void> device::bring_up() {
   TRY(allocate());
   result<void> addressed = fail(error::eio);
   for (int tries = 0; tries < 3 && !addressed && !gone_; ++tries) {
-    const result<void> reset = port_.reset(tries > 0 || port_.tried_before());
+    const result<void> reset = port_.reset(tries > 0);
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();
     if (!addressed) disable_slot();
-    if (!addressed && addressed.error() == error::enomem) break;
   }
   if (addressed)
     printk("usb %u-%u: new %s device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),

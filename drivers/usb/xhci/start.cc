@@ -114,11 +114,10 @@ result<void> controller::halt_and_reset() {
 result<void> controller::allocate_memory() {
   if ((operational_.read32(operational::pagesize) & 1) == 0) return fail(error::enotsup);
   if (!contexts_) {
+    contexts_ = TRY(dma_buffer::allocate((max_slots + 1) * sizeof(u64), 64));
     TRY(commands_.allocate(1));
     TRY(events_.allocate());
     TRY(allocate_scratchpads());
-    // The last of all: now there is everything.
-    contexts_ = TRY(dma_buffer::allocate((max_slots + 1) * sizeof(u64), 64));
   }
   for (u32 slot = 1; slot <= max_slots; ++slot) bind_slot(slot, nullptr, {});
   commands_.clear();
@@ -133,11 +132,11 @@ result<void> controller::allocate_scratchpads() {
   scratchpads_ = TRY(dma_buffer::allocate(scratchpad_count_ * PAGE_SIZE, PAGE_SIZE));
   for (u32 i = 0; i < scratchpad_count_; ++i)
     scratchpad_array_.as<u64>()[i] = scratchpads_.address().value() + u64{i} * PAGE_SIZE;
+  contexts_.as<u64>()[0] = scratchpad_array_.address().value();
   return {};
 }
 
 void controller::program_rings() {
-  contexts_.as<u64>()[0] = scratchpad_array_.address().value();
   dma_write_barrier();
   operational_.write32(operational::config, slots_);
   operational_.write64(operational::dcbaap, contexts_.address().value());
