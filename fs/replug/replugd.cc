@@ -185,7 +185,8 @@ void announce(const volume& v) {
 }
 
 void look_at_arrival(block_device& device) {
-  const result<partition_table> partitions = read_partitions(device);
+  const result<partition_table> partitions =
+      read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
   if (!partitions) {
     if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
     return;
@@ -235,6 +236,7 @@ void media_init() {
   set_media_listener({arrived, left});
   register_info(abi::info_file::ckpt, checkpoint::print_volumes, checkpoint::execute_command);
   register_info(abi::info_file::disks, checkpoint::print_disks);
+  checkpoint::reserve_verify_memory();
   kassert(kernel_task("replugd", replugd, nullptr));
 }
 
