@@ -98,7 +98,12 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
 // Else an absent stick with unwritten blocks is waited for, interruptibly. ebusy while files are
 // open on it.
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force);
-void umount_all();  // for poweroff: what can be, is
+// For the end of the machine (fs/replug/power_off.h): unmounts every file system but the root, and
+// writes out those that cannot be unmounted. A stick that is away is left as it is. Sleeps.
+void umount_all();
+// It is not the end after all: the disks that are still mounted say again that they are in use.
+// Sleeps.
+void stay_mounted();
 
 // The inode of a program to be executed: regular and executable, else eacces.
 result<inode_ref> open_program(fs_context& ctx, std::string_view path);

@@ -17,7 +17,10 @@ class address_space;
 struct trap_frame;  // kernel/i386/trap_frame.h
 
 constexpr u32 HZ = 100;
-constexpr u32 NR_TASKS = 64;
+constexpr u32 NR_TASKS = 64;  // processes, and the idle task
+// The kernel's own tasks: process 1, which begins as one; replugd; for each xHCI controller one,
+// and one for each of its ports.
+constexpr u32 NR_KERNEL_TASKS = 128;
 constexpr u32 NR_OPEN = 32;
 constexpr u32 KERNEL_STACK_SIZE = 16384;
 
@@ -62,14 +65,16 @@ struct task_struct {
   wait_queue child_exited;
 };
 
-extern std::array<task_struct*, NR_TASKS> task;  // the book's array; [0] is idle
+// The book's array; [0] is idle. The kernel's own tasks stand from [NR_TASKS] on: a table that is
+// full of processes has room for them.
+extern std::array<task_struct*, NR_TASKS + NR_KERNEL_TASKS> task;
 extern task_struct* current;
 extern volatile u32 jiffies;
 
 void sched_init();
 
-// A new task with its kernel stack, in the task array, with a pid and nothing else: the caller
-// fills it in and starts it, or releases it. Errors: eagain when the table is full, enomem.
+// A new process's task with its kernel stack, in the task array, with a pid and nothing else: the
+// caller fills it in and starts it, or releases it. Errors: eagain when there are NR_TASKS, enomem.
 result<task_struct*> create_task(std::string_view name);
 void start_task(task_struct& t);
 // Frees the task's slot and stack (the book's release); it must not be the current one, and its

@@ -61,5 +61,6 @@ void set_ramdisk(block_device& device);
 
 // Reads the MBR's four primary and the logical partitions (chain of extended ones, bounded). A
 // medium without a valid table has the whole disk only. Entries that reach past the end are left
-// out. Sleeps.
-result<partition_table> read_partitions(block_device& device);
+// out. `scratch` is a block of memory that allocate_pages gave out: the caller's, so that a table
+// can be read when no memory is free. Sleeps. Errors: eio, enodev.
+result<partition_table> read_partitions(block_device& device, std::span<byte> scratch);

@@ -4,6 +4,7 @@
 
 #include "drivers/usb/storage/usb_disk.h"
 #include "hal/log.h"
+#include "hal/memory.h"
 #include "lib/guard.h"
 
 namespace usb {
@@ -14,12 +15,19 @@ struct class_driver {
   const char* name;
   bool (*matches)(const interface_info& interface);
   void (*serve)(host_device& device, const interface_info& interface);
+  u32 object_size;  // of what `serve` makes in host_device::memory
 };
 
 // The class drivers there are. Hubs and UAS will stand here too.
 constexpr class_driver drivers[] = {
-    {"usb-storage", storage::matches, storage::serve},
+    {"usb-storage", storage::matches, storage::serve, storage::object_size},
 };
+
+constexpr u32 largest_object() {
+  u32 largest = 0;
+  for (const class_driver& driver : drivers) largest = std::max(largest, driver.object_size);
+  return largest;
+}
 
 constinit intrusive_list<host_device, &host_device::link> devices{};
 
@@ -129,6 +137,12 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
                            .index = language,
                            .length = static_cast<u16>(to.size())};
   return from.control(setup, to);
+}
+
+result<void> driver_memory::allocate() {
+  page = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
+  object = TRY(dma_buffer::allocate(largest_object(), PAGE_SIZE));
+  return {};
 }
 
 void attend(host_device& device) {

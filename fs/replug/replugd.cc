@@ -201,7 +201,8 @@ void announce(const volume& v) {
 }
 
 void look_at_arrival(block_device& device) {
-  const result<partition_table> partitions = read_partitions(device);
+  const result<partition_table> partitions =
+      read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
   if (!partitions) {
     if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
     return;
@@ -253,6 +254,7 @@ void replugd_init() {
                             .discard = discard_buffers,
                             .tell_loss = checkpoint::report_loss});
   set_media_listener({arrived, left});
+  checkpoint::reserve_verify_memory();
   kassert(kernel_task("replugd", replugd, nullptr));
 }
 

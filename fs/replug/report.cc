@@ -19,6 +19,19 @@ u32 blocks_of(const volume& v, const file_note& file) {
   return blocks;
 }
 
+// Whose blocks stand in the set, a line for each file, and one for the rest.
+void name_files(const volume& v, const char* label) {
+  u32 told = 0;
+  for (const file_note& file : v.files.all()) {
+    const u32 count = blocks_of(v, file);
+    if (count > 0) printk("%s: %s (%u block%s)\n", label, file.path.data(), count, plural(count));
+    told += count;
+  }
+  if (const u32 rest = held_blocks(v) - told)
+    printk("%s: %u block%s of directories and of the file system itself\n", label, rest,
+           plural(rest));
+}
+
 }  // namespace
 
 std::array<char, 112> describe(const media_identity& identity) {
@@ -56,16 +69,23 @@ void report_loss(const volume& v) {
   const auto name = describe(v.identity);
   const u32 blocks = held_blocks(v);
   if (blocks == 0) return printk("%s was given up; nothing is lost\n", name.data());
-  printk("LOST: %s did not come back: %u block%s given up\n", name.data(), blocks, plural(blocks));
-  u32 told = 0;
-  for (const file_note& file : v.files.all()) {
-    const u32 count = blocks_of(v, file);
-    if (count > 0) printk("LOST: %s (%u block%s)\n", file.path.data(), count, plural(count));
-    told += count;
-  }
-  if (told < blocks)
-    printk("LOST: %u block%s of directories and of the file system itself\n", blocks - told,
-           plural(blocks - told));
+  printk("LOST: %s %s: %u block%s given up\n", name.data(),
+         away(v) ? "did not come back" : "cannot be written", blocks, plural(blocks));
+  name_files(v, "LOST");
+}
+
+void report_waiting(const volume& v) {
+  const auto name = describe(v.identity);
+  const u32 blocks = held_blocks(v);
+  const char* const why = v.state == volume_state::conflict ? "was changed elsewhere"
+                          : away(v)                         ? "is away"
+                                                            : "cannot be written";
+  if (blocks == 0)
+    return printk("The machine stays on: %s %s, and a program is writing to it\n", name.data(),
+                  why);
+  printk("The machine stays on: %s %s, and %u block%s wait%s for it\n", name.data(), why, blocks,
+         plural(blocks), blocks == 1 ? "s" : "");
+  name_files(v, "Waiting");
 }
 
 void report_conflict(const volume& v, const block_device& device) {

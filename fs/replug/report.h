@@ -12,6 +12,9 @@ void report_missed(const volume& v);
 void report_return(const volume& v, u32 blocks, duration took);
 // The set is given up: the files that lose data, by name.
 void report_loss(const volume& v);
+// The machine is not switched off because of this volume: why, and the files that would lose data,
+// by name.
+void report_waiting(const volume& v);
 // The missed stick is back, but was changed elsewhere: it is refused.
 void report_conflict(const volume& v, const block_device& device);
 // A stick that looks like the missed one is another one; `difference` ends "its …".

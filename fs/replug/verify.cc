@@ -10,27 +10,21 @@
 #include "fs/checkpoint/shadow.h"
 #include "fs/medium_check.h"
 #include "hal/memory.h"
+#include "hal/panic.h"
 
 namespace checkpoint {
 
 namespace {
 
-// Kernel pages for the length of a verification.
-class pages {
- public:
-  explicit pages(size_t size)
-      : memory_(allocate_pages(static_cast<u32>((size + PAGE_SIZE - 1) / PAGE_SIZE))) {}
-  ~pages() {
-    if (!memory_.empty()) free_pages(memory_);
-  }
-  pages(const pages&) = delete;
-  pages& operator=(const pages&) = delete;
-  byte* data() const { return memory_.data(); }
-  bool empty() const { return memory_.empty(); }
+// What verifications work in, taken at boot. The task replugd alone verifies, one stick at a time.
+constinit std::span<byte> block_memory{}, inode_memory{};
 
- private:
-  std::span<byte> memory_;
-};
+std::span<byte> take_pages(size_t size) {
+  const std::span<byte> pages =
+      allocate_pages(static_cast<u32>((size + PAGE_SIZE - 1) / PAGE_SIZE));
+  kassert(!pages.empty());
+  return pages;
+}
 
 using block_bytes = std::span<const byte, BLOCK_SIZE>;
 
@@ -173,9 +167,7 @@ void collect_inode(void* context, dev_id dev, block_nr block, u32 offset,
 }
 
 result<verdict> verify_inodes(const volume& v, block_device& device, byte* scratch) {
-  const pages memory(MOST_INODES_TO_CHECK * sizeof(expected_inode));
-  if (memory.empty()) return fail(error::enomem);
-  inode_list list{reinterpret_cast<expected_inode*>(memory.data()), 0};
+  inode_list list{reinterpret_cast<expected_inode*>(inode_memory.data()), 0};
   for_each_clean_inode(v.disk, &list, collect_inode);
   const auto judge = [&](const expectation& e, block_bytes medium) {
     const expected_inode& inode = list.inodes[e.index];
@@ -191,13 +183,19 @@ result<verdict> verify_inodes(const volume& v, block_device& device, byte* scrat
 
 }  // namespace
 
+void reserve_verify_memory() {
+  block_memory = take_pages(64 * BLOCK_SIZE);
+  inode_memory = take_pages(MOST_INODES_TO_CHECK * sizeof(expected_inode));
+}
+
+std::span<byte> verify_memory() { return block_memory; }
+
 bool may_be(const volume& v, const block_device& device, const partition_table& partitions) {
   return v.identity == device.identity && v.partitions == partitions;
 }
 
 result<verdict> verify(const volume& v, block_device& device) {
-  const pages scratch(64 * BLOCK_SIZE);
-  if (scratch.empty()) return fail(error::enomem);
+  const std::span<byte> scratch = block_memory;
   // Rule 11: data that no task uses is dropped and read again later; what remains is compared.
   drop_clean_buffers(v.disk, is_metadata);
   forget_zone_runs(v.disk);

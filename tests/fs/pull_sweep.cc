@@ -11,6 +11,7 @@
 #include "tests/fs/pull_judge.h"
 #include "tests/fs/pull_workload.h"
 #include "tests/fs/session.h"
+#include "tests/sim/memory.h"
 
 namespace sim {
 namespace {
@@ -139,6 +140,7 @@ class experiment {
   void look_for_leaks() {
     if (machine_->controller().slots_in_use() != 0) complain("a slot of the controller leaked");
     if (free_page_count() != pages_before_) complain("memory leaked");
+    if (memory().refused() > 0) complain("memory was asked for after the pull");
     if (here().kernel_tasks() != tasks_before_) complain("a task leaked");
   }
 
@@ -159,10 +161,17 @@ class experiment {
         sleep_for(20_ms);
         continue;
       }
+      if (plan_.starved) starve();
       sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
       if (plan_.first != other_stick::none) try_other_stick();
       plug_again();
     }
+  }
+
+  // What a stick that comes back needs has been reserved at boot: nobody even asks.
+  void starve() {
+    memory().refuse_all();
+    fill_task_table();
   }
 
   void try_other_stick() {

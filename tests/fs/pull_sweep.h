@@ -56,6 +56,7 @@ struct pull_plan {
   bool large_file = false;  // more dirty blocks than buffers and slots: forced writes
   bool flush_lies = false;  // the stick acknowledges flushes that it does not do
   bool ask_fsck = false;    // fsck.minix judges too
+  bool starved = false;     // from the first pull on no memory is given out and no task is made
   workload what = workload::everything;
   std::optional<usb_setup> usb{};  // none: a block device without USB
 };

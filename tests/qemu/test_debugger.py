@@ -62,7 +62,8 @@ SHOWN = {
     "inodes": r"^sda +1 +d .*/mnt$",
     "inodes all": r"/mnt/hello.txt$",
     "requests": r"^no requests$",
-    "tasks": r"update +a queue of its own in sys_pause$",
+    "tasks": (r"update +a queue of its own in sys_pause$(.*\n)*"
+              r".*usb0-2\.plugged_ in xhci::attendant::run$"),
     "task 1 bt": r"sys_waitpid  kernel/exit\.cc:\d+(.*\n)*.*from user mode",
     "task 1": r"comm = \"init\"",
     "ckpt": r"^region: \d+ slots, [1-9]\d* in use",

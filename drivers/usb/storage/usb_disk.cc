@@ -1,9 +1,9 @@
 #include "drivers/usb/storage/usb_disk.h"
 
-#include <cstring>
+#include <memory>
+#include <new>
 
 #include "drivers/block/media_event.h"
-#include "drivers/usb/object_pool.h"
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
@@ -14,15 +14,6 @@ namespace usb::storage {
 namespace {
 
 constexpr u8 class_mass_storage = 8, subclass_scsi = 6, protocol_bulk_only = 0x50;
-constexpr u32 max_devices = 8;
-
-// What a device needs for as long as it is plugged in.
-struct session {
-  session(host_device& device, const interface_info& interface) : disk(device, interface) {}
-  scsi_disk disk;
-  segment_list segments{};
-};
-constinit object_pool<session, max_devices> sessions{};
 
 // A card reader without a card is asked every second.
 void wait_for_medium(host_device& device) {
@@ -56,18 +47,14 @@ bool matches(const interface_info& interface) {
 }
 
 void serve(host_device& device, const interface_info& interface) {
-  session* s = sessions.make(device, interface);
-  if (!s) {
-    printk("usb %u-%u: too many disks\n", device.facts.bus, device.facts.port);
-    return;
-  }
-  if (s->disk.allocate())
-    serve_media(*s);
+  session& s = *new (device.memory.object.bytes().data()) session(device, interface);
+  if (s.disk.has_endpoints())
+    serve_media(s);
   else
-    printk("usb %u-%u: no memory or no endpoints for a disk\n", device.facts.bus,
+    printk("usb %u-%u: a disk without a pair of bulk endpoints\n", device.facts.bus,
            device.facts.port);
-  device.release();  // before the session's memory goes, which the device may know
-  sessions.destroy(s);
+  device.release();  // before the session is over: until then the controller may use its memory
+  std::destroy_at(&s);
 }
 
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {

@@ -1,6 +1,6 @@
 #include "drivers/usb/xhci/controller.h"
 
-#include "drivers/usb/xhci/device.h"
+#include "drivers/usb/xhci/attendant.h"
 #include "hal/log.h"
 #include "lib/guard.h"
 
@@ -90,8 +90,7 @@ void controller::look_at_port(root_port& port) {
   if (!status.connected() || status.connect_changed()) port.given_up = false;
   if (!status.connected()) return port.clear_changes();
   if (port.given_up) return port.clear_changes();
-  // No task or no room now: tried again at the next look.
-  device::start(*this, port, !at_start_);
+  attendants_[port.number()]->serve(!at_start_);
 }
 
 // --- events ---

@@ -1,10 +1,13 @@
 // controller: one xHCI host controller (xHCI 1.2, chapter 4), from reset to its end.
 //
 // Tasks:
-// - the controller's own (run) starts it, watches its health and its ports, and starts a task for
-//   every device that appears;
-// - a device's task (device.h) brings it up, serves it and takes it down again. It alone gives
-//   commands for its slot.
+// - the controller's own (run) starts it, watches its health and its ports, and tells a port's
+//   attendant of every device that appears;
+// - an attendant's (attendant.h), one for each port, brings the device up, serves it and takes it
+//   down again. It alone gives commands for the device's slot.
+//
+// All memory and all tasks that the controller and the devices behind its ports will ever need are
+// taken at boot (reserve).
 //
 // The event ring is emptied by the interrupt handler, which only marks and wakes, and just as well
 // by every task that waits: wait_until looks again every poll_interval. So a machine whose
@@ -27,6 +30,7 @@
 
 namespace xhci {
 
+class attendant;
 class device;
 
 struct command_outcome {
@@ -43,6 +47,10 @@ class controller {
   // `registers` is BAR 0; `number` names it on the console.
   controller(mmio_window registers, u8 number) : registers_(registers), number_(number) {}
 
+  // Takes all memory and tasks that it will ever need, as far as it has not yet. Called at boot,
+  // before programs run; run() calls it too and says so when it fails. Never sleeps. Errors:
+  // enomem, eagain (no task), enotsup, enodev and eio for a controller that describes itself badly.
+  result<void> reserve();
   // Its task's body: returns when the controller is given up.
   void run();
   // Its interrupt handler. Returns whether it had raised the line.
@@ -95,8 +103,10 @@ class controller {
   void read_protocol(u32 offset);
   result<void> wait_register(u32 offset, u32 mask, u32 value, duration timeout);
   result<void> halt_and_reset();
-  result<void> allocate_memory();
-  result<void> allocate_scratchpads();
+  result<void> reserve_memory();
+  result<void> reserve_scratchpads();
+  result<void> reserve_attendants();
+  void clear_memory();
   void program_rings();
   result<void> begin();
 
@@ -124,11 +134,13 @@ class controller {
 
   dma_buffer contexts_;  // the DCBAA: physical addresses of device contexts by slot
   dma_buffer scratchpad_array_, scratchpads_;
+  std::array<dma_buffer, 1> command_memory_;
   producer_ring commands_;
   event_ring events_;
 
-  std::array<root_port, max_ports + 1> ports_{};  // from 1
-  std::array<device*, max_slots + 1> devices_{};  // by slot, from 1
+  std::array<root_port, max_ports + 1> ports_{};        // from 1
+  std::array<attendant*, max_ports + 1> attendants_{};  // of the ports
+  std::array<device*, max_slots + 1> devices_{};        // by slot, from 1
 
   struct {
     bool busy = false;  // somebody's command is under way

@@ -2,18 +2,12 @@
 
 #include <cstring>
 
-#include "drivers/usb/object_pool.h"
 #include "hal/log.h"
-#include "hal/memory.h"
 #include "hal/panic.h"
-#include "hal/task.h"
 
 namespace xhci {
 
 namespace {
-
-constexpr u32 max_devices = 16;
-constinit usb::object_pool<device, max_devices> pool{};
 
 constexpr u8 request_clear_feature = 1;
 
@@ -27,28 +21,16 @@ const usb::transfer* failed_before(const usb::transfer& t) {
 
 // --- life ---
 
-void device::start(controller& host, root_port& port, bool hot) {
-  device* d = pool.make(host, port, hot);
-  if (!d) return;
-  port.occupant = d;
-  if (!kernel_task("usb", live, d)) {
-    port.vacate();
-    pool.destroy(d);
-  }
-}
-
-void device::live(void* self) {
-  device& d = *static_cast<device*>(self);
-  d.facts.bus = d.host_.number();
-  d.facts.port = static_cast<u8>(d.port_.number());
-  if (const result<void> up = d.bring_up()) {
-    usb::attend(d);
-  } else if (!d.gone_) {
-    printk("usb %u-%u: no contact with the device (error %d)\n", d.facts.bus, d.facts.port,
+void device::live() {
+  facts.bus = host_.number();
+  facts.port = static_cast<u8>(port_.number());
+  if (const result<void> up = bring_up()) {
+    usb::attend(*this);
+  } else if (!gone_) {
+    printk("usb %u-%u: no contact with the device (error %d)\n", facts.bus, facts.port,
            to_errno(up.error()));
   }
-  d.release();
-  pool.destroy(&d);
+  release();
 }
 
 void device::mark_gone() {

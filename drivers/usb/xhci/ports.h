@@ -3,7 +3,7 @@
 // The change bits of PORTSC raise one event when the first of them is set, so they are cleared and
 // read again until none is left. The event says only "look".
 //
-// A port is occupied from the moment its device's task is started until that task has taken the
+// A port is occupied from the moment its attendant is told of a device until it has taken the
 // device down. While it is watched, CCS = 0, CSC = 1 (pulled, and perhaps plugged again before
 // anybody looked) or a port that was enabled and no longer is: each means that the device is gone.
 // CSC is cleared only when a new occupant claims the port, so that a pull is never overlooked.
@@ -19,7 +19,9 @@ class device;
 
 class root_port {
  public:
-  void attach_to(controller& host, u32 number) {
+  // Becomes this port of this controller, with nothing known of it.
+  void begin_as(controller& host, u32 number) {
+    *this = {};
     host_ = &host;
     number_ = number;
   }

@@ -30,6 +30,7 @@ void usb_machine::power_on() {
   kassert(registers.has_value());
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0});
   kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
+  static_cast<void>(driver_->reserve());
   kassert(kernel_task("xhci", run_driver, driver_.get()));
 }
 
