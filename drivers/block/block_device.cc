@@ -20,12 +20,6 @@ request* find_free_request() {
   return nullptr;
 }
 
-request& get_request() {
-  request* r;
-  while (!(r = find_free_request())) sleep_on(wait_for_request);
-  return *r;
-}
-
 void free_request(request& r) {
   r.in_use = false;
   r.done = false;
@@ -57,6 +51,15 @@ bool continues(const buffer_head& first, const buffer_head& second) {
 
 block_device::block_device() : epoch(++last_epoch) {}
 
+// Sleeps until there is a free request; null when the device is gone, at once.
+request* block_device::get_request() {
+  while (!gone_) {
+    if (request* r = find_free_request()) return r;
+    sleep_on(wait_for_request);
+  }
+  return nullptr;
+}
+
 // What can be told without asking the device.
 result<void> block_device::admit(block_command cmd, lba first) const {
   if (gone_) return fail(error::enodev);
@@ -67,23 +70,21 @@ result<void> block_device::admit(block_command cmd, lba first) const {
 }
 
 void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
+  const device_reference over_the_sleep(*this);
   kassert(!bh.b_lock && !bh.b_request.linked());
   bh.b_lock = true;
   bh.b_sent = false;
   const result<void> admitted = admit(cmd, first);
   if (!admitted) return end_buffer(cmd, bh, admitted);
   if (merge(cmd, first, bh)) return;
-  request& r = get_request();
-  if (gone_) {  // it went while we waited for a request
-    free_request(r);
-    return end_buffer(cmd, bh, fail(error::enodev));
-  }
-  r.cmd = cmd;
-  r.sector = first;
-  r.nr_sectors = SECTORS_PER_BLOCK;
-  r.nr_pieces = 1;
-  r.buffers.push_back(bh);
-  add_request(r);
+  request* r = get_request();
+  if (!r) return end_buffer(cmd, bh, fail(error::enodev));
+  r->cmd = cmd;
+  r->sector = first;
+  r->nr_sectors = SECTORS_PER_BLOCK;
+  r->nr_pieces = 1;
+  r->buffers.push_back(bh);
+  add_request(*r);
 }
 
 // Joins a queued request that ends where this block begins, or begins where it ends, unless it
@@ -152,24 +153,23 @@ void block_device::end_request(request& r, result<void> outcome) {
 }
 
 result<void> block_device::flush() {
-  request& r = get_request();
-  r.cmd = block_command::flush;
-  r.sector = lba{};
-  r.nr_sectors = r.nr_pieces = 0;
-  if (gone_) {
-    free_request(r);
-    return fail(error::enodev);
-  }
-  add_request(r);
-  while (!r.done) sleep_on(r.waiting);
-  const result<void> outcome = gone_ ? fail(error::enodev) : r.outcome;
-  free_request(r);
+  const device_reference over_the_sleeps(*this);
+  request* r = get_request();
+  if (!r) return fail(error::enodev);
+  r->cmd = block_command::flush;
+  r->sector = lba{};
+  r->nr_sectors = r->nr_pieces = 0;
+  add_request(*r);
+  while (!r->done) sleep_on(r->waiting);
+  const result<void> outcome = gone_ ? fail(error::enodev) : r->outcome;
+  free_request(*r);
   return outcome;
 }
 
 void block_device::die() {
   gone_ = true;
   while (request* r = queue_.pop_front()) end_request(*r, fail(error::enodev));
+  wake_up(wait_for_request);  // another device may keep all of them for long
 }
 
 void block_device::drop() {
@@ -182,6 +182,7 @@ void block_device::wait_unreferenced() {
 }
 
 result<void> read_blocks(block_device& device, lba first, std::span<byte> to) {
+  const device_reference over_the_sleeps(device);
   for (size_t done = 0; done + BLOCK_SIZE <= to.size(); done += BLOCK_SIZE) {
     buffer_head bh;
     bh.b_data = to.data() + done;

@@ -88,7 +88,9 @@ class block_device {
   // flush.
   u32 caches_lost() const { return caches_lost_; }
 
-  // References of those who keep a pointer over a sleep. Never sleep.
+  // A pointer that is kept over a sleep needs a reference: a device that goes meanwhile is
+  // destroyed only when there is none. Every call here holds one of its own while it sleeps. Never
+  // sleep.
   void hold() { ++references_; }
   void drop();
 
@@ -114,6 +116,7 @@ class block_device {
 
  private:
   result<void> admit(block_command cmd, lba first) const;
+  request* get_request();
   bool merge(block_command cmd, lba first, buffer_head& bh);
   bool before(const request& a, const request& b) const;
   void add_request(request& r);
@@ -124,6 +127,18 @@ class block_device {
   u32 caches_lost_ = 0;
   u32 references_ = 0;
   wait_queue unreferenced_;
+};
+
+// A reference for the length of a scope.
+class [[nodiscard]] device_reference {
+ public:
+  explicit device_reference(block_device& device) : device_(device) { device_.hold(); }
+  ~device_reference() { device_.drop(); }
+  device_reference(const device_reference&) = delete;
+  device_reference& operator=(const device_reference&) = delete;
+
+ private:
+  block_device& device_;
 };
 
 // Reads whole blocks from `first` on straight from the device, past every cache. `to` is memory

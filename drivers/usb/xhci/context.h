@@ -33,7 +33,7 @@ using type = field<5, 3>;             // word 1
 using max_burst = field<15, 8>;       // word 1
 using max_packet = field<31, 16>;     // word 1
 using average_length = field<15, 0>;  // word 4
-constexpr u32 state_halted = 2, state_error = 4;
+constexpr u32 state_running = 1, state_halted = 2;
 constexpr u32 type_bulk_out = 2, type_control = 4, type_bulk_in = 6;
 }  // namespace endpoint_context
 

@@ -118,15 +118,29 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 
 // --- stopping and recovering ---
 
+// After a command for it did not come about, the controller may move data for the endpoint at any
+// moment: its memory is ours again only when the controller has been stopped.
+void device::stop_controller(const char* why) {
+  host_.die(why);
+  host_.wait_stopped();
+}
+
 // After this the controller moves no data for the endpoint. What it had finished before is heard.
 void device::stop_endpoint(u32 dci) {
   for (int tries = 0; tries < 3; ++tries) {
     const result<command_outcome> stopped =
         host_.command(endpoint_command(trb_type::stop_endpoint, slot_, dci));
-    if (!stopped || stopped->code != completion::context_state) return;
-    // Not running: halted or stopped already. Running after all (it was on its way): once more.
-    if (constexpr u32 running = 1; endpoint_state(dci) != running) return;
+    if (!stopped) break;
+    switch (stopped->code) {
+      case completion::success:
+      case completion::slot_not_enabled:
+      case completion::endpoint_not_enabled: return;
+      default:  // halted or stopped already; or running after all, when it was on its way: once
+                // more
+        if (endpoint_state(dci) != endpoint_context::state_running) return;
+    }
   }
+  stop_controller("an endpoint cannot be stopped");
 }
 
 result<void> device::set_dequeue(u32 dci) {
@@ -149,7 +163,8 @@ void device::cancel_queue(u32 dci) {
     q->fail_all(error::etimedout);
     if (dci == control_dci) q->set_running();
   }
-  static_cast<void>(set_dequeue(dci));
+  // Otherwise the next doorbell would begin with what was taken back.
+  if (!set_dequeue(dci) && !gone_) stop_controller("an endpoint cannot be set to another place");
 }
 
 // 4.6.8: Reset Endpoint, then on with what stands behind the failed transfer.

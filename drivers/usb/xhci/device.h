@@ -88,6 +88,7 @@ class device final : public usb::host_device {
   u32 dci_at(u32 index) const {
     return index ? dci_of(endpoints_[index - 1].address) : control_dci;
   }
+  void stop_controller(const char* why);
   void stop_endpoint(u32 dci);
   void cancel_queue(u32 dci);
   result<void> restart_halted(u32 dci);

@@ -95,10 +95,7 @@ void device::disable_slot() {
       host_.command(slot_command(trb_type::disable_slot, slot_));
   const bool let_go = disabled && (disabled->code == completion::success ||
                                    disabled->code == completion::slot_not_enabled);
-  if (!let_go) {
-    host_.die("a slot cannot be disabled");
-    host_.wait_stopped();
-  }
+  if (!let_go) stop_controller("a slot cannot be disabled");
   host_.bind_slot(slot_, nullptr, {});
   slot_ = 0;
 }

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/media_event.h"
 #include "hal/clock.h"
+#include "hal/memory.h"
 #include "tests/drivers/block/manual_disk.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
@@ -103,6 +107,79 @@ TEST(block_device, a_pull_frees_those_who_wait_for_a_request) {
     });
     EXPECT_TRUE(world.kernel_tasks().empty());
   });
+}
+
+// A device that keeps every request in hand, and tasks that wait for one.
+class busy_disk {
+ public:
+  busy_disk() {
+    while (disk_.calls < 64) {
+      blocks_.emplace_back(u8{1}).start(disk_, block_command::read, next_);
+      next_ += 2;
+      in_hand_.push_back(disk_.next_request());
+    }
+  }
+  void finish() {
+    for (request* r : in_hand_) disk_.end_request(*r, {});
+  }
+
+ private:
+  manual_disk disk_;
+  std::deque<test_block> blocks_;
+  std::vector<request*> in_hand_;
+  u32 next_ = 0;
+};
+
+// Another device's requests are no reason to wait for one that is gone.
+TEST(block_device, a_pull_frees_its_callers_though_no_request_is_free) {
+  sim::run(1, [] {
+    busy_disk other;
+    manual_disk disk;
+    const auto reader = sim::spawn(
+        "reader", [&] { EXPECT_EQ(test_block(1).read_from(disk, 1).error(), error::enodev); });
+    const auto flusher =
+        sim::spawn("flusher", [&] { EXPECT_EQ(disk.flush().error(), error::enodev); });
+    sleep_for(1_ms);
+    EXPECT_FALSE(reader.ended() || flusher.ended());
+    const instant pulled = now();
+    disk.die();
+    reader.join();
+    flusher.join();
+    EXPECT_EQ(now(), pulled);
+    other.finish();
+  });
+}
+
+// It is gone, and its driver has nothing more to do for it: yet it is there until the last task has
+// left it.
+TEST(block_device, is_there_as_long_as_a_task_sleeps_in_it) {
+  const std::vector<void (*)(block_device&)> calls{
+      [](block_device& disk) { static_cast<void>(test_block(1).read_from(disk, 1)); },
+      [](block_device& disk) { static_cast<void>(disk.flush()); },
+      [](block_device& disk) {
+        const auto to = allocate_pages(1);
+        static_cast<void>(read_blocks(disk, lba{}, to));
+        free_pages(to);
+      }};
+  for (const auto call : calls)
+    for (const bool without_requests : {false, true})
+      sim::for_each_seed(10, [&](u64 seed) {
+        sim::run(seed, [&] {
+          std::optional<busy_disk> other;
+          if (without_requests) other.emplace();
+          auto disk = std::make_unique<manual_disk>();
+          const auto user = sim::spawn("user", [&] { call(*disk); });
+          const auto owner = sim::spawn("owner", [&] {
+            sleep_for(1_ms);
+            disk->die();
+            disk->wait_unreferenced();
+            disk.reset();
+          });
+          owner.join();
+          user.join();
+          if (other) other->finish();
+        });
+      });
 }
 
 TEST(block_device, is_reusable_when_the_last_reference_is_dropped) {

@@ -294,6 +294,42 @@ TEST(usb_trouble, a_command_that_was_not_begun_is_struck_out) {
   });
 }
 
+// The stick is pulled in the middle of a write, and the command that would take the write back
+// hangs: the controller may still read what is written, until it has been reset.
+TEST(usb_trouble, an_endpoint_that_cannot_be_stopped_stops_the_controller) {
+  survives(
+      [](usb_machine& machine, medium& stick) {
+        meddle_once(machine.stick_of(stick), write_10, [](auto& a) { a.hang = true; });
+        machine.controller().hang_command = 15u;  // Stop Endpoint
+        daemon("hand", [&] {
+          sleep_for(1_s);
+          stick.pull({.loss = cache_loss::some});
+          sleep_for(10_s);
+          stick.plug(machine.port(2));
+        });
+      },
+      1, {.at_pull = hc::in_flight_end::silence});
+}
+
+// Data that were not taken are taken back without a reset of the device: they must not be sent when
+// the endpoint goes on.
+TEST(usb_trouble, an_endpoint_that_stays_where_it_was_stops_the_controller) {
+  survives([](usb_machine& machine, medium& stick) {
+    usb_stick& device = machine.stick_of(stick);
+    device.meddle = [&machine, &device](u8 now, usb_stick::answer& answer) {
+      if (now != write_10) return;
+      answer.status = 1;
+      answer.residue = 1;
+      answer.leave_data = true;
+      machine.controller().hang_command = 16u;  // Set TR Dequeue Pointer
+      device.meddle = [](u8, usb_stick::answer&) {};
+    };
+    static_cast<void>(sys_sync());
+    sleep_for(20_s);
+    EXPECT_FALSE(said("out of step")) << "the stick was sent what had been taken back";
+  });
+}
+
 TEST(usb_trouble, a_slot_that_stays_enabled_stops_the_controller) {
   survives([](usb_machine& machine, medium& stick) {
     machine.controller().hang_command = 10u;  // Disable Slot
