@@ -13,7 +13,6 @@
 #include "lib/types.h"
 
 constexpr u32 KERNEL_BASE = 0x8000'0000;  // linker.ld and boot/head know it too
-constexpr u32 USER_TEXT = 0x0040'0000;    // where programs are linked
 constexpr u32 USER_STACK_TOP = 0x7FFF'F000;
 constexpr u32 USER_STACK_MAX = 0x0080'0000;  // the stack grows down to at most this size
 
@@ -57,8 +56,6 @@ class address_space {
   // really writable (copy-on-write is broken now), so that the kernel may touch it without
   // faulting. efault.
   result<void> verify_area(u32 address, u32 length, bool write);
-
-  u32 resident_pages() const;
 
  private:
   explicit address_space(u32* directory) : directory_(directory) {}
