@@ -19,10 +19,6 @@ class mmio_window {
     write32(offset, static_cast<u32>(value));
     write32(offset + 4, static_cast<u32>(value >> 32));
   }
-  u64 read64(u32 offset) const {
-    const u64 low = read32(offset);
-    return low | u64{read32(offset + 4)} << 32;
-  }
   u32 size() const { return size_; }
   // The part from `offset` on.
   mmio_window from(u32 offset) const;

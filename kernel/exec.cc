@@ -59,7 +59,7 @@ void set_name(program& p, std::string_view path) {
 }
 
 // Opens the program, or for a script its interpreter, whose first arguments are then added.
-// `scripts` tells whether there was one: its argv[0] has been replaced.
+// `is_script` tells whether it is one: its argv[0] has been replaced.
 result<program> find_program(std::string_view path, argument_block& arguments, bool& is_script) {
   program found{.inode = TRY(open_program(current->fs, path))};
   set_name(found, path);

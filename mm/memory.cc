@@ -144,13 +144,3 @@ void address_space::free_page_tables() {
     directory_[i] = 0;
   }
 }
-
-u32 address_space::resident_pages() const {
-  u32 pages = 0;
-  for (const u32 table : std::span(directory_, user_tables)) {
-    if (!is_present(table)) continue;
-    for (const u32 entry : std::span(table_in(table), ENTRIES_PER_TABLE))
-      pages += is_present(entry);
-  }
-  return pages;
-}

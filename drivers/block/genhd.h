@@ -46,7 +46,6 @@ dev_id whole_disk(dev_id dev);
 std::array<char, 8> disk_name(dev_id dev);
 
 gendisk* disk_of(dev_id dev);  // null for a name that no disk can have
-std::span<gendisk> all_disks();
 
 // Gives a medium the first free name. Errors: enfile when all are taken.
 result<dev_id> add_disk(block_device& device, const partition_table& partitions);
