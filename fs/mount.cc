@@ -1,8 +1,8 @@
 // sys_mount, sys_umount and the root file system (in the book's super.c).
 //
-// umount of a volume whose stick is away waits for it, interruptibly; by force it gives the
-// unwritten blocks up. A volume that was given up can always be unmounted: whoever still has files
-// of it open gets eio from then on.
+// umount of a volume whose stick is away waits for the stick, interruptibly; with force it gives
+// the unwritten blocks up instead. A volume that was given up can always be unmounted: files that
+// are still open on it answer eio.
 #include <algorithm>
 
 #include "drivers/block/genhd.h"
@@ -39,7 +39,7 @@ result<dev_id> block_device_of(fs_context& ctx, std::string_view path) {
   return inode->rdev();
 }
 
-// What `path` names to umount: a block device, or the directory it is mounted on.
+// The mounted file system that `path` names: by its block device or by its root directory.
 result<super_block*> mounted_at(fs_context& ctx, std::string_view path) {
   const inode_ref inode = TRY(namei(ctx, path));
   super_block* sb = get_super(inode->is_block() ? inode->rdev() : inode->i_dev);
@@ -55,21 +55,23 @@ bool carries_mounts(const super_block& sb) {
   });
 }
 
-// The last writes of a volume that is plugged in: all its blocks, then its state, durably.
+// Makes a volume that is plugged in durable: first its blocks, then s_state in the superblock, so
+// that VALID is never on the disk before the blocks.
 result<void> write_out(super_block& sb) {
   TRY(sync_dev(sb.s_dev));
   TRY(restore_state(sb));
   return sync_dev(sb.s_dev);
 }
 
-// Whether nobody needs to be asked: the volume was given up, or its stick is away and the user does
-// not want to wait.
+// Whether umount need not care for open files and writes: the volume was given up, or its stick is
+// away and `force` is set.
 bool is_abandoned(dev_id dev, bool force) {
   return checkpoint::dead(dev) || (force && checkpoint::absent(dev));
 }
 
-// Brings the volume into a state in which it may be forgotten: written out, or given up. A stick
-// that is pulled meanwhile is waited for again.
+// Returns when the volume may be removed from memory: all is durable, or it was given up. If the
+// stick is pulled meanwhile, waits for it again. Errors: eintr, ebusy, eio; after eio of a volume
+// that was given up it may be removed too.
 result<void> settle_volume(super_block& sb, bool force) {
   const dev_id dev = sb.s_dev;
   for (;;) {
@@ -79,13 +81,15 @@ result<void> settle_volume(super_block& sb, bool force) {
     }
     if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
-    if (checkpoint::absent(dev)) return {};  // nothing waits for it; it stays marked as mounted
+    if (checkpoint::absent(dev)) return {};  // all is durable; on the stick, VALID stays clear
     const result<void> written = write_out(sb);
     if (written || !checkpoint::absent(dev)) return written;
   }
 }
 
-result<void> leave(super_block& sb, bool force) {
+// Settles the volume and removes the file system from memory. If settling fails and the volume was
+// not given up, the file system stays mounted, and VALID is cleared again.
+result<void> settle_and_remove(super_block& sb, bool force) {
   const dev_id dev = sb.s_dev;
   const result<void> settled = settle_volume(sb, force);
   const bool forced = force && !settled && settled.error() == error::eio;
@@ -105,7 +109,7 @@ result<void> umount(super_block& sb, bool force) {
   if (carries_mounts(sb)) return fail(error::ebusy);
   sb.s_leaving = true;
   const dev_id dev = sb.s_dev;
-  const result<void> outcome = leave(sb, force);
+  const result<void> outcome = settle_and_remove(sb, force);
   if (sb.s_dev == dev) sb.s_leaving = false;  // it stayed
   return outcome;
 }
@@ -135,7 +139,7 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
   inode_ref dir = TRY(namei(ctx, directory));
   if (!dir->is_dir()) return fail(error::enotdir);
   super_block* sb = TRY(read_super(dev, (flags & abi::ms_rdonly) != 0));
-  // Looked at after the last sleep: the directory is not one a file system is mounted on, nor the
+  // Checked after the last sleep: no file system is mounted on the directory, and it is not the
   // root of one.
   if (dir->i_mount || dir->i_num == ROOT_INO || !check_alive(*dir)) {
     static_cast<void>(restore_state(*sb));
@@ -159,9 +163,9 @@ void umount_all() {
   for (super_block& sb : all_super_blocks()) {
     if (!sb.s_ready || sb.s_dev == root_dev) continue;
     if (checkpoint::absent(sb.s_dev)) {
-      static_cast<void>(checkpoint::settle(sb.s_dev, true));  // says what is lost with the power
+      static_cast<void>(checkpoint::settle(sb.s_dev, true));  // reports what is lost
     } else if (!umount(sb, false) && sb.s_ready && !write_out(sb)) {
-      // Files are still open, but nobody will write any more.
+      // Files are still open; no process will write to them any more.
       printk("%s could not be written out\n", sb.s_device.data());
     }
   }
