@@ -1,4 +1,4 @@
-// A new name for a new inode (in the book's namei.c).
+// Creates an inode together with its name in a directory (in the book's namei.c).
 #pragma once
 
 #include "fs/namei.h"

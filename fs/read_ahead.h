@@ -3,7 +3,8 @@
 // - Sequential reader: a window of blocks is prefetched before it is reached. Windows double, from
 //   16 to 512 blocks.
 // - Reader that jumps: the blocks of its call are prefetched, nothing behind them.
-// - All blocks are in the cache: nothing is prefetched.
+// - Prefetching begins with a block that is not in the cache. A file whose blocks are all in the
+//   cache is never prefetched.
 //
 //   read | being read              | prefetched | not asked for yet
 //   -----+-------------------------+------------+------------------

@@ -19,8 +19,8 @@ bool concerns(const m_inode& inode, dev_id dev) {
          !checkpoint::absent(inode.i_dev);
 }
 
-// The inode is dirty because an operation is changing it: its end writes the inode, and
-// inode_change waits for that. Or because such a write failed: then the inode is written here.
+// Waits for the operation that is changing the inode: the end of its inode_change writes the inode.
+// If such a write has failed, the inode is still dirty and is written here.
 result<void> settle_inode(m_inode& inode) {
   const inode_ref hold = idup(inode);
   fs_operation op = TRY(begin_operation(inode));
