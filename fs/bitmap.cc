@@ -1,8 +1,8 @@
 // The two bitmaps: which zones and which inodes are in use (the book's bitmap.c).
 //
-// Finding a free bit and setting it is one edit: modify may sleep before it edits, so the edit
-// looks again (0.11 could give one zone to two writers). A bitmap that contradicts the files is a
-// damaged disk, which is told on the console; it is no reason to stop the kernel.
+// modify may sleep before its edit, so the edit that sets a free bit tests the bit once more (0.11
+// could give one zone to two writers). A bitmap that contradicts the files means a damaged disk:
+// this is reported on the console, and the kernel goes on.
 #include "fs/bitmap.h"
 
 #include <algorithm>
@@ -19,7 +19,8 @@
 
 namespace {
 
-// One of the two maps: its blocks, how many bits count, below which bit none is free.
+// One of the two maps: its first block, how many bits are valid, and its hint: no lower bit is
+// free.
 struct bit_map {
   dev_id dev;
   block_nr first;
@@ -32,7 +33,7 @@ bit_map zone_map(super_block& sb) { return {sb.s_dev, sb.zmap(), sb.zmap_bits(),
 
 constexpr byte mask_of(u32 bit) { return byte{1} << (bit % 8); }
 
-// The first clear bit of [from, to) within a block; `to` if there is none.
+// The first clear bit of [from, to) within a block; `to` if all are set.
 u32 find_clear(std::span<const byte, BLOCK_SIZE> block, u32 from, u32 to) {
   for (u32 bit = from; bit < to;) {
     const u32 zeros = ~std::to_integer<u32>(block[bit / 8]) & 0xFFu;
@@ -43,7 +44,8 @@ u32 find_clear(std::span<const byte, BLOCK_SIZE> block, u32 from, u32 to) {
   return to;
 }
 
-// Sets the first clear bit of [from, to) in one block of a map; `to` if there is none.
+// Sets the first clear bit of [from, to) in one block of a map and returns it; `to` if all are set.
+// If another task set the bit during the sleep in modify, the search starts again.
 result<u32> set_clear_bit(operation& op, buffer_ref& buffer, u32 from, u32 to) {
   for (;;) {
     const u32 bit = find_clear(buffer.data(), from, to);
@@ -58,7 +60,8 @@ result<u32> set_clear_bit(operation& op, buffer_ref& buffer, u32 from, u32 to) {
   }
 }
 
-// Takes the first free bit of a map, never bit 0. enospc.
+// Finds the first clear bit of a map from the hint on, never bit 0, and sets it. Errors: enospc,
+// eio.
 result<u32> allocate_bit(operation& op, const bit_map& map) {
   for (u32 start = std::max(map.hint, 1u); start < map.bits;) {
     const u32 base = start / BITS_PER_BLOCK * BITS_PER_BLOCK;
@@ -127,7 +130,7 @@ result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
 void free_block(operation& op, super_block& sb, block_nr block) {
   if (!sb.is_data_zone(block.value()))
     return complain(sb, "freeing a zone out of range", block.value());
-  // First: once the bit is clear, another writer may own the block.
+  // Before the bit is cleared: from then on another writer may own the block.
   forget_block(sb.s_dev, block);
   const result<bool> was_set = free_bit(op, zone_map(sb), block.value() - sb.s_firstdatazone + 1u);
   if (!was_set || !*was_set) complain(sb, "zone was free already", block.value());
@@ -135,7 +138,7 @@ void free_block(operation& op, super_block& sb, block_nr block) {
 
 result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u16 gid) {
   const bit_map map = inode_map(sb);
-  // A number whose bit is clear although it is in use stays marked, and the next one is tried.
+  // A number that is in use although its bit was clear keeps the bit set; the next one is tried.
   for (;;) {
     const u32 number = TRY(allocate_bit(op, map));
     map.hint = std::max(map.hint, number + 1);

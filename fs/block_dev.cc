@@ -1,8 +1,8 @@
 // block_read and block_write: a block device as one long file (the book's block_dev.c).
 //
-// The blocks are those of the buffer cache, by the same device number as a file system mounted
-// there uses: both see the same bytes. A partition and its whole disk are two names; the cache does
-// not know that they share blocks.
+// The blocks are buffers of the cache, under the same device number that a file system mounted on
+// the device uses: both see the same bytes. A partition and its whole disk have two device numbers;
+// the cache keeps their blocks apart, although they share them on the disk.
 #include <algorithm>
 #include <cstring>
 
@@ -15,13 +15,14 @@
 
 namespace {
 
+// Starts to read the blocks of `range`, up to the first one whose read cannot be started.
 void ask_for(dev_id dev, read_ahead& ahead, block_range range) {
   u32 next = range.first;
   while (next < range.end && start_read(dev, block_nr{next})) ++next;
   ahead.asked(next);
 }
 
-// The buffer of one block, from which `wanted` are to be read.
+// The buffer of one block; the call reads `wanted` blocks from it on.
 result<buffer_ref> read_device_block(dev_id dev, read_ahead& ahead, u32 block, u32 wanted) {
   if (ahead.comes_to(block)) ask_for(dev, ahead, ahead.next_window(buffer_total()));
   if (buffer_ref cached = get_hash_table(dev, block_nr{block}); cached && cached.head()->b_uptodate)
@@ -58,7 +59,7 @@ result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
   return count;
 }
 
-// One operation's worth of a write.
+// Writes the first part of `from`, as much as one operation covers; returns how many bytes.
 result<u32> write_in_one_operation(m_inode& inode, u32 position, std::span<const byte> from) {
   operation op = TRY(operation::begin(inode.rdev()));
   const u32 room = WRITE_CHUNK_BLOCKS * BLOCK_SIZE - position % BLOCK_SIZE;
@@ -73,7 +74,8 @@ result<u32> write_in_one_operation(m_inode& inode, u32 position, std::span<const
   return done;
 }
 
-// Calls move(done) for the next piece until `size` bytes are moved.
+// Calls move(done), which moves the next piece and returns its bytes, until `size` bytes are moved.
+// Returns the bytes moved; an error only when it comes before the first byte.
 template <class Move>
 result<u32> move_all(size_t size, Move&& move) {
   u32 done = 0;

@@ -1,9 +1,10 @@
 // bmap and create_block: from a block of a file to a block of the device (in the book's inode.c).
-// What bmap found last is in the inode as a run (inode.h); here is how it finds it.
+// bmap itself (bmap.h) answers from the run found last; this file walks the zone numbers.
 //
-// The first seven blocks stand in the inode; the next 512 in the block of zone numbers that
-// i_zone[7] names; the rest two such steps behind i_zone[8]. Every zone number that comes from the
-// disk is checked before it is used.
+// The inode stores the zone numbers of the first seven blocks. The indirect block i_zone[7] stores
+// those of the next 512. The double indirect block i_zone[8] stores the numbers of 512 indirect
+// blocks, for the rest of the file. Every zone number that comes from the disk is checked before it
+// is used.
 #include "fs/bmap.h"
 
 #include <algorithm>
@@ -15,9 +16,10 @@
 
 namespace {
 
-constexpr u32 LONGEST_RUN = 32;  // what a look into an indirect block may cost
+constexpr u32 LONGEST_RUN = 32;  // bounds the time of one look_up_block
 
-// The way to a block: which zone of the inode, then which entries of the indirect blocks.
+// Where a zone number is stored: in i_zone[root] (depth 0), or behind it in entry index[0] of an
+// indirect block (depth 1), or in entry index[1] of the block that entry index[0] names (depth 2).
 struct zone_path {
   u32 root;
   u32 depth;  // how many indirect blocks
@@ -36,14 +38,15 @@ result<zone_path> path_of(u32 file_block) {
 
 constexpr u32 entry_offset(u32 index) { return index * static_cast<u32>(sizeof(le16)); }
 
-// A zone number from the disk: block_nr{} for a hole.
+// Checks a zone number from the disk; block_nr{} for a hole. Errors: eio when it is out of range.
 result<block_nr> checked(super_block& sb, u16 zone) {
   if (zone == 0 || sb.is_data_zone(zone)) return block_nr{zone};
   complain(sb, "zone out of range", zone);
   return fail(error::eio);
 }
 
-// How many zones follow each other on the device from this entry of an indirect block on.
+// How many zones, from entry `index` of an indirect block on, follow each other on the device: at
+// most LONGEST_RUN.
 u32 run_length(const super_block& sb, const buffer_ref& indirect, u32 index) {
   const auto zone_at = [&](u32 i) { return u16{indirect.as<le16>(entry_offset(i))}; };
   const u32 end = std::min(index + LONGEST_RUN, ZONES_PER_BLOCK);
@@ -55,7 +58,8 @@ u32 run_length(const super_block& sb, const buffer_ref& indirect, u32 index) {
 
 u16 as_zone(block_nr block) { return static_cast<u16>(block.value()); }
 
-// One step of create_block: where an indirect block has no entry yet, `content` gets a block.
+// The zone in entry `index` of an indirect block. If the entry is empty, a new block is allocated,
+// filled with `content`, and its number is stored there.
 result<created_block> create_entry(operation& op, super_block& sb, m_inode& inode,
                                    block_nr indirect, u32 index, const block_content& content) {
   buffer_ref buffer = TRY(bread(inode.i_dev, indirect));
@@ -84,17 +88,19 @@ result<created_block> create_root(operation& op, super_block& sb, m_inode& inode
   return created_block{block, true};
 }
 
-// The indirect block that a file block's zone number stands in; i_table remembers it, so that a
-// writer does not go the whole way for each block.
+// The indirect block that stores the zone number of `file_block`, allocated if it is missing.
+// i_table remembers the last one, so a sequential writer does not walk from the inode for each
+// block.
 result<block_nr> create_table(operation& op, super_block& sb, m_inode& inode, const zone_path& path,
                               u32 file_block) {
-  const u32 first = file_block - path.index[path.depth - 1];
-  zone_table& table = inode.i_table;
-  if (table.number != block_nr{} && table.file_block == first) return table.number;
+  const u32 first_of_table = file_block - path.index[path.depth - 1];
+  zone_table& last_used = inode.i_table;
+  const bool known = last_used.number != block_nr{} && last_used.file_block == first_of_table;
+  if (known) return last_used.number;
   const block_content empty;
   created_block at = TRY(create_root(op, sb, inode, path.root, empty));
   if (path.depth == 2) at = TRY(create_entry(op, sb, inode, at.number, path.index[0], empty));
-  table = {first, at.number};
+  last_used = {first_of_table, at.number};
   return at.number;
 }
 

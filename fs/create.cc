@@ -1,7 +1,7 @@
 // New names: create, mknod, mkdir, link (in the book's namei.c).
 //
-// The look for the name, the new inode and the entry stand under one lock of the directory, so two
-// creators of one name cannot both win (0.11 let them).
+// The directory stays locked from the search for the name until the entry is added, so two tasks
+// cannot both create one name (in 0.11 they could).
 #include "fs/create.h"
 
 #include "fs/bitmap.h"
@@ -14,14 +14,15 @@
 
 namespace {
 
-// eexist if the name is there.
+// Errors: eexist if the directory has the name.
 result<void> must_be_new(m_inode& dir, std::string_view name) {
   const result<dir_record> entry = find_entry(dir, name);
   if (entry) return fail(error::eexist);
   return entry.error() == error::enoent ? result<void>() : result<void>(fail(entry.error()));
 }
 
-// A fresh inode gets its name; if that fails it loses its link, and iput frees it again.
+// Writes a new inode and adds its name to the directory, unless `so_far` is an error already. After
+// any error the link count is 0, and iput frees the inode.
 result<void> give_name(operation& op, m_inode& dir, std::string_view name, m_inode& inode,
                        result<void> so_far) {
   set_path(inode, dir.path(), name);

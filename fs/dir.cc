@@ -10,7 +10,7 @@
 
 namespace {
 
-// An entry in the bytes that it has on the disk.
+// An entry as the bytes that are stored on the disk.
 struct raw_entry {
   raw_entry(const m_inode& dir, std::string_view name, ino_nr inode)
       : size(super_of(dir).entry_size()) {
@@ -23,6 +23,7 @@ struct raw_entry {
   u32 size;
 };
 
+// The directory was changed now.
 void touch(m_inode& dir) {
   dir.i_mtime = current_time();
   dir.i_dirt = true;
@@ -38,7 +39,7 @@ result<void> write_entry(operation& op, m_inode& dir, block_nr block, u32 offset
   return {};
 }
 
-// The directory grows by one entry, maybe by one block.
+// Adds an entry behind the last one; allocates a block if the last one is full.
 result<void> append_entry(operation& op, m_inode& dir, const raw_entry& entry) {
   const u32 position = dir.i_size - dir.i_size % entry.size;
   if (position + entry.size > MAX_FILE_SIZE) return fail(error::efbig);
@@ -59,9 +60,9 @@ result<void> check_name(const m_inode& dir, std::string_view name) {
   return {};
 }
 
-// A search begins where the last one found its name, and goes round: who works through a directory
-// in its order, or looks at a name twice, need not pass all the others each time (4.3BSD's
-// i_diroff).
+// A search begins at the position where the last one succeeded, goes on to the end, and then from
+// the start to that position. So looking up the names in the order of the directory, or one name
+// twice, does not scan the directory from its start each time (4.3BSD's i_diroff).
 result<dir_record> find_entry(m_inode& dir, std::string_view name) {
   TRY(check_name(dir, name));
   std::optional<dir_record> found;

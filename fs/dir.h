@@ -1,6 +1,7 @@
-// Directories as what they are on the disk: a file of entries. Names to inode numbers, no paths.
+// Directories: files of entries, each a name and an inode number. Paths are namei.h.
 //
-// Every function wants the directory locked by its caller; those that change it, for change.
+// The caller of each function has locked the directory; for a function with an operation parameter,
+// by an inode_change. All sleep except check_name. eio and eintr are possible in all that sleep.
 #pragma once
 
 #include <cstring>
@@ -13,20 +14,20 @@
 
 inline bool is_dot(std::string_view name) { return name == "." || name == ".."; }
 
-// One entry, where it stands, and whether it is in use (inode is not ino_nr{}).
+// Where one entry stands, and its inode number: ino_nr{} means that the entry is free.
 struct dir_record {
-  u32 position;  // in the directory
-  block_nr block;
-  u32 offset;  // in that block
+  u32 position;    // in the directory, in bytes
+  block_nr block;  // of the device
+  u32 offset;      // in that block, in bytes
   ino_nr inode;
 };
 
-// An entry as a scan sees it, in its buffer: valid while the visit lasts.
+// An entry as scan_directory passes it, in its buffer: valid only during that call of `visit`.
 struct visited_entry {
   u32 position;
   block_nr block;
-  const byte* raw;  // as on the disk: the inode, then the name, filled up with NULs
-  u32 length;       // of the name's field
+  const byte* raw;  // as on the disk: the inode number, then the name, filled up with NULs
+  u32 length;       // of the name's field, in bytes
 
   ino_nr inode() const { return ino_nr{*reinterpret_cast<const le16*>(raw)}; }
   const char* field() const { return reinterpret_cast<const char*>(raw + sizeof(le16)); }
@@ -34,8 +35,9 @@ struct visited_entry {
     const std::string_view whole(field(), length);
     return whole.substr(0, whole.find('\0'));
   }
-  // name() == wanted, for names no longer than the field. Names of one directory like to begin
-  // alike, so their ends are looked at first.
+  // Whether name() == wanted; `wanted` is not empty and not longer than the field. Names of one
+  // directory often begin with the same letters (file1, file2), so the last letter is compared
+  // first.
   bool is_named(std::string_view wanted) const {
     const size_t size = wanted.size();
     return (size == length || field()[size] == '\0') && field()[size - 1] == wanted[size - 1] &&
@@ -45,27 +47,29 @@ struct visited_entry {
 };
 
 // Calls visit(const visited_entry&) for every entry from `position` on and in front of
-// `end_position`, free ones too, until it returns true. The visit may not sleep. Errors: eio,
-// eintr.
+// `end_position` (in bytes), also for free entries, until visit returns true. visit may not sleep.
+// Errors: eio, eintr.
 template <class Visit>
 result<void> scan_directory(m_inode& dir, u32 position, Visit&& visit,
                             u32 end_position = MAX_FILE_SIZE);
 
-// Finds a name. Errors: enoent, enametoolong, eio.
+// Finds a name. Errors: enoent, enametoolong, eio, eintr.
 result<dir_record> find_entry(m_inode& dir, std::string_view name);
-// Finds the name of an inode, for getcwd. Errors: enoent, eio.
+// Finds the name of an inode, for getcwd: copies it to `name_to`, cut to that length. Errors:
+// enoent, eio, eintr.
 result<std::string_view> find_name_of(m_inode& dir, ino_nr inode, std::span<char> name_to);
-// Adds a name that is not there yet (its caller has looked, under the same lock). Errors: enospc,
-// efbig, enametoolong, eio.
+// Adds a name that does not exist: the caller has searched for it under the same lock. Does not
+// change the link count of `inode`. Errors: enospc, efbig, enametoolong, enoent (empty name), eio,
+// eintr.
 result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_nr inode);
-// Makes an entry stand for another inode; ino_nr{} frees it. Errors: eio.
+// Stores another inode number in an existing entry; ino_nr{} frees the entry. Errors: eio, eintr.
 result<void> set_entry(operation& op, m_inode& dir, const dir_record& entry, ino_nr inode);
-// Whether there is nothing in it but . and .. Errors: eio.
+// Whether the directory has no entries in use other than "." and "..". Errors: eio, eintr.
 result<bool> is_empty_directory(m_inode& dir);
-// Gives a new directory its first block, with . and .. in it.
+// Gives a new directory its first block, with the entries "." and "..". Errors: enospc, eio, eintr.
 result<void> fill_new_directory(operation& op, m_inode& dir, ino_nr parent);
 
-// enametoolong, or enoent for the empty name.
+// Errors: enametoolong; enoent for the empty name. Never sleeps.
 result<void> check_name(const m_inode& dir, std::string_view name);
 
 template <class Visit>

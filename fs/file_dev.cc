@@ -1,18 +1,18 @@
 // file_read and file_write: the contents of regular files, through the buffer cache.
 //
-// Both hold the inode's lock, so that a reader never sees a zone that a truncate has just given
-// away. User memory is already present: copying does not fault, so a block's bytes change in one
-// edit (in 0.11 a fault in the middle could lose bytes).
+// Both hold the inode's lock, so that a reader never reads a zone that truncate has freed and
+// another file uses. User memory is already present: copying causes no page fault, so a block's
+// bytes change in one edit (in 0.11 a fault in the middle could lose bytes).
 //
-// The way of a write, and what each name adds:
+// A write calls these in turn; beside each name, what it handles:
 //   sys_write               a descriptor, checked user memory        kernel/sys_write.cc
 //   write_open_file         a file of any kind                       fs/read_write.cc
 //   file_write              the contents of a regular file           here, as all below
 //   write_in_one_operation  so much that it fits into one operation; the inode is locked
 //   write_under_lock        its bytes, with the file's new length
 //   write_in_one_block      the bytes that stand in one block
-// A read goes the same way: sys_read, read_open_file, file_read, read_under_lock,
-// read_in_one_block. block_dev.cc does the same for a block device, which has no inode to lock.
+// A read calls in turn: sys_read, read_open_file, file_read, read_under_lock, read_in_one_block.
+// block_dev.cc does the same for a block device, which has no inode to lock.
 #include "fs/file_dev.h"
 
 #include <algorithm>
@@ -28,26 +28,39 @@
 
 namespace {
 
-// Asks for blocks of the file: the first `wanted`, which are read in any case, and what is ahead as
-// far as one indirect block knows where it is. That of the blocks behind comes along: it mostly
-// stands there, and the next window shall not have to wait for it.
-void ask_for(m_inode& inode, read_ahead& ahead, block_range range, u32 wanted) {
-  const u32 file_blocks = (inode.i_size + BLOCK_SIZE - 1) / BLOCK_SIZE;
-  const u32 map_end = std::max(end_of_map(range.first), range.first + wanted);
-  const u32 end = std::min({range.end, file_blocks, map_end});
-  u32 next = range.first;
+// Starts to read the file's blocks [first, end). Returns the first block whose read could not be
+// started, otherwise `end`. Holes need no read.
+u32 start_reads(m_inode& inode, u32 first, u32 end) {
+  u32 next = first;
   for (; next < end; ++next) {
     const result<block_nr> block = bmap(inode, next);
     if (!block || (*block != block_nr{} && !start_read(inode.i_dev, *block))) break;
   }
-  ahead.asked(next);
-  const bool nothing_ahead = range.end <= range.first + wanted;
-  if (nothing_ahead || next != map_end || next >= file_blocks) return;
-  const result<block_nr> map = map_of(inode, next);
+  return next;
+}
+
+// Starts to read the indirect block that stores the zone number of `file_block`, if there is one.
+void ask_for_map(m_inode& inode, u32 file_block) {
+  const result<block_nr> map = map_of(inode, file_block);
   if (map && *map != block_nr{}) start_read(inode.i_dev, *map);
 }
 
-// A block of the file that is not at rest in the cache; `wanted` are to be read from it on.
+// Starts to read blocks of `range`: the first `wanted`, which the call reads in any case, and the
+// blocks behind them as far as one indirect block stores their zone numbers. If the window goes on
+// behind that indirect block, the next indirect block is read too: on the device it mostly follows
+// these blocks, and the next window then need not wait for it.
+void ask_for(m_inode& inode, read_ahead& ahead, block_range range, u32 wanted) {
+  const u32 file_blocks = (inode.i_size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+  const u32 wanted_end = range.first + wanted;
+  const u32 map_end = std::max(end_of_map(range.first), wanted_end);
+  const u32 next = start_reads(inode, range.first, std::min({range.end, file_blocks, map_end}));
+  ahead.asked(next);
+  const bool reads_ahead = range.end > wanted_end;
+  const bool stopped_at_map_end = next == map_end && next < file_blocks;
+  if (reads_ahead && stopped_at_map_end) ask_for_map(inode, next);
+}
+
+// The buffer of a block that peek_block did not give; the call reads `wanted` blocks from it on.
 result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_block,
                                    block_nr block, u32 wanted) {
   if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
@@ -56,7 +69,8 @@ result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_b
   return bread(inode.i_dev, block);
 }
 
-// The bytes of [position, position + to.size()) that stand in one block.
+// Reads the bytes of [position, position + to.size()) that are in the first block; returns how
+// many.
 result<u32> read_in_one_block(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   const u32 file_block = position / BLOCK_SIZE, offset = position % BLOCK_SIZE;
   const u32 size = static_cast<u32>(to.size());
@@ -75,7 +89,7 @@ result<u32> read_in_one_block(m_inode& inode, read_ahead& ahead, u32 position, s
   return count;
 }
 
-// The inode is locked.
+// Fills `to` up to the end of the file; returns how many bytes. The inode is locked.
 result<u32> read_under_lock(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   if (position >= inode.i_size) return 0;
   to = to.first(std::min(to.size(), size_t{inode.i_size - position}));
@@ -89,7 +103,8 @@ result<u32> read_under_lock(m_inode& inode, read_ahead& ahead, u32 position, std
   return done;
 }
 
-// Changes bytes of one block, which is allocated if it is missing.
+// Writes the bytes of `from` that belong into the first block, which is allocated if it is missing;
+// returns how many.
 result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
                                std::span<const byte> from) {
   const u32 offset = position % BLOCK_SIZE;
@@ -109,7 +124,8 @@ result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
   return count;
 }
 
-// One operation's worth of a write. The inode is locked for change.
+// Writes the first part of `from`, as much as one operation covers; returns how many bytes. The
+// inode is locked for change.
 result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
                              std::span<const byte> from) {
   if (position >= MAX_FILE_SIZE) return fail(error::efbig);

@@ -1,9 +1,9 @@
-// fs.h: the file system as the system calls see it.
+// fs.h: the file system as the system calls use it.
 //
-// - Paths are looked up relative to a process's fs_context. User memory arrives as spans that
-//   verify_area has checked and faulted in, so nothing here ever faults.
-// - Every function may sleep unless it says otherwise. Errors are POSIX's for the call of the same
-//   name; eio and eintr are always possible where a device is touched.
+// - Paths are looked up relative to a process's fs_context. User memory is passed as spans that
+//   verify_area has checked and faulted in: no function here causes a page fault.
+// - Every function may sleep unless its comment says otherwise. Errors are those of POSIX for the
+//   call of the same name; eio and eintr are possible wherever a device is used.
 #pragma once
 
 #include <span>
@@ -17,7 +17,7 @@
 
 struct m_inode;  // fs/inode.h
 
-// One reference to an in-core inode; the destructor is iput.
+// One reference to an inode in memory; the destructor calls iput.
 class [[nodiscard]] inode_ref {
  public:
   inode_ref() = default;
@@ -36,45 +36,58 @@ class [[nodiscard]] inode_ref {
   m_inode* inode_ = nullptr;
 };
 
-// What a process brings along to every path: root and current directory, umask, ids. Part of
+// What a process supplies to each path call: root and current directory, umask, ids. Part of
 // task_struct.
 struct fs_context {
   inode_ref root;
   inode_ref pwd;
   u16 umask = 022;
   u16 euid = 0, egid = 0;
-  fs_context copy() const;  // for fork
+  fs_context copy() const;  // for fork; never sleeps
 };
 
-// An open file, shared by every descriptor that dup and fork made of it.
+// An open file. dup and fork make further descriptors of the same open file.
 struct file {
   u32 f_flags = 0;  // abi::o_*
-  u32 f_count = 0;  // 0: free slot
+  u32 f_count = 0;  // descriptors; 0: the slot is free
   inode_ref f_inode;
-  u32 f_pos = 0;
+  u32 f_pos = 0;  // in bytes
   read_ahead f_ahead;
 };
 constexpr u32 NR_FILE = 128;
 
-void fs_init();                             // inode and file tables
-result<fs_context> mount_root(dev_id dev);  // einval for a bad file system
+void fs_init();  // registers the mounts file, at boot; never sleeps
+// Mounts the root file system, at boot; the result is the first process's context. Errors: einval
+// (no or a damaged MINIX file system), and those of read_super.
+result<fs_context> mount_root(dev_id dev);
 
+// o_creat creates a missing file with the permissions `mode` less the umask. Errors: also enfile.
 result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode);
 file* share_file(file& f);  // one more descriptor; never sleeps
-// Gives up one descriptor. The last one of a written file reports an error that its writes have
-// met.
+// Gives up one descriptor; it is gone also when an error is returned. The last descriptor of a file
+// open for writing returns the first error that delayed writes to its disk had and that was not
+// reported before. A block device is synchronised first, unless its stick is away.
 result<void> close_file(file& f);
+// Bytes at the file's position, which moves; the count may be short (file_dev.h). 0: end of file.
 result<u32> read_open_file(file& f, std::span<byte> to);
 result<u32> write_open_file(file& f, std::span<const byte> from);  // short counts as POSIX says
+// Sets the position and returns it. Never sleeps. espipe for pipes and terminals, einval for a
+// negative position, eoverflow beyond 2^31 - 1.
 result<u32> seek_file(file& f, i32 offset, u32 whence);
-result<void> sync_file(file& f);               // fsync: durable, or eio every time
-result<u32> ioctl_size(file& f, u32 command);  // bytes behind ioctl's argument
+// fsync. Waits for an absent stick (interruptibly, at most io_wait) and returns when all that was
+// dirty on the volume is durable. A volume that was given up answers eio at every call.
+result<void> sync_file(file& f);
+// The size in bytes of what ioctl's argument points to; 0: it is no pointer. Never sleeps.
+result<u32> ioctl_size(file& f, u32 command);
 result<u32> ioctl_file(file& f, u32 command, std::span<byte> argument);
-result<abi::stat> stat_file(file& f);
-// Fills whole getdents records; 0 at the end of the directory, einval when not even one fits.
+result<abi::stat> stat_file(file& f);  // never sleeps
+// getdents: fills `to` with whole records and returns their length in bytes; 0 at the end of the
+// directory, einval when the first record does not fit.
 result<u32> read_directory(file& f, std::span<byte> to);
+// Sets the length in bytes. einval when the file is not open for writing or is no regular file.
 result<void> truncate_file(file& f, u32 size);
-std::pair<result<file*>, result<file*>> make_pipe();  // read end, write end
+// Read end, write end; both are errors when one is: enfile, enomem. Never sleeps.
+std::pair<result<file*>, result<file*>> make_pipe();
 
 result<abi::stat> stat_path(fs_context& ctx, std::string_view path);
 result<abi::statfs> statfs_path(fs_context& ctx, std::string_view path);
@@ -91,12 +104,15 @@ result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id 
 result<void> change_directory(fs_context& ctx, std::string_view path);
 result<u32> current_directory(fs_context& ctx, std::span<char> to);  // getcwd: length with the NUL
 
-// abi::ms_rdonly in flags. enotblk, einval (not a MINIX file system, damaged), ebusy, enxio.
+// Mounts a block device on a directory, for root alone; `flags` may have abi::ms_rdonly. Errors:
+// eperm, enotblk, enotdir, einval (no MINIX file system, or a damaged one), ebusy, enxio.
 result<void> mount_path(fs_context& ctx, std::string_view device, std::string_view directory,
                         u32 flags);
-// `path` is the device or the directory. force: umount -f, which gives an absent stick's blocks up.
-// Else an absent stick with unwritten blocks is waited for, interruptibly. ebusy while files are
-// open on it.
+// Unmounts what `path` names: the device or the directory. An absent stick with unwritten blocks is
+// waited for, interruptibly and without limit; with `force` (umount -f) its blocks are given up
+// instead. Errors: eperm, einval (not mounted there), ebusy (files are open on it; not for a volume
+// that is given up), eintr, eio (a write failed, and it stays mounted; or the volume was given up
+// without `force`, and it is unmounted).
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force);
 // For the end of the machine (fs/replug/power_off.h): unmounts every file system but the root, and
 // writes out those that cannot be unmounted. A stick that is away is left as it is. Sleeps.
@@ -105,7 +121,8 @@ void umount_all();
 // Sleeps.
 void stay_mounted();
 
-// The inode of a program to be executed: regular and executable, else eacces.
+// The inode of a program to be executed. eacces when it is not a regular file or not executable.
 result<inode_ref> open_program(fs_context& ctx, std::string_view path);
-// Bytes of a file at an offset, fewer at its end; through the buffer cache, with read-ahead.
+// Copies bytes of a file from `offset` (in bytes) on; returns how many, fewer at the end of the
+// file. Reads through the buffer cache and asks for the blocks that follow within this call.
 result<u32> read_contents(m_inode& inode, u32 offset, std::span<byte> to);

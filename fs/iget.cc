@@ -1,9 +1,9 @@
-// iget and iput: how an inode comes into memory and leaves it, and with its last name its file (the
-// book's inode.c).
+// iget brings an inode into memory; iput gives it up, and frees the file when its last name and its
+// last reference are gone (the book's inode.c).
 //
 // Differences from the book: an unused inode is never dirty, so finding an empty slot neither
-// sleeps nor writes; iget tells a slot that is being filled by i_loading; mount points are crossed
-// in namei.cc.
+// sleeps nor writes; i_loading marks a slot that iget is still filling; mount points are crossed in
+// namei.cc.
 #include "fs/bitmap.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode_io.h"
@@ -15,8 +15,9 @@
 
 namespace {
 
-// The inode if it is in memory, also if another task is reading it at this moment. If that task's
-// read fails, returns none; the caller reads again: a signal of the other task does not concern it.
+// The inode if it is in memory. If another task is reading it, sleeps until that read ends. If the
+// other task's read failed (perhaps by a signal to that task), returns none; the caller reads
+// again.
 inode_ref find_loaded(dev_id dev, ino_nr number) {
   while (m_inode* found = find_inode(dev, number)) {
     inode_ref inode = idup(*found);
@@ -26,15 +27,16 @@ inode_ref find_loaded(dev_id dev, ino_nr number) {
   return {};
 }
 
-// Closing a file does not wait for an absent stick.
+// Begins the operation that frees a file. Closing a file does not wait for an absent stick: enodev
+// then, unless the task is inside an operation.
 result<fs_operation> begin_to_delete(const m_inode& inode) {
   const bool begun = operation::current(inode.i_dev) != nullptr;
   if (checkpoint::absent(inode.i_dev) && !begun) return fail(error::enodev);
   return begin_operation(inode);
 }
 
-// Frees the file of an inode that has neither names nor users left. What cannot be done because
-// the stick is away is left to sync_inodes.
+// Frees the file of an inode with neither names nor other references. If the operation cannot begin
+// (the stick is away), the inode becomes an orphan, which sync_inodes frees later.
 void delete_inode(m_inode& inode) {
   unhash_inode(inode);
   result<fs_operation> op = begin_to_delete(inode);

@@ -1,5 +1,4 @@
-// What an inode is, wherever it stands; the table of them is in inode_table.cc, how one comes and
-// goes in iget.cc.
+// Small functions of one inode. The table of inodes is in inode_table.cc, iget and iput in iget.cc.
 #include "fs/inode.h"
 
 #include <algorithm>

@@ -1,34 +1,40 @@
 // m_inode: an inode in memory, and the table of them (the book's inode.c).
 //
-// - inode_table holds every inode that is in use or was lately. i_count counts inode_refs; those
-//   with none stay findable, oldest given away first. None free: enfile (0.11 panicked).
-// - i_dirt is set in the same breath as the change: what is clean must stand on the disk, and a
-//   stick that returns is compared with it.
-// - An inode changes only inside an operation and under its lock (inode_lock.h), and is written
-// into
-//   its block before it is unlocked: an inode that is not locked is clean.
-// - i_nlinks 0 and no reference left: iput frees the file, in an operation of its own.
+// - The table holds every inode in use and the ones used most recently. i_count counts inode_refs.
+//   An inode without references stays findable by its number; when a slot is needed, the inode that
+//   is unused for the longest time is replaced. No slot free: enfile (0.11 panicked).
+// - i_dirt is set together with the change, without a sleep in between: an inode that is clean
+//   equals its 32 bytes on the disk, and a stick that returns is compared with it.
+// - An inode changes only inside an operation and under its lock (inode_lock.h). It is written into
+//   its block before it is unlocked, so an inode that is not locked is clean, unless that write
+//   failed.
+// - i_nlinks is 0 and the last reference goes: iput frees the file, in an operation of its own.
+// - One number has at most one hashed slot: iget does not sleep between its last look into the hash
+//   and hash_inode.
 //
-// Where an inode can become another one, or none, while a task sleeps with a pointer to it:
+// Where an inode pointer can come to mean another inode, or none, while a task sleeps with it:
 //
-//   place                      what happens                      what guards a sleeper
-//   take_slot (inode.cc)       an unused slot is made blank      i_count: a slot with a reference
-//   is
-//                              for another inode                 not unused; nor is one with
-//                              sleepers
-//                                                                on i_wait
-//   iget, when its read fails  unhashed, i_gone                  find_loaded looks at i_gone after
-//                                                                its sleep and searches again
-//   delete_inode (iget.cc)     unhashed, its number is given     it held the last reference; the
-//   table
-//                              away, i_gone                      walks of sync.cc and
-//                              medium_check.cc
-//                                                                pass by what is not hashed
-//   adopt_inode                a cached inode whose number is    i_count and i_orphan: one in use
-//                              given out anew is unhashed        keeps its number (eio)
-//   invalidate_inodes          umount -f: unhashed, i_gone       super_use: umount waits for every
-//                                                                task at work; after any other
-//                                                                sleep check_alive comes first
+//   take_slot (inode_table.cc): an unused slot is made blank for another inode (iget, new_inode,
+//     pipes).
+//     Guard: i_count. A slot with a reference is not taken, nor an orphan, nor one with sleepers
+//     on i_wait.
+//   iget, when read_inode fails: unhashed, i_gone.
+//     Guard: find_loaded holds a reference, looks at i_gone after its sleep, and searches again.
+//   delete_inode (iget.cc): unhashed before its first sleep; then truncated, its number is given
+//     back, i_gone. If the stick is away: i_orphan and hashed again; sync_inodes frees it later.
+//     Guard: the task holds the last reference, and the hash does not find the inode. The walks
+//     over the whole table (sync.cc, for_each_clean_inode) skip inodes that are not hashed.
+//   adopt_inode (new_inode): a cached inode whose number is allocated again is unhashed.
+//     Guard: i_count and i_orphan. A number in use is not adopted (eio; new_inode tries the next
+//     one).
+//   free_pipe: i_pipe becomes null and the page is freed.
+//     Guard: i_count. iput calls it for the last reference only.
+//   invalidate_inodes, in put_super (umount, umount -f, a mount that failed): unhashed, i_gone.
+//     Guard: put_super sleeps until s_users is 0, so no task that holds a super_use (in an
+//     inode_lock or an fs_operation) is at work. A task that slept with an inode_ref alone calls
+//     check_alive before super_of.
+//   put_super: the super_block that super_of has returned becomes a free slot.
+//     Guard: super_use; without one, check_alive after every sleep.
 #pragma once
 
 #include <array>
@@ -62,15 +68,15 @@ struct m_inode {
   bool i_dirt = false;
   bool i_loading = false;    // read_inode is under way
   bool i_mount = false;      // a file system is mounted on it
-  bool i_orphan = false;     // unlinked and unused, not freed yet because the stick was away
-  bool i_gone = false;       // freed, or its volume was given up: eio to whoever still holds it
-  u32 i_diroff = 0;          // a directory: where the last search found its name
-  u32 i_no_free_before = 0;  // a directory: no entry in front of this position is free
+  bool i_orphan = false;     // no names and no references; not freed, for the stick was away
+  bool i_gone = false;       // freed, unmounted or not readable: check_alive answers eio
+  u32 i_diroff = 0;          // a directory: position (bytes) at which the last search succeeded
+  u32 i_no_free_before = 0;  // a directory: no entry in front of this position (bytes) is free
   pipe_ring* i_pipe = nullptr;
   zone_table i_table;
-  zone_run i_run;  // where bmap looked last; only truncate takes a block from a file
+  zone_run i_run;  // the run that bmap found last; truncate clears it
   wait_queue i_wait;
-  std::array<char, 64> i_path{};  // last known absolute path, cut in front; for people
+  std::array<char, 64> i_path{};  // last known absolute path, for messages; its start is cut off
 
   list_link<m_inode> i_hash_link;
   list_link<m_inode> i_unused_link;
@@ -88,16 +94,21 @@ struct m_inode {
   std::string_view path() const { return i_path.data(); }
 };
 
-// Path names for people: sets i_path to directory/name, the end of it if it is too long.
+// Sets i_path to directory/name, for messages; of a path that is too long, its end. Never sleeps.
 void set_path(m_inode& inode, std::string_view directory, std::string_view name);
 
-// The inode `number` of a mounted device. Does not cross mount points: namei.cc does. Sleeps.
-// Errors: enfile, eio (also for a number or an inode that makes no sense), eintr.
+// The inode `number` of a mounted device, read from it unless it is in memory. Does not cross mount
+// points (namei.cc does). Sleeps. Errors: enfile, eintr, eio (also: the device is not mounted, the
+// number is out of range, or the inode on the disk is free).
 result<inode_ref> iget(dev_id dev, ino_nr number);
-// The book's iput, called by inode_ref: gives up one reference. Sleeps only when it frees a file.
+// The book's iput, called by inode_ref: gives up one reference; null is fine. Sleeps only when it
+// frees a file (no names, last reference): then the task may hold no inode lock outside an
+// operation.
 void iput(m_inode* inode);
+// One more reference. Never sleeps.
 inode_ref idup(m_inode& inode);
-// eio if the inode's volume was given up or is unmounted. Never sleeps.
+// Errors: eio if the inode is gone (freed, unmounted) or its volume was given up. Never sleeps.
 result<void> check_alive(const m_inode& inode);
-// The mounted file system the inode is on; check_alive comes first.
+// The mounted file system that the inode is on. Call check_alive first, after the last sleep: for
+// an inode that is not on a mounted file system, it panics. Never sleeps.
 super_block& super_of(const m_inode& inode);

@@ -1,5 +1,5 @@
-// read_inode, write_inode, sync_inodes: an inode and its 32 bytes in the inode table (the book's
-// inode.c and chapter 5.6).
+// read_inode, write_inode: an inode and its 32 bytes in the inode table (the book's inode.c and
+// chapter 5.6).
 #include "fs/inode_io.h"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ namespace {
 
 constexpr u32 INODE_BLOCKS_AHEAD = 7;
 
-// The block of the inode table that an inode stands in. Who wants one inode mostly wants its
-// neighbours soon, so the blocks behind are asked for with it.
+// The block of the inode table that stores an inode. Neighbouring inodes are often read soon after,
+// so the next blocks of the table are prefetched with it.
 result<buffer_ref> read_inode_block(const m_inode& inode, block_nr block) {
   if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
     return cached;

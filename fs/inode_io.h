@@ -1,5 +1,5 @@
-// The inode's way between memory and its block in the inode table (the book's read_inode and
-// write_inode).
+// An inode is read from its block of the inode table, and written into it (the book's read_inode
+// and write_inode). The block is written to the device later, like every dirty buffer.
 #pragma once
 
 #include "fs/checkpoint/operation.h"
@@ -10,12 +10,14 @@ struct inode_place {
   block_nr block;
   u32 offset;  // in bytes
 };
+// Both never sleep. place_of: the file system is mounted.
 inode_place place_of(const m_inode& inode);
 d_inode to_disk(const m_inode& inode);
 
-// The book's read_inode: fills an m_inode from its block. Sleeps. Errors: eio, also for an inode
-// that is not in use.
+// The book's read_inode: fills an m_inode from its block. Sleeps. Errors: eintr, eio (also for an
+// inode that is free on the disk, which is reported as damage).
 result<void> read_inode(m_inode& inode);
-// Brings an inode into its block; clears i_dirt. The inode is locked for change. Sleeps. Errors:
-// eio.
+// Copies an inode into its block, whose buffer becomes dirty, and clears i_dirt. The caller holds
+// an inode_change of it, or its only reference. Sleeps. Errors: eio, after which i_dirt is still
+// set.
 result<void> write_inode(operation& op, m_inode& inode);

@@ -1,5 +1,5 @@
-// Who may look at an inode, who may change it (lock_inode and unlock_inode of the book's inode.c).
-// See inode.h for the rules.
+// Locking inodes for reading and for change (lock_inode and unlock_inode of the book's inode.c).
+// The rules are in inode.h and inode_lock.h.
 #include "fs/inode_lock.h"
 
 #include <algorithm>
@@ -19,9 +19,9 @@ void unlock_inode(m_inode& inode) {
 result<inode_lock> inode_lock::take(m_inode& inode) {
   TRY(check_alive(inode));
   super_use use(super_of(inode));
-  const bool patient = operation::current(inode.i_dev) != nullptr;
+  const bool in_operation = operation::current(inode.i_dev) != nullptr;
   while (inode.i_lock) {
-    if (patient) {
+    if (in_operation) {
       sleep_on(inode.i_wait);
     } else if (interruptible_sleep_on(inode.i_wait) == wake_reason::signalled) {
       return fail(error::eintr);
@@ -63,7 +63,7 @@ inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes
 inode_change::~inode_change() {
   for (u32 i = 0; i < count_; ++i) {
     m_inode& inode = *inodes_[i];
-    // A failure leaves it dirty: sync_inodes tries again and tells.
+    // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
     if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
     unlock_inode(inode);
   }

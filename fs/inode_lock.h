@@ -1,12 +1,11 @@
-// Who may look at an inode, who may change it.
+// The lock of an inode: a task holds it while it reads or changes the inode.
 //
 // - Changes happen inside an operation, under an inode_change: it locks the inodes concerned, in
 //   the order of their numbers, and writes the dirty ones into their blocks before it unlocks. So
-//   an inode is dirty only while an operation is at work on it, and inodes that no task has locked
-//   are clean.
+//   an inode is dirty only while a task has locked it, unless that write failed (sync_inodes
+//   repeats it).
 // - Lock order: operation, then inode locks. A task with an inode lock outside an operation must
-// not
-//   begin one (another operation may hold the room and wait for the lock), and must not drop a
+//   not begin one (another operation may hold the room and wait for the lock), and must not drop a
 //   reference that could be the last.
 #pragma once
 
@@ -17,10 +16,11 @@
 #include "fs/inode.h"
 #include "lib/moved_pointer.h"
 
-// Holds one inode against changes, for reading. Waits interruptibly, except inside an operation.
+// One inode is locked for reading: no other task reads or changes it meanwhile.
 class [[nodiscard]] inode_lock {
  public:
-  // Errors: eintr; eio when the volume was given up.
+  // Sleeps until the inode is unlocked, interruptibly except inside an operation. Errors: eintr;
+  // eio when the volume was given up.
   static result<inode_lock> take(m_inode& inode);
   inode_lock(inode_lock&& other) noexcept = default;
   inode_lock& operator=(inode_lock&&) = delete;
@@ -32,7 +32,7 @@ class [[nodiscard]] inode_lock {
   moved_pointer<m_inode> inode_;
 };
 
-// An operation on a mounted file system, which stays mounted for its length.
+// An operation on a mounted file system, which stays mounted until the operation ends.
 class [[nodiscard]] fs_operation : public operation {
  public:
   fs_operation(super_use&& use, operation&& op) : operation(std::move(op)), use_(std::move(use)) {}
@@ -40,11 +40,13 @@ class [[nodiscard]] fs_operation : public operation {
  private:
   super_use use_;
 };
-// Begins one on the inode's file system. Errors: erofs, eio, eintr.
+// Begins one on the inode's file system. Sleeps as operation::begin. Errors: erofs, eio, eintr,
+// enodev.
 result<fs_operation> begin_operation(const m_inode& inode);
 
 // Locks up to four inodes for change (null ones and repetitions are fine) and, at its end, writes
-// those that became dirty. It must stand below its operation, so that it ends first.
+// those that became dirty and unlocks them. Both sleep, uninterruptibly. Declare it below its
+// operation, so that its destructor runs first.
 class [[nodiscard]] inode_change {
  public:
   inode_change(operation& op, std::initializer_list<m_inode*> inodes);

@@ -11,18 +11,20 @@ namespace {
 constexpr u32 NR_HASH = 61;
 constinit std::array<m_inode, NR_INODE> inode_table{};
 constinit std::array<intrusive_list<m_inode, &m_inode::i_hash_link>, NR_HASH> hash_table{};
-// Cached inodes without users, the longest unused first.
+// Hashed inodes without references, the one unused for the longest time first.
 constinit intrusive_list<m_inode, &m_inode::i_unused_link> unused_inodes;
 
 auto& chain_of(dev_id dev, ino_nr number) {
   return hash_table[(dev.value() ^ number.value()) % NR_HASH];
 }
 
+// An unused slot without an inode.
 bool is_free(const m_inode& inode) {
   return inode.i_count == 0 && !inode.i_hash_link.linked() && inode.i_wait.waiters.empty();
 }
 
-// A slot that is not in use, blank, with one reference. Never sleeps.
+// A blank slot with one reference: a free one, or the cached inode unused for the longest time
+// loses its slot. Null when every inode is in use. Never sleeps.
 m_inode* take_slot() {
   auto slot = std::ranges::find_if(inode_table, is_free);
   m_inode* inode = slot != inode_table.end() ? &*slot : unused_inodes.front();
@@ -34,7 +36,7 @@ m_inode* take_slot() {
   return inode;
 }
 
-// An inode of the device that stands for something: cached, in use, or being freed.
+// Whether a slot has an inode of the device: cached, in use, or being freed.
 bool belongs_to(const m_inode& inode, dev_id dev) {
   return inode.i_dev == dev && inode.i_num != ino_nr{} && !inode.i_gone &&
          (inode.i_count || inode.i_hash_link.linked());

@@ -6,25 +6,25 @@
 
 #include "fs/inode.h"
 
-// A slot for an inode that stands on no disk (pipes). Errors: enfile.
+// A blank slot with one reference, not hashed: for a pipe, or for iget to fill. Errors: enfile.
 result<inode_ref> get_empty_inode();
-// A slot for a newly allocated number of a device (new_inode). Errors: enfile, eio when the number
-// is in use in spite of its bit.
+// A blank, hashed slot for a newly allocated number of a device (new_inode). Errors: enfile; eio
+// when an inode of this number is in use, although its bit was clear.
 result<inode_ref> adopt_inode(dev_id dev, ino_nr number);
 
 // The whole table, for walks over it.
 std::span<m_inode> all_inodes();
-// The inode that is found by its number; null when it is not in memory.
+// The hashed inode of this number, without a reference; null when there is none.
 m_inode* find_inode(dev_id dev, ino_nr number);
-// From now on it is found by its number, or is not any more.
+// From now on find_inode finds the inode / does not find it.
 void hash_inode(m_inode& inode);
 void unhash_inode(m_inode& inode);
-// It has no reference any more: it stays in memory, and is given away when a slot is needed.
+// The last reference is gone: a hashed, clean inode stays in memory until its slot is needed.
 void keep_unused(m_inode& inode);
 
 // --- For mount and umount ---
 
-// Whether a task uses an inode of the device (the root's own reference by s_isup aside).
+// Whether an inode of the device has a reference (other than s_isup's to the root).
 bool inodes_busy(dev_id dev);
-// Forgets all inodes of a device; those still in use are gone for their users.
+// Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);

@@ -23,7 +23,7 @@ void for_each_mounted(dev_id disk, void* context, void (*visit)(void* context, d
 
 bool same_geometry(dev_id dev, std::span<const byte, BLOCK_SIZE> block) {
   const super_block* sb = get_super(dev);
-  if (!sb) return true;  // unmounted meanwhile: there is nothing to compare with
+  if (!sb) return true;  // not mounted any more: nothing to compare with
   const auto& disk = *reinterpret_cast<const d_super_block*>(block.data());
   return disk.s_ninodes == sb->s_ninodes && disk.s_nzones == sb->s_nzones &&
          disk.s_imap_blocks == sb->s_imap_blocks && disk.s_zmap_blocks == sb->s_zmap_blocks &&

@@ -1,11 +1,11 @@
-// The MINIX file system, version 1, as it stands on a disk. In the order of its blocks: boot block,
-// superblock, inode bitmap, zone bitmap, inode table, data. A zone is a block here.
+// The MINIX file system, version 1, as stored on a disk. In the order of its blocks: boot block,
+// superblock, inode bitmap, zone bitmap, inode table, data. A zone is one block here.
 //
 // - Everything is little-endian. Bit n of the inode bitmap is inode n; bit n of the zone bitmap is
-//   zone n + s_firstdatazone - 1. Bit 0 of both stands for nothing and is set.
-// - Names have 14 or 30 characters, filled up with NULs, without one when they are full. The magic
-//   number tells which.
-// - Nothing read from a disk is to be believed: super.cc checks the superblock once, every other
+//   zone n + s_firstdatazone - 1. Bit 0 of both is unused and set.
+// - Names have up to 14 or 30 characters, as the magic number says; shorter ones are filled up with
+//   NULs, the longest have no NUL.
+// - A number read from a disk may be wrong: read_super.cc checks the superblock once, every other
 //   number is checked where it is used.
 #pragma once
 
@@ -16,13 +16,13 @@ constexpr block_nr SUPER_BLOCK_NR{1};
 constexpr u16 MINIX_MAGIC_14 = 0x137F;
 constexpr u16 MINIX_MAGIC_30 = 0x138F;
 
-// s_state: cleanly unmounted; errors were found. Linux, fsck.minix and we agree on them.
+// s_state: cleanly unmounted; errors were found. The same bits as in Linux and fsck.minix.
 constexpr u16 MINIX_VALID_FS = 1;
 constexpr u16 MINIX_ERROR_FS = 2;
 
 struct d_super_block {
   le16 s_ninodes;
-  le16 s_nzones;  // of the whole device, in front of the data too
+  le16 s_nzones;  // blocks of the file system, counted from block 0
   le16 s_imap_blocks;
   le16 s_zmap_blocks;
   le16 s_firstdatazone;
@@ -54,7 +54,7 @@ constexpr ino_nr ROOT_INO{1};
 constexpr u8 MINIX_LINK_MAX = 250;
 constexpr u32 BITS_PER_BLOCK = BLOCK_SIZE * 8;
 
-// The longest file that the nine zone numbers can describe.
+// The longest file that the nine zone numbers can describe, in blocks and in bytes.
 constexpr u32 MAX_FILE_BLOCKS = DIRECT_ZONES + ZONES_PER_BLOCK + ZONES_PER_BLOCK * ZONES_PER_BLOCK;
 constexpr u32 MAX_FILE_SIZE = MAX_FILE_BLOCKS * BLOCK_SIZE;
 static_assert(MAX_FILE_SIZE == 268'966'912);

@@ -1,8 +1,8 @@
 // sys_mount, sys_umount and the root file system (in the book's super.c).
 //
-// umount of a volume whose stick is away waits for it, interruptibly; by force it gives the
-// unwritten blocks up. A volume that was given up can always be unmounted: whoever still has files
-// of it open gets eio from then on.
+// umount of a volume whose stick is away waits for the stick, interruptibly; with force it gives
+// the unwritten blocks up instead. A volume that was given up can always be unmounted: files that
+// are still open on it answer eio.
 #include <algorithm>
 
 #include "drivers/block/genhd.h"
@@ -39,7 +39,7 @@ result<dev_id> block_device_of(fs_context& ctx, std::string_view path) {
   return inode->rdev();
 }
 
-// What `path` names to umount: a block device, or the directory it is mounted on.
+// The mounted file system that `path` names: by its block device or by its root directory.
 result<super_block*> mounted_at(fs_context& ctx, std::string_view path) {
   const inode_ref inode = TRY(namei(ctx, path));
   super_block* sb = get_super(inode->is_block() ? inode->rdev() : inode->i_dev);
@@ -55,15 +55,16 @@ bool carries_mounts(const super_block& sb) {
   });
 }
 
-// The last writes of a volume that is plugged in: all its blocks, then its state, durably.
+// Makes a volume that is plugged in durable: first its blocks, then s_state in the superblock, so
+// that VALID is never on the disk before the blocks.
 result<void> write_out(super_block& sb) {
   TRY(sync_dev(sb.s_dev));
   TRY(restore_state(sb));
   return sync_dev(sb.s_dev);
 }
 
-// Whether nobody needs to be asked: the volume was given up, or its stick is away and the user does
-// not want to wait.
+// Whether umount need not care for open files and writes: the volume was given up, or its stick is
+// away and `force` is set.
 bool is_abandoned(dev_id dev, bool force) {
   return checkpoint::dead(dev) || (force && checkpoint::absent(dev));
 }
@@ -71,8 +72,9 @@ bool is_abandoned(dev_id dev, bool force) {
 // What umount does about a stick that is away with blocks waiting for it.
 enum class when_missed : u8 { wait, give_up, fail };
 
-// Brings the volume into a state in which it may be forgotten: written out, or given up. A stick
-// that is pulled meanwhile is missed again.
+// Returns when the volume may be removed from memory: all is durable, or it was given up. A stick
+// that is pulled meanwhile is missed again. Errors: eintr, ebusy, eio, enodev (when_missed::fail);
+// after eio of a volume that was given up it may be removed too.
 result<void> settle_volume(super_block& sb, when_missed how) {
   const dev_id dev = sb.s_dev;
   const bool force = how == when_missed::give_up;
@@ -84,13 +86,15 @@ result<void> settle_volume(super_block& sb, when_missed how) {
     }
     if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
-    if (checkpoint::absent(dev)) return {};  // nothing waits for it; it stays marked as mounted
+    if (checkpoint::absent(dev)) return {};  // all is durable; on the stick, VALID stays clear
     const result<void> written = write_out(sb);
     if (written || !checkpoint::absent(dev)) return written;
   }
 }
 
-result<void> leave(super_block& sb, when_missed how) {
+// Settles the volume and removes the file system from memory. If settling fails and the volume was
+// not given up, the file system stays mounted, and VALID is cleared again.
+result<void> settle_and_remove(super_block& sb, when_missed how) {
   const dev_id dev = sb.s_dev;
   const bool force = how == when_missed::give_up;
   const result<void> settled = settle_volume(sb, how);
@@ -111,7 +115,7 @@ result<void> umount(super_block& sb, when_missed how) {
   if (carries_mounts(sb)) return fail(error::ebusy);
   sb.s_leaving = true;
   const dev_id dev = sb.s_dev;
-  const result<void> outcome = leave(sb, how);
+  const result<void> outcome = settle_and_remove(sb, how);
   if (sb.s_dev == dev) sb.s_leaving = false;  // it stayed
   return outcome;
 }
@@ -141,7 +145,7 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
   inode_ref dir = TRY(namei(ctx, directory));
   if (!dir->is_dir()) return fail(error::enotdir);
   super_block* sb = TRY(read_super(dev, (flags & abi::ms_rdonly) != 0));
-  // Looked at after the last sleep: the directory is not one a file system is mounted on, nor the
+  // Checked after the last sleep: no file system is mounted on the directory, and it is not the
   // root of one.
   if (dir->i_mount || dir->i_num == ROOT_INO || !check_alive(*dir)) {
     static_cast<void>(restore_state(*sb));

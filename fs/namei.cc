@@ -19,7 +19,8 @@ result<void> permission(const fs_context& ctx, const m_inode& inode, u32 mask) {
 
 namespace {
 
-// Onto what is mounted on an inode. Errors: ebusy while it is being unmounted.
+// The root of the file system mounted on an inode; the inode itself if none is. Errors: ebusy while
+// that file system is being unmounted.
 result<inode_ref> cross_mount(inode_ref inode) {
   while (inode->i_mount) {
     const auto supers = all_super_blocks();
@@ -32,7 +33,8 @@ result<inode_ref> cross_mount(inode_ref inode) {
   return inode;
 }
 
-// Where ".." starts from: the root of a mounted file system stands for the directory below it.
+// The directory in which ".." is looked up: for the root of a mounted file system, the directory
+// that it is mounted on. Stops at the process's root.
 inode_ref leave_mount(const fs_context& ctx, m_inode& dir) {
   inode_ref at = idup(dir);
   while (at.get() != ctx.root.get() && !at->i_gone) {
@@ -43,7 +45,7 @@ inode_ref leave_mount(const fs_context& ctx, m_inode& dir) {
   return at;
 }
 
-// Takes the next name off a path, with the slashes around it.
+// Removes the slashes in front of the next name and the name itself from `path`; returns the name.
 std::string_view take_name(std::string_view& path) {
   path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
   const std::string_view name = path.substr(0, path.find('/'));
@@ -56,7 +58,7 @@ bool only_slashes(std::string_view path) { return path.find_first_not_of('/') ==
 }  // namespace
 
 result<inode_ref> child_of(m_inode& dir, std::string_view name) {
-  inode_ref child;  // dropped, if it must be, after the lock
+  inode_ref child;  // declared before the lock: after an error its iput runs without the lock
   const inode_lock lock = TRY(inode_lock::take(dir));
   const dir_record entry = TRY(find_entry(dir, name));
   if (entry.inode == dir.i_num && !is_dot(name)) {
@@ -103,7 +105,7 @@ result<void> may_change(const fs_context& ctx, const m_inode& dir, std::string_v
   if (name.empty() || is_dot(name)) return fail(if_dot);
   if (!dir.is_dir()) return fail(error::enotdir);
   TRY(check_alive(dir));
-  if (dir.i_nlinks == 0) return fail(error::enoent);  // removed while somebody was in it
+  if (dir.i_nlinks == 0) return fail(error::enoent);  // removed while it was in use
   TRY(check_name(dir, name));
   return permission(ctx, dir, MAY_WRITE | MAY_EXEC);
 }

@@ -21,7 +21,7 @@ namespace {
 
 constinit std::array<file, NR_FILE> file_table{};
 
-// A slot with one user, blank but for that.
+// A blank slot with one descriptor. Errors: enfile.
 result<file*> get_empty_filp(u32 flags) {
   const auto slot = std::ranges::find(file_table, 0u, &file::f_count);
   if (slot == file_table.end()) return fail(error::enfile);
@@ -41,7 +41,8 @@ u32 asked_permission(u32 flags) {
   return read | write;
 }
 
-// Whether there is something behind a device file, and whether it may be written.
+// For a device file. Errors: enxio or enodev when there is no such device, erofs when it shall be
+// written and is write-protected.
 result<void> check_device(const m_inode& inode, u32 flags) {
   if (inode.is_char()) {
     TRY(find_char_device(inode.rdev()));
@@ -76,7 +77,8 @@ result<inode_ref> open_existing(fs_context& ctx, inode_ref inode, u32 flags) {
   return inode;
 }
 
-// The book's open_namei. The loop: between not finding a name and creating it, somebody else may.
+// The book's open_namei. The loop: another task may create the name after lookup has not found it;
+// then create_inode answers eexist, and the lookup runs again.
 result<inode_ref> open_namei(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
   if (!(flags & abi::o_creat)) return open_existing(ctx, TRY(namei(ctx, path)), flags);
   parent_and_name at = TRY(dir_namei(ctx, path));
@@ -92,7 +94,8 @@ result<inode_ref> open_namei(fs_context& ctx, std::string_view path, u32 flags, 
   }
 }
 
-// The last descriptor of a written file tells what has become of its writes.
+// For the close of the last descriptor: the outcome of the delayed writes of a file open for
+// writing.
 result<void> outcome_of_writes(const file& f) {
   const m_inode& inode = *f.f_inode;
   if (!writes(f.f_flags) || inode.i_pipe || inode.is_char()) return {};

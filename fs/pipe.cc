@@ -1,5 +1,5 @@
-// Pipes. Differences from the book: reads are short as POSIX wants, the whole page is used, each
-// end knows by name whether the other is there, and all waits are interruptible.
+// Pipes. Differences from the book: a read returns what is there, as POSIX demands; the whole page
+// is used; has_reader and has_writer say whether each end is open; all waits are interruptible.
 #include "fs/pipe.h"
 
 #include <algorithm>
@@ -13,7 +13,8 @@ constinit std::array<pipe_ring, NR_FILE / 2> pipes{};
 u32 used(const pipe_ring& pipe) { return pipe.head - pipe.tail; }
 u32 room(const pipe_ring& pipe) { return PIPE_SIZE - used(pipe); }
 
-// Both copy at most up to the end of the page; the second call takes the rest.
+// take and put copy at most up to the end of the page and return how many bytes; callers call
+// twice, the second time for the bytes from the start of the page.
 u32 take(pipe_ring& pipe, std::span<byte> to) {
   const u32 at = pipe.tail % PIPE_SIZE;
   const size_t count = std::min({to.size(), size_t{used(pipe)}, size_t{PIPE_SIZE - at}});
@@ -30,7 +31,7 @@ u32 put(pipe_ring& pipe, std::span<const byte> from) {
   return static_cast<u32>(count);
 }
 
-// Waits for the other end to do something.
+// Sleeps until the other end reads, writes or closes. Errors: eagain, eintr.
 result<void> wait_for_peer(pipe_ring& pipe, u32 flags) {
   if (flags & abi::o_nonblock) return fail(error::eagain);
   if (interruptible_sleep_on(pipe.changed) == wake_reason::signalled) return fail(error::eintr);

@@ -24,15 +24,17 @@ block_range read_ahead::next_window(u32 buffers) {
 
 block_range read_ahead::missed(u32 block, u32 wanted, u32 buffers) {
   const u32 longest = longest_window(buffers);
-  if (!follows_) {
+  if (!follows_) {  // the reader jumped: no next window
     marker_ = NOWHERE;
     return window_at(block, std::min(wanted, longest));
   }
-  // It was asked for, and is not there: memory is short, or one of the blocks cannot be read, which
-  // has spoilt the command for all of them. So he begins again, and small.
+  // The block was prefetched and is not in the cache: its buffer was given another block, or a
+  // block of the window cannot be read, which fails the command for all its blocks. Then windows
+  // start again with one block.
   const bool lost = begin_ <= block && block < end_;
-  const u32 usual = std::clamp(2 * wanted, std::min(FIRST_WINDOW, longest), longest);
-  const u32 size = lost ? 1 : usual;
+  const u32 first_window = std::clamp(2 * wanted, std::min(FIRST_WINDOW, longest), longest);
+  const u32 size = lost ? 1 : first_window;
+  // The marker is the first block behind this call, if the window reaches that far.
   marker_ = block + (wanted < size ? wanted : 1);
   return window_at(block, size);
 }

@@ -1,4 +1,4 @@
-// What a superblock must be like to be believed, and how it gets into the table and out of it.
+// Checks a superblock, puts it into the table and removes it.
 #include "fs/read_super.h"
 
 #include <algorithm>
@@ -16,11 +16,12 @@ namespace {
 
 constexpr u32 MAX_MAP_BLOCKS = 8;  // 2^16 bits
 
-// Two names of one disk share blocks when they are the same or one means the whole disk.
+// Whether two devices share blocks: they are the same, or one is the whole disk of the other.
 bool overlap(dev_id a, dev_id b) {
   return a == b || (whole_disk(a) == whole_disk(b) && (a == whole_disk(a) || b == whole_disk(b)));
 }
 
+// Makes a slot free and blank.
 void release(super_block& sb) {
   std::destroy_at(&sb);
   std::construct_at(&sb);
@@ -38,7 +39,7 @@ result<super_block*> claim_slot(dev_id dev) {
 
 constexpr u32 blocks_for(u32 count, u32 per_block) { return (count + per_block - 1) / per_block; }
 
-// The numbers of a superblock, in order and within the device.
+// Whether the numbers of a superblock agree with each other and with the size of the device.
 bool is_sane(const super_block& sb, u32 device_blocks) {
   if (sb.s_magic != MINIX_MAGIC_14 && sb.s_magic != MINIX_MAGIC_30) return false;
   if (sb.s_ninodes == 0 || sb.s_nzones > device_blocks) return false;
@@ -68,7 +69,8 @@ result<void> read_from_disk(super_block& sb, u32 device_blocks) {
 
 result<void> read_root(super_block& sb) {
   result<inode_ref> root = iget(sb.s_dev, ROOT_INO);
-  // A root that makes no sense is a file system that makes none; a stick that is away is not.
+  // Damage of the root inode means a damaged file system: einval. Other errors (the stick is away)
+  // are returned as they are.
   if (!root) return fail(sb.s_complaints ? error::einval : root.error());
   if (!(*root)->is_dir() || (*root)->i_size < 2 * sb.entry_size()) return fail(error::einval);
   sb.s_isup = std::move(*root);
@@ -97,7 +99,7 @@ result<void> write_state(super_block& sb, u16 state) {
   });
 }
 
-// Everything of read_super that can fail once the slot is taken.
+// Fills a claimed slot from the device.
 result<void> fill_super(super_block& sb, bool rd_only) {
   const block_target target = TRY(resolve(sb.s_dev));
   sb.s_rd_only = rd_only || target.device->write_protected;

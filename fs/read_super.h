@@ -1,8 +1,9 @@
-// A superblock comes from its disk into the table, and leaves it (the book's read_super and
+// A superblock is read from its disk into the table, and removed from it (the book's read_super and
 // put_super in super.c; mount and umount themselves are in mount.cc).
 //
-// s_state follows Linux: a writable mount clears VALID on the disk, umount writes back what was
-// found, with ERROR if damage was met meanwhile, so that fsck.minix knows when it is needed.
+// s_state follows Linux: a writable mount clears VALID on the disk; umount writes back the state
+// that mount found, with ERROR and without VALID if damage was found meanwhile. So fsck.minix knows
+// when a check is needed.
 #pragma once
 
 #include "fs/super.h"
@@ -14,10 +15,12 @@
 // same blocks is), enfile, enxio, enodev, eio, eintr.
 result<super_block*> read_super(dev_id dev, bool rd_only);
 
-// The disk says again what it said when it was mounted (with ERROR, if damage was met). Sleeps.
+// Writes into the superblock's buffer: the state found at mount (with ERROR and without VALID if
+// damage was found). Nothing on a read-only mount. Sleeps. Errors: eio, eintr, erofs, enodev.
 result<void> restore_state(super_block& sb);
-// The disk says that it is in use. Sleeps.
+// Writes into the superblock's buffer: mounted, VALID is clear. As restore_state.
 result<void> clear_state(super_block& sb);
-// Forgets the file system and its inodes. Open files of it, which only a volume that was given up
-// still has, answer eio for ever. Sleeps until nobody works on it.
+// Removes the file system and its inodes from memory; writes nothing. Files that are still open
+// (only on a volume that is given up) answer eio from then on. Sleeps, uninterruptibly, until no
+// super_use is left.
 void put_super(super_block& sb);

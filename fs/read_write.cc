@@ -1,7 +1,7 @@
-// read, write, lseek, fsync, ioctl of an open file: who answers them (the book's read_write.c and
-// ioctl.c).
+// read, write, lseek, fsync, ioctl of an open file: each call goes to the functions of the file's
+// type (the book's read_write.c and ioctl.c).
 //
-// A descriptor of a volume that was given up answers eio, whatever is asked.
+// A file on a volume that was given up answers eio to read, write and fsync.
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
@@ -33,7 +33,8 @@ result<u32> char_write(m_inode& inode, file& f, std::span<const byte> from) {
   return done;
 }
 
-// Waits until the stick is there and everything on it durable.
+// Waits until the stick is plugged in, and makes everything on it durable; if it is pulled
+// meanwhile, waits again. Errors: eio, eintr.
 result<void> sync_volume(dev_id dev) {
   for (;;) {
     TRY(checkpoint::wait_live(dev));

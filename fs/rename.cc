@@ -1,10 +1,10 @@
-// rename, which 0.11 did not have, as POSIX wants it: the new name stands for the old file at every
-// moment, an existing target is replaced, a directory takes its ".." along and cannot get below
-// itself.
+// rename, which 0.11 did not have, as POSIX demands: at every moment the file has a name, an
+// existing target is replaced, the ".." of a moved directory is corrected, and a directory cannot
+// be moved into itself or below itself.
 //
-// One rename at a time on a file system (s_renaming): the look from the new place up to the root is
-// only worth something while nobody else moves directories. It is taken before the operation
-// begins, as nobody who has begun one waits for it.
+// One rename at a time on a file system (s_renaming): is_below walks from the new place up to the
+// root, and its answer holds only while no other rename moves directories. The turn is taken before
+// the operation begins: no task that has begun an operation waits for the turn.
 #include "fs/dir.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -13,6 +13,8 @@
 
 namespace {
 
+// The right to rename on a file system, held for one rename. take sleeps interruptibly until the
+// running rename ends. Errors: eintr, eio.
 class [[nodiscard]] rename_turn {
  public:
   static result<rename_turn> take(m_inode& dir) {
@@ -38,8 +40,8 @@ class [[nodiscard]] rename_turn {
   moved_pointer<super_block> sb_;
 };
 
-// Whether `dir` is `ancestor` or below it: the way up by "..", bounded, for a damaged disk may have
-// directories in a ring.
+// Whether `dir` is `ancestor` or below it. Follows ".." up to the root; the number of steps is
+// bounded, as on a damaged disk directories may form a ring.
 result<bool> is_below(m_inode& dir, const m_inode& ancestor) {
   inode_ref at = idup(dir);
   for (u32 steps = super_of(dir).s_ninodes; at.get() != &ancestor; --steps) {
@@ -50,7 +52,7 @@ result<bool> is_below(m_inode& dir, const m_inode& ancestor) {
   return true;
 }
 
-// Everything a rename is about. `target` is null when the new name is free.
+// What one rename works on. `target` is the inode at the new name; null when the new name is free.
 struct rename_plan {
   fs_context& ctx;
   m_inode& from_dir;
@@ -61,7 +63,8 @@ struct rename_plan {
   m_inode* target;
 };
 
-// Everything that is locked still is what was looked up.
+// Whether both names, now under the locks, still belong to the inodes that were looked up. Sets the
+// two entries; `to_entry` stays empty when the new name is free.
 result<bool> still_true(const rename_plan& plan, std::optional<dir_record>& to_entry,
                         std::optional<dir_record>& from_entry) {
   from_entry = TRY(find_entry(plan.from_dir, plan.from));
@@ -93,7 +96,7 @@ void drop_target(m_inode& to_dir, m_inode& target) {
   target.i_dirt = to_dir.i_dirt = true;
 }
 
-// A directory that changes its parent: its ".." and the parents' link counts.
+// For a directory that changes its parent: corrects its ".." and the link counts of both parents.
 result<void> move_dotdot(operation& op, const rename_plan& plan) {
   const dir_record up = TRY(find_entry(plan.moved, ".."));
   TRY(set_entry(op, plan.moved, up, plan.to_dir.i_num));
@@ -103,7 +106,7 @@ result<void> move_dotdot(operation& op, const rename_plan& plan) {
   return {};
 }
 
-// The new name first, then the old one goes: in between the file has two, never none.
+// Adds the new name first, then removes the old one: in between the file has two names, never none.
 result<void> change_names(operation& op, const rename_plan& plan, const dir_record& from,
                           const std::optional<dir_record>& to) {
   const bool moves_directory = plan.moved.is_dir() && &plan.from_dir != &plan.to_dir;
@@ -121,7 +124,7 @@ result<void> change_names(operation& op, const rename_plan& plan, const dir_reco
   return {};
 }
 
-// The inode at the new name, none if it is free.
+// The inode at the new name; none if the name is free.
 result<inode_ref> find_target(m_inode& dir, std::string_view name) {
   result<inode_ref> target = child_of(dir, name);
   if (!target && target.error() == error::enoent) return inode_ref();
@@ -146,7 +149,8 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
     const inode_change change(op, {&plan.from_dir, &plan.to_dir, &plan.moved, plan.target});
     std::optional<dir_record> from_entry, to_entry;
-    TRY(may_change(ctx, *to.dir, to.name, error::ebusy));  // it may have been removed meanwhile
+    // Once more: the directory may have been removed during a sleep.
+    TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     if (!TRY(still_true(plan, to_entry, from_entry))) continue;
     TRY(may_delete(ctx, plan.from_dir, plan.moved));
     TRY(check_replacement(plan));

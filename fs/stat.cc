@@ -1,5 +1,5 @@
-// What is known about files and directories: stat, statfs, access, chmod, utime, getdents, chdir
-// and getcwd (the book's stat.c and parts of its open.c).
+// Calls that report or set attributes of files and directories: stat, statfs, access, chmod, utime,
+// getdents, chdir and getcwd (the book's stat.c and parts of its open.c).
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +13,7 @@
 
 namespace {
 
-// Never sleeps: what is in memory is the truth.
+// From the inode in memory, which is newer than the disk or equal to it. Never sleeps.
 abi::stat stat_inode(const m_inode& inode) {
   abi::stat s{};
   s.dev = inode.i_dev.value();
@@ -30,7 +30,7 @@ abi::stat stat_inode(const m_inode& inode) {
   return s;
 }
 
-// One record of getdents; the space it took, 0 if it does not fit.
+// Writes one record of getdents; returns its length in bytes, 0 if it does not fit.
 u32 put_record(const visited_entry& entry, u32 next_position, std::span<byte> to) {
   const std::string_view name = entry.name();
   const u32 name_end = abi::dirent_name_offset + static_cast<u32>(name.size()) + 1;
@@ -46,13 +46,14 @@ u32 put_record(const visited_entry& entry, u32 next_position, std::span<byte> to
   return length;
 }
 
-// For chmod and utime: the owner or root.
+// Errors: eperm unless the process is the owner or root (chmod, utime).
 result<void> must_own(const fs_context& ctx, const m_inode& inode) {
   const bool owner = ctx.euid == 0 || ctx.euid == inode.i_uid;
   return owner ? result<void>() : result<void>(fail(error::eperm));
 }
 
-// Writes text from the end of a buffer towards its start, as getcwd finds the names.
+// Writes text from the end of a buffer towards its start: getcwd finds the last name of the path
+// first.
 class backward_text {
  public:
   explicit backward_text(std::span<char> to) : to_(to), start_(to.size()) {}
@@ -71,9 +72,10 @@ class backward_text {
   size_t start_;
 };
 
-// The name that the directory `child` has in `parent`, also when it is the root of a mounted file
-// system and `parent` holds the directory it covers. The way up to `parent` may have slept, so
-// `child` is asked once more whether its file system is mounted still. Errors: eio if it is not.
+// The name of the directory `child` in `parent`. If `child` is the root of a mounted file system,
+// the name of the directory that it is mounted on. The lookup of `parent` may have slept, so
+// check_alive tests once more that `child` is still mounted. Errors: eio if it is not; enoent,
+// eintr.
 result<std::string_view> name_in(m_inode& parent, const m_inode& child, std::span<char> to) {
   TRY(check_alive(child));
   const bool mounted = child.i_dev != parent.i_dev;
@@ -172,7 +174,7 @@ result<void> change_directory(fs_context& ctx, std::string_view path) {
 }
 
 result<u32> current_directory(fs_context& ctx, std::span<char> to) {
-  constexpr u32 most_steps = 1024;  // a damaged disk may have a ring
+  constexpr u32 most_steps = 1024;  // on a damaged disk directories may form a ring
   backward_text text(to);
   TRY(text.prepend({"\0", 1}));
   inode_ref at = ctx.pwd.copy();

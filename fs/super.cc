@@ -26,7 +26,7 @@ super_block* get_super(dev_id dev) {
 std::span<super_block> all_super_blocks() { return super_blocks; }
 
 void complain(super_block& sb, const char* what, u32 number) {
-  if (checkpoint::dead(sb.s_dev)) return;  // nothing can be read: that says nothing of the disk
+  if (checkpoint::dead(sb.s_dev)) return;  // every read fails: no sign of damage
   if (sb.s_complaints++ >= MAX_COMPLAINTS) return;
   printk("%s: damaged file system: %s (%u)\n", sb.s_device.data(), what, number);
 }

@@ -1,7 +1,7 @@
 // Mounted file systems: the super_block table (the book's super.c).
 //
-// The bitmaps are not held in memory for good, as the book does: they are read through the buffer
-// cache like every block, so that a stick that comes back has nothing to hide from verification.
+// The book keeps the bitmaps in memory permanently. Here they are read through the buffer cache
+// like every block, so the verification of a stick that returns covers them.
 #pragma once
 
 #include <array>
@@ -20,19 +20,19 @@ struct super_block {
   u16 s_ninodes = 0, s_nzones = 0;
   u16 s_imap_blocks = 0, s_zmap_blocks = 0, s_firstdatazone = 0;
   u16 s_magic = 0;
-  u16 s_state = 0;  // as it was found; goes back to the disk at umount
+  u16 s_state = 0;  // as found at mount; written back at umount
 
   inode_ref s_isup;    // root of this file system
   inode_ref s_imount;  // the directory it is mounted on; none for the root file system
   bool s_rd_only = false;
   bool s_ready = false;     // mounted: paths may cross into it
-  bool s_leaving = false;   // umount is at work: paths may not any more
-  bool s_renaming = false;  // held for the length of a rename (rename.cc)
+  bool s_leaving = false;   // umount is running: paths must not cross into it
+  bool s_renaming = false;  // a rename is running (rename.cc)
   wait_queue s_wait;
-  u32 s_users = 0;                  // super_use
-  u32 s_complaints = 0;             // of damage found, most of them printed
-  u32 s_imap_hint = 1;              // no bit below is free
-  u32 s_zmap_hint = 1;              // no bit below is free
+  u32 s_users = 0;                  // how many super_use objects exist
+  u32 s_complaints = 0;             // how often damage was found; the first 20 were printed
+  u32 s_imap_hint = 1;              // no lower bit is free
+  u32 s_zmap_hint = 1;              // no lower bit is free
   std::array<char, 64> s_device{};  // "/dev/sda1", for the mounts file
 
   u32 name_length() const { return s_magic == MINIX_MAGIC_30 ? 30 : 14; }
@@ -47,10 +47,12 @@ struct super_block {
 
 // The mounted file system of a device; null when there is none. Never sleeps.
 super_block* get_super(dev_id dev);
+// The whole table, free slots too. Never sleeps.
 std::span<super_block> all_super_blocks();
 
-// Keeps a file system in the table while somebody works on it and sleeps: also the umount of a
-// volume that was given up, which does not ask whether files are open, waits for this.
+// Keeps a file system in the table while a task works on it and sleeps: put_super waits for its
+// end. The umount of a volume that was given up waits for it too, though it does not check open
+// files. Never sleeps.
 class [[nodiscard]] super_use {
  public:
   explicit super_use(super_block& sb) : sb_(&sb) { ++sb.s_users; }
@@ -62,5 +64,6 @@ class [[nodiscard]] super_use {
   moved_pointer<super_block> sb_;
 };
 
-// Says that damage was found (a few times per mount) and remembers it for s_state.
+// Reports damage on the console (at most 20 times per mount) and counts it, so that umount sets
+// ERROR. Ignored for a volume that was given up: its reads fail anyway. Never sleeps.
 void complain(super_block& sb, const char* what, u32 number);

@@ -10,16 +10,17 @@
 
 namespace {
 
-// An inode that is found by its number, on a volume that is plugged in. An absent volume is not
-// waited for: its inodes are written when it is back (row 22). An inode in no hash chain is being
-// deleted: the deleting task alone writes it, for its number is given away in the middle.
+// Whether sync_inodes handles this inode: it is hashed, on the device (dev_id{}: on any), and the
+// volume is plugged in. Inodes of an absent volume are written when it is back (row 22). An inode
+// that is not hashed is being deleted or gone: only the deleting task writes it, as its number may
+// be allocated again before that task is done.
 bool concerns(const m_inode& inode, dev_id dev) {
   return inode.i_hash_link.linked() && (!dev || inode.i_dev == dev) &&
          !checkpoint::absent(inode.i_dev);
 }
 
-// The inode is dirty because an operation is at work on it, which ends by writing it, or because
-// that failed: then we try again.
+// Waits for the operation that is changing the inode: the end of its inode_change writes the inode.
+// If such a write has failed, the inode is still dirty and is written here.
 result<void> settle_inode(m_inode& inode) {
   const inode_ref hold = idup(inode);
   fs_operation op = TRY(begin_operation(inode));
@@ -28,14 +29,14 @@ result<void> settle_inode(m_inode& inode) {
   return write_inode(op, inode);
 }
 
-// A volume that is away is not waited for: somebody who types `sync` wants the others safe (row
-// 22).
+// Writes and flushes one disk. An absent one is skipped: `sync` shall not wait for it before the
+// other volumes are durable (row 22).
 result<void> sync_disk(dev_id disk) {
   if (!resolve(disk)) return {};
   const result<void> flushed = flush_buffers(disk);
   const result<void> earlier = take_write_error(disk);
   if (!flushed && flushed.error() == error::enodev)
-    return {};  // pulled just now: the region has it all
+    return {};  // pulled meanwhile: the region holds all its blocks
   return flushed ? earlier : flushed;
 }
 

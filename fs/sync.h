@@ -1,19 +1,20 @@
 // Way 1: everything that is dirty becomes durable (the book's sys_sync and sync_dev in buffer.c,
-// sync_inodes in inode.c). They stand here because they take both: inodes first, into their
-// buffers, then the buffers. All sleep; the caller holds no inode lock.
+// sync_inodes in inode.c): first inodes are written into their buffers, then the buffers to the
+// device. All sleep; the caller holds no inode lock.
 #pragma once
 
 #include "lib/ids.h"
 #include "lib/result.h"
 
 // Every volume that is plugged in; absent ones are skipped. Returns when everything that was dirty
-// at the call is durable (SYNCHRONIZE CACHE included), with the first write error, which is then
-// forgotten.
+// at the call is durable (SYNCHRONIZE CACHE included). Errors: the first write error since the last
+// report, also of earlier writes; it is reported once.
 result<void> sys_sync();
-// The same for one device (with its whole disk's cache flush). Errors: eio; enodev when it is
-// absent.
+// The same for one device; the buffers of its whole disk are written and flushed. Errors: eio;
+// enodev when it is absent.
 result<void> sync_dev(dev_id dev);
 
-// Writes the dirty inodes of a device into their blocks, or of all for dev_id{}; frees the files
-// that had to wait for their stick. Inodes of absent sticks are left alone. Errors: the first met.
+// Writes the dirty inodes of a device (dev_id{}: of all) into their blocks, and frees the orphans:
+// files without names whose stick was away when they were closed. Inodes of absent sticks are
+// skipped. Errors: the first that one of the writes had; the others are written all the same.
 result<void> sync_inodes(dev_id dev);

@@ -1,7 +1,10 @@
-// truncate: gives a file's blocks back (the book's truncate.c), to any length.
+// truncate: frees a file's blocks behind a new length (the book's truncate.c, which could only free
+// all).
 //
-// Freed whole are the trees behind the zones that the file no longer reaches; only on the border an
-// indirect block stays and is edited. So one operation has room for it, however long the file is.
+// A tree is a zone of the inode with the blocks below it. Trees completely behind the new length
+// are freed with their indirect blocks. In the tree that contains the new end, the indirect blocks
+// on the border stay and are edited, at most two. So one operation has room, however long the file
+// is.
 #include "fs/truncate.h"
 
 #include <algorithm>
@@ -17,7 +20,7 @@ namespace {
 
 constexpr u32 blocks_of(u32 size) { return size / BLOCK_SIZE + (size % BLOCK_SIZE != 0); }
 
-// How many blocks of a file a tree with so many levels of indirect blocks describes.
+// How many blocks of a file belong to a tree with `level` levels of indirect blocks.
 constexpr u32 span_of(u32 level) {
   u32 blocks = 1;
   while (level--) blocks *= ZONES_PER_BLOCK;
@@ -28,8 +31,8 @@ class tree_cutter {
  public:
   tree_cutter(operation& op, m_inode& inode) : op_(op), inode_(inode), sb_(super_of(inode)) {}
 
-  // Frees the blocks of the tree at `zone` but the first `keep`. Errors: eio when a part of it
-  // could not be read; the rest is freed nevertheless.
+  // Frees the blocks of the tree at `zone` except its first `keep` blocks of the file. Errors: eio
+  // when an indirect block could not be read; the other blocks are freed all the same.
   result<void> free_tree(u16 zone, u32 level, u32 keep) {
     if (zone == 0 || keep >= span_of(level)) return {};
     if (!sb_.is_data_zone(zone)) {
@@ -52,7 +55,7 @@ class tree_cutter {
       const u16 zone = buffer.as<le16>(i * static_cast<u32>(sizeof(le16)));
       if (auto freed = free_tree(zone, level - 1, keep_there); !freed) outcome = freed;
     }
-    if (keep == 0) return outcome;  // the indirect block itself goes too
+    if (keep == 0) return outcome;  // free_tree frees the indirect block itself
     const u32 kept = static_cast<u32>(sizeof(le16)) * ((keep + span - 1) / span);
     op_.about(inode_.i_num, inode_.i_path.data());
     TRY(buffer.modify(op_, kept, BLOCK_SIZE - kept,
@@ -65,13 +68,13 @@ class tree_cutter {
   super_block& sb_;
 };
 
-// Frees everything behind the first `keep` blocks of the file.
+// Frees all blocks of the file except the first `keep`.
 result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
   tree_cutter cutter(op, inode);
   result<void> outcome;
   inode.forget_zones();
   inode.i_dirt = true;  // from the first change on, for this sleeps
-  u32 start = 0;        // the first file block behind this zone
+  u32 start = 0;        // the first file block of the tree at zone i
   for (u32 i = 0; i < NR_ZONES; ++i) {
     const u32 level = i < DIRECT_ZONES ? 0 : i - DIRECT_ZONES + 1;
     const u32 keep_there = keep > start ? keep - start : 0;

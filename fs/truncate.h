@@ -4,9 +4,12 @@
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 
-// Cuts or extends a regular file or directory; the inode is locked for change (or out
-// of everybody's reach). Dirties at most the zone bitmap, two indirect blocks, one data block and
-// the inode. What cannot be read of a damaged file is left allocated, with a complaint.
+// Sets the length of a regular file or directory to `size` bytes; other inodes are left unchanged.
+// The caller has locked the inode for change, or no other task can find it (delete_inode). Dirties
+// at most the zone bitmap, two indirect blocks, one data block and the inode. Blocks behind an
+// indirect block that cannot be read stay allocated; the length is set all the same. Sleeps.
+// Errors: efbig, eio, and eio after such a block.
 result<void> truncate(operation& op, m_inode& inode, u32 size);
-// Zeroes what stands behind byte `size` in its block, before a file grows past it.
+// Zeroes the block's bytes from byte `size` of the file on, before the file grows past `size`.
+// Nothing for a hole or a `size` at a block's start. Sleeps. Errors: eio.
 result<void> zero_tail(operation& op, m_inode& inode, u32 size);

@@ -1,8 +1,9 @@
-// Names that go: unlink and rmdir (in the book's namei.c).
+// Names are removed: unlink and rmdir (in the book's namei.c).
 //
-// The victim must be known before it can be locked, and inodes are locked in the order of their
-// numbers; so the entry is looked at, both inodes are locked, and the entry is looked at again: the
-// visible loop. An open file lives on without a name until its last iput.
+// Directory and victim are locked together, in the order of their numbers, so the victim must be
+// known first: remove_name finds the entry, locks both inodes, and finds the entry again. If it
+// names another inode now, it repeats. A file that is open exists without a name until its last
+// iput.
 #include "fs/dir.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -11,7 +12,7 @@
 
 namespace {
 
-// Clears the name and takes away a link.
+// Frees the entry and decrements the link count of the victim.
 result<void> drop_name(operation& op, m_inode& dir, const dir_record& entry, m_inode& victim) {
   TRY(set_entry(op, dir, entry, ino_nr{}));
   if (victim.i_nlinks > 0) --victim.i_nlinks;
@@ -52,7 +53,7 @@ result<void> remove_name(fs_context& ctx, const parent_and_name& at, error if_do
     if (at.wants_directory && !victim->is_dir()) return fail(error::enotdir);
     const inode_change change(op, {&dir, victim.get()});
     const dir_record entry = TRY(find_entry(dir, at.name));
-    if (entry.inode != victim->i_num) continue;  // somebody renamed while we waited
+    if (entry.inode != victim->i_num) continue;  // the name was given to another inode meanwhile
     return remove(op, ctx, dir, entry, *victim);
   }
 }

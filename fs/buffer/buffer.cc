@@ -12,14 +12,14 @@
 
 namespace {
 
-constexpr duration BUFFER_PATIENCE = 30_s;  // for a buffer to be freed when all are in use
-constinit wait_queue buffer_wait{};         // the book's: sleepers for any buffer
+constexpr duration BUFFER_PATIENCE = 30_s;  // how long getblk waits for a free buffer
+constinit wait_queue buffer_wait{};         // the book's: tasks that wait for any free buffer
 
-// The driver is done with a buffer.
+// The I/O of a buffer has ended: b_end_io of every head of the cache.
 void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
   if (write) {
     checkpoint::written(bh.b_dev, bh.b_blocknr, outcome, bh.b_sent);
-    // Pulled in the middle: the content stands in the region, the buffer need not be written.
+    // Pulled during the write: the region has the content, so the buffer need not be written.
     if (!outcome && outcome.error() == error::enodev)
       bh.b_dirt = false;
     else if (!outcome)
@@ -29,7 +29,8 @@ void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
   if (bh.b_count == 0) wake_up(buffer_wait);
 }
 
-// A head for a block that is not in the cache: the one that was free and clean the longest.
+// A head, with one use, for a block that is not in the cache; the policy chooses it. Null when no
+// head is free.
 buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
   buffer_head* bh = the_policy().find_free();
   if (!bh) return nullptr;
@@ -39,15 +40,17 @@ buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
   return bh;
 }
 
-// The disk to be written refuses its blocks: perhaps another one gives buffers back (rule 10).
+// Writes all other disks: `refusing` has write errors, so its buffers do not become free, but those
+// of another disk may (rule 10).
 void write_other_disks(dev_id refusing) {
   for_each_disk([&](dev_id disk) {
     if (disk != refusing && resolve(disk)) static_cast<void>(write_buffers(disk));
   });
 }
 
-// Way 2: no buffer is clean and free, so a device is written now. It takes no inode lock.
-// `begun`: inside an operation, which a signal may not cut in half. `deadline` is set at the first.
+// Way 2: no buffer is free, so a device is written now, or the task sleeps until a buffer becomes
+// free. Takes no inode lock. `begun`: inside an operation, so a signal does not end the sleep.
+// `deadline` is set by the first call of a getblk. Errors: eintr, eio.
 result<void> make_room(bool begun, instant& deadline) {
   if (deadline == never) deadline = now() + BUFFER_PATIENCE;
   if (const dev_id disk = the_policy().disk_to_write()) {
@@ -64,8 +67,8 @@ result<void> make_room(bool begun, instant& deadline) {
   return {};
 }
 
-// Reads a buffer that is not uptodate: from the region if its block has a shadow, from the device
-// otherwise. False: the device went away meanwhile.
+// Fills a buffer: from the region if its block has a shadow, otherwise from the device. Sleeps.
+// False: not filled, as the device is gone. Errors: eio, enxio.
 result<bool> fill_buffer(buffer_head& bh) {
   wait_on_buffer(bh);
   if (bh.b_uptodate) return true;
@@ -99,7 +102,7 @@ void brelse(buffer_head* bh) {
 
 buffer_ref get_hash_table(dev_id dev, block_nr block) {
   while (buffer_head* bh = find_buffer(dev, block)) {
-    use_buffer(*bh);  // pinned before the wait
+    use_buffer(*bh);  // before the sleep: now the head keeps its block
     wait_on_buffer(*bh);
     if (bh->b_dev == dev && bh->b_blocknr == block) return buffer_ref(bh);
     brelse(bh);
@@ -115,10 +118,10 @@ const byte* peek_block(dev_id dev, block_nr block) {
 }
 
 result<buffer_ref> getblk(dev_id dev, block_nr block) {
-  instant deadline = never;  // from the first wait on
+  instant deadline = never;  // make_room sets it
   for (;;) {
     if (buffer_ref found = get_hash_table(dev, block)) return found;
-    // Nothing sleeps from the look into the hash to the claim, so no block gets two heads.
+    // No sleep between find_buffer (in get_hash_table) and the claim, so no block gets two heads.
     if (buffer_head* bh = claim_free_buffer(dev, block)) return buffer_ref(bh);
     TRY(make_room(operation::current(dev) != nullptr, deadline));
   }
@@ -142,7 +145,7 @@ bool start_read(dev_id dev, block_nr block) {
   if (bh && (bh->b_uptodate || bh->b_lock)) return true;
   if (past_the_end(dev, block) || checkpoint::absent(dev)) return false;
   if (bh)
-    use_buffer(*bh);  // it was invalidated, and nobody has wanted the block since
+    use_buffer(*bh);  // in the cache but not uptodate: discarded, and not read since
   else
     bh = claim_free_buffer(dev, block);
   if (!bh) return false;

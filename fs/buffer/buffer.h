@@ -1,15 +1,47 @@
-// The buffer cache: getblk, bread, brelse and the two ways of synchronising (the book, 3.3.1.2
-// and 5.6).
+// The buffer cache: getblk, bread, brelse and the two ways of synchronising (the book, 3.3.1.2 and
+// 5.6).
 //
-// - One head per (device, block): whoever wants a block shares it (b_count).
-// - getblk finds the block or gives a clean, free head a new block; when none is clean it flushes a
-//   device first: the forced, second way. It takes no inode lock, so it cannot wait for its own
-//   caller.
-// - Which head is taken next, and how the dirty ones are found, is a policy (buffer_policy.h). With
-//   ours the cost follows the request and the dirty set, not the size of the cache.
-// - buffer_ref is one use of a buffer; its destructor is brelse. No raw mutable pointer leaves it:
-//   modify changes bytes, marks the buffer dirty and takes the shadow in one scope without a sleep
-//   in between.
+// - A block has at most one buffer head; all its users share it (b_count).
+// - getblk finds the block's head or gives a clean, free head the new block. When no head is clean
+//   and free, it writes a device first: way 2, the forced way. This takes no inode lock, so it
+//   cannot wait for a lock that its own caller holds.
+// - A policy chooses the next head and finds the dirty ones (buffer_policy.h). With ours the cost
+//   grows with the request and the dirty set, not with the size of the cache.
+// - buffer_ref is one use of a buffer; its destructor is brelse. It gives no mutable pointer to its
+//   users: modify changes bytes, marks the buffer dirty and updates the shadow, without a sleep
+//   between these steps.
+//
+// Where a buffer head can come to mean another block, or lose its content, while a task sleeps with
+// it:
+//
+//   name_buffer (from claim_free_buffer: getblk, start_read): a free head is given another
+//     (device, block); b_uptodate is false. No other function changes b_dev or b_blocknr.
+//     Guard: b_count, b_lock and b_dirt; a head with one of them is not free (name_buffer kasserts
+//     it). get_hash_table raises b_count before it sleeps for b_lock, and compares b_dev and
+//     b_blocknr afterwards. start_read gives up its use while its read is under way: b_lock guards
+//     that.
+//   discard_buffers (the volume is given up, or its name becomes free): all heads of the disk,
+//     also those in use: not dirty, b_uptodate is false. They keep their block.
+//     Guard: none; the user notices. bread tests b_uptodate after each sleep, and checkpoint::dead
+//     before it reads again; begin_modify and begin_overwrite answer eio on a dead volume (where
+//     shadows are taken).
+//   drop_clean_buffers (umount; before a returning stick is compared): free heads only: b_uptodate
+//     is false.
+//     Guard: b_count, b_lock and b_dirt, any of them.
+//   let_go_of_buffers (the stick was pulled): dirty heads become clean and keep their content. So
+//     does a head whose write ends with enodev (end_buffer_io). A head that is not in use may now
+//     be given another block.
+//     Guard: the shadow in the region has the content; fill_buffer restores it from there.
+//   forget_block (a block was freed): not dirty, b_uptodate is false, the shadow is freed.
+//     Guard: it waits for b_lock. The caller (free_block) runs before the zone's bit is cleared,
+//     so no other file uses the block yet.
+//   release_if_unused, then arrived: the name of a disk (b_dev) is given to another stick. Heads
+//     of the old stick stay in the hash.
+//     Guard: release_if_unused needs no mounts and no operations, and calls discard_buffers before
+//     the name is free: every head is read again from the new stick. A task in block_read that
+//     sleeps across this gets an error or reads the new stick.
+//   peek_block returns a pointer without a use.
+//     Guard: none across a sleep. The caller copies before it sleeps.
 #pragma once
 
 #include <span>
@@ -45,16 +77,18 @@ class [[nodiscard]] buffer_ref {
   std::span<const byte, BLOCK_SIZE> data() const {
     return std::span<const byte, BLOCK_SIZE>(bh_->b_data, BLOCK_SIZE);
   }
-  // The block's bytes from `offset` as a T, which must have alignment 1 or stand aligned.
+  // The block's bytes from `offset` (in bytes) as a T: T has alignment 1, or the offset is aligned
+  // for T.
   template <class T>
   const T& as(u32 offset = 0) const {
     return *reinterpret_cast<const T*>(bh_->b_data + offset);
   }
 
-  // Changes bytes [offset, offset + length) of a block that is uptodate: edit(std::span<byte>) may
-  // not sleep. Then the buffer is dirty and its shadow taken. Sleeps *before* the edit while I/O on
-  // the block is under way. Errors: eio when the volume has been given up (nothing was changed
-  // then).
+  // Changes bytes [offset, offset + length) of a block that is uptodate, by edit(std::span<byte>),
+  // which may not sleep. Then updates the shadow and marks the buffer dirty (not while the stick is
+  // away: the replay writes the shadow). Sleeps only *before* the edit: while I/O on the block is
+  // under way, a replay runs, or a flush is needed. Errors: eio when the volume was given up or the
+  // flush failed; nothing is changed then.
   template <class Edit>
   result<void> modify(operation& op, u32 offset, u32 length, Edit&& edit) {
     checkpoint::block_change change = TRY(begin_modify(op));
@@ -63,8 +97,8 @@ class [[nodiscard]] buffer_ref {
     return {};
   }
 
-  // The same for a whole block whose earlier content does not matter (it was never read): edit must
-  // set every byte. Afterwards the block is uptodate.
+  // The same for a whole block, which need not be uptodate: edit must set every byte. Afterwards
+  // the block is uptodate.
   template <class Edit>
   result<void> overwrite(operation& op, Edit&& edit) {
     checkpoint::block_change change = TRY(begin_overwrite(op));
@@ -81,28 +115,32 @@ class [[nodiscard]] buffer_ref {
   buffer_head* bh_ = nullptr;
 };
 
-// The buffer of a block, which may hold old bytes: look at b_uptodate, or overwrite it. Sleeps,
-// bounded. Errors: eio when no buffer could be freed (every one in use or unwritable), eintr while
-// waiting.
+// The buffer of a block, without reading it: test b_uptodate, or overwrite it. Sleeps, bounded.
+// Errors: eio when no buffer became free within 30 s (all are in use or cannot be written); eintr
+// (not inside an operation).
 result<buffer_ref> getblk(dev_id dev, block_nr block);
 
-// The buffer with the block's content. Sleeps. An absent stick: what the cache or the region holds
-// is served; else it waits for the stick at most io_wait (inside an operation: until it is given
-// up). Errors: eio, eintr, enxio for a device or a block that does not exist.
+// The buffer with the block's content. Sleeps. With an absent stick: content in the cache or in the
+// region is returned; otherwise waits for the stick, at most io_wait (inside an operation: until
+// the volume is given up). Errors: eio, eintr, enxio for a device or a block that does not exist.
 result<buffer_ref> bread(dev_id dev, block_nr block);
 
-// Starts to read a block that is not in the cache, for whoever will want it: the second half of the
-// book's breada (which blocks, and when: fs/read_ahead.h). Neither waits for it nor makes room for
-// it. False: the stick is away, the block is past the end, or no buffer is free.
+// Starts to read a block that is not in the cache and returns: the second half of the book's
+// breada. fs/read_ahead.h computes which blocks, and when. Does not wait for the read and writes no
+// buffer to get room; may sleep until the block layer has a free request. True also when the block
+// is in the cache or has a shadow. False: the stick is away, the block is past the end, or no
+// buffer is free.
 bool start_read(dev_id dev, block_nr block);
 
-// The bytes of a block that is in the cache with nothing under way, null otherwise: to be looked at
-// now, for nothing holds them once the caller sleeps. A use like any other to the policy.
+// The bytes of a block that is uptodate in the cache without I/O under way; null otherwise. Valid
+// only until the caller sleeps, as the buffer gets no use. The policy counts the look as a use.
+// Never sleeps.
 const byte* peek_block(dev_id dev, block_nr block);
 
-// The buffer if it is in the cache; null otherwise. Waits while it is locked.
+// The buffer of a block if it is in the cache, uptodate or not; empty otherwise. Sleeps while I/O
+// on it is under way, uninterruptibly.
 buffer_ref get_hash_table(dev_id dev, block_nr block);
 
-// A block was freed: its content does not matter any more. Takes the dirty mark and the shadow
-// away.
+// A block was freed, and its content is not needed any more: its buffer becomes clean and not
+// uptodate, its shadow is freed. Sleeps while I/O on the block is under way or a replay runs.
 void forget_block(dev_id dev, block_nr block);

@@ -1,5 +1,5 @@
 // Our policy. Every head is on exactly one list, or on none:
-//   its disk's dirty list   b_dirt                             oldest first, till it is walked
+//   its disk's dirty list   b_dirt                             oldest first, until a walk sorts it
 //   the free list           clean, not in use, not locked      next to be claimed first
 //   none                    clean and (in use or locked)
 #include <array>
@@ -30,7 +30,7 @@ class buffer_lists final : public buffer_policy {
 
   void claimed(buffer_head&) override {}
 
-  // The one with the most dirty buffers.
+  // The disk with the most dirty buffers.
   dev_id disk_to_write() override {
     dev_id dirtiest{};
     u32 most = 0;
@@ -43,8 +43,8 @@ class buffer_lists final : public buffer_policy {
     return dirtiest;
   }
 
-  // Each turn brings the first to the end, so the list may change under the walk: what is written
-  // leaves it, what is dirtied anew joins behind.
+  // Each turn moves the first head to the end, so the list may change during the walk: a head that
+  // has been written leaves the list, a head that becomes dirty joins at the end.
   buffer_head* next_dirty(dirty_walk& walk) override {
     dirty_list& dirty = dirty_[disk_index(walk.disk)];
     if (!walk.walkers) begin_walk(walk, dirty);
@@ -74,10 +74,12 @@ class buffer_lists final : public buffer_policy {
     u32 walkers = 0;
   };
 
-  // In the order of their blocks, so that neighbours become one request, however they were dirtied.
-  // Not under another's feet: he counts on what stands where.
+  // Sorts the list by block, so that neighbours become one request in whatever order they became
+  // dirty. Not while another walk runs: the heads that still have their turn in it are at the
+  // front.
   static void begin_walk(dirty_walk& walk, dirty_list& dirty) {
-    if (dirty.walkers == 0)
+    const bool only_walk = dirty.walkers == 0;
+    if (only_walk)
       dirty.list.sort([](const buffer_head& a, const buffer_head& b) {
         return a.b_dev == b.b_dev ? a.b_blocknr < b.b_blocknr : a.b_dev < b.b_dev;
       });
@@ -86,6 +88,7 @@ class buffer_lists final : public buffer_policy {
     walk.turns = dirty.list.size();
   }
 
+  // The list on which the head belongs; null for none.
   buffer_list* list_for(const buffer_head& bh) {
     if (bh.b_dirt) return &dirty_[disk_index(bh.b_dev)].list;
     return is_free(bh) ? &free_ : nullptr;

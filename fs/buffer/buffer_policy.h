@@ -1,12 +1,12 @@
-// buffer_policy: which buffer is given another block, and how those that are to be written are
-// found. Everything else of the cache is the same under every policy.
+// buffer_policy: chooses the buffer that is given another block, and finds the dirty buffers.
+// Everything else of the cache is the same under every policy.
 //
-//   ours            a list of the clean and free, the one unused the longest first, and a list of
-//                   the dirty for each disk: the cost follows the request
+//   ours            one list of the free buffers, the one unused for the longest time first, and
+//                   one list of the dirty buffers of each disk: the cost grows with the request
 //   policy=0.11     the book's: one ring of all buffers, scanned for the least BADNESS, and a sync
-//                   that looks at the whole array. Here to be compared (make bench), and taught
+//                   that reads all heads. It is here for comparison (make bench) and teaching
 //
-// Nothing here sleeps. A head is *free* when it is clean, in nobody's use and not locked.
+// Nothing here sleeps. A head is *free* when it is clean, not in use and not locked.
 #pragma once
 
 #include <string_view>
@@ -15,9 +15,9 @@
 
 using buffer_list = intrusive_list<buffer_head, &buffer_head::b_list_link>;
 
-// A walk over the dirty buffers of a disk. Whoever walks may sleep at each: whatever is dirty from
-// the walk's beginning until its turn comes has a turn, in this walk or in another's that passes it
-// meanwhile.
+// A walk over the dirty buffers of a disk. The walking task may sleep at each buffer. A buffer that
+// is dirty when the walk begins and stays dirty gets its turn: in this walk, or in the walk of
+// another task that runs meanwhile.
 struct dirty_walk {
   explicit dirty_walk(dev_id whole_disk) : disk(whole_disk) {}
   dirty_walk(const dirty_walk&) = delete;
@@ -27,28 +27,29 @@ struct dirty_walk {
   }
 
   dev_id disk;
-  u32 position = 0;
-  u32 turns = 0;
-  u32* walkers = nullptr;  // ours: who counts the walks that are under way
+  u32 position = 0;        // 0.11: the next head to test; ours: turns taken so far
+  u32 turns = 0;           // ours: how many turns the walk has
+  u32* walkers = nullptr;  // ours: the count of walks over this list; null before the first turn
 };
 
 class buffer_policy {
  public:
-  // At boot: a head that holds nothing.
+  // At boot: a head without a block.
   virtual void add(buffer_head& bh) = 0;
-  // It may have become dirty or clean, free or not free.
+  // The head may have become dirty or clean, free or not free: puts it where it belongs now.
   virtual void file(buffer_head& bh) = 0;
-  // The free head to be claimed next; null when none is free.
+  // The free head that is given a block next; null when none is free.
   virtual buffer_head* find_free() = 0;
-  // A free head was given another block.
+  // name_buffer has given a free head another block.
   virtual void claimed(buffer_head& bh) = 0;
-  // No head is free: the disk to be written; dev_id{} when there is none that can be.
+  // Called when no head is free: the disk to write; dev_id{} when none with dirty buffers is
+  // plugged in.
   virtual dev_id disk_to_write() = 0;
   // The next buffer of the walk, null at its end.
   virtual buffer_head* next_dirty(dirty_walk& walk) = 0;
-  // A dirty buffer of the disk that is on its way to it; null when there is none.
+  // A dirty buffer of the disk whose write is under way; null when there is none.
   virtual buffer_head* first_under_way(dev_id disk) = 0;
-  // kasserts that every head is where it belongs.
+  // kasserts that every head is on the right list or ring.
   virtual void check() = 0;
 
  protected:

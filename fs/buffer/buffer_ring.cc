@@ -1,5 +1,5 @@
-// policy=0.11, the book's way (buffer.c, 3.3.1.2): all buffers stand in one ring. getblk goes round
-// it for the least BADNESS and moves what it takes to the end; sync looks at every buffer there is.
+// policy=0.11, the book's (buffer.c, 3.3.1.2): all buffers are in one ring. getblk scans it for the
+// least BADNESS and moves the chosen one to the end; sync tests every buffer.
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer_policy.h"
 #include "fs/buffer/buffer_table.h"
@@ -25,8 +25,8 @@ class buffer_ring final : public buffer_policy {
     ring_.push_back(bh);
   }
 
-  // The book writes the device of the buffer that it would take, and no other. That one may be
-  // away here: then any that is not.
+  // The book writes only the device of the buffer with the least BADNESS. Here that device may be
+  // away: then the first device in the ring that has dirty buffers and is plugged in.
   dev_id disk_to_write() override {
     const buffer_head* best = least_bad();
     if (best && best->b_dirt && resolve(best->b_dev)) return whole_disk(best->b_dev);

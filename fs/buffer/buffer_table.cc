@@ -63,7 +63,7 @@ buffer_policy& find_buffer_policy(std::string_view name) {
 
 void buffer_init(u32 buffers, buffer_policy& chosen) {
   policy = &chosen;
-  // A quarter of memory unless it is said otherwise.
+  // By default one block per page of memory: a quarter of it.
   const u32 wanted = std::clamp(buffers ? buffers : total_page_count(), MIN_BUFFERS, MAX_BUFFERS);
   make_hash_table(wanted);
   while (nr_buffers < wanted && add_chunk(std::min(BUFFERS_PER_CHUNK, wanted - nr_buffers))) {

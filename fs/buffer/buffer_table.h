@@ -1,5 +1,5 @@
-// The heads of the buffer cache: how many there are, the hash by which a block's is found, and the
-// policy that says which of them is taken next. Nothing here sleeps.
+// The heads of the buffer cache: their array, the hash that finds the head of a block, and the
+// policy that chooses the next head. Nothing here sleeps.
 #pragma once
 
 #include <string_view>
@@ -9,32 +9,35 @@
 #include "fs/buffer/buffer_policy.h"
 #include "lib/result.h"
 
-// `buffers` heads with their blocks; 0 sizes the cache by memory. Called once at boot.
+// Makes `buffers` heads with their blocks; 0: a quarter of memory. Called once at boot.
 void buffer_init(u32 buffers, buffer_policy& chosen);
 
-// Every head by number, for those who must look at all of them: the verification, tests, gdb.
+// Every head by number (0 to buffer_total() - 1), for walks over all: the verification, tests, gdb.
 u32 buffer_total();
 buffer_head& buffer_at(u32 index);
 
+// How many heads; a head may count in several fields. clean: the free ones (clean, not in use, not
+// locked).
 struct buffer_counts {
   u32 total, clean, dirty, in_use, locked;
 };
 buffer_counts count_buffers();
 
-// Checks what must be true between sleeps: one head per block, each head on exactly one list,
-// chains complete, dirty means uptodate, counts sane. kasserts on a violation. For tests and for
-// gdb.
+// kasserts what must be true between sleeps: a block has one head, each hash chain is complete, a
+// dirty head is uptodate, and the policy's check. For tests and for gdb.
 void check_buffer_invariants();
 
 // --- for the files of this folder
 
 buffer_policy& the_policy();
 
-buffer_head* find_buffer(dev_id dev, block_nr block);  // the book's: a look into the hash
-// Gives a free head another block: not uptodate, nothing known of it.
+// The book's: looks into the hash; null when the block has no head. Takes no use.
+buffer_head* find_buffer(dev_id dev, block_nr block);
+// Gives a free head another block, whose content is not read yet: not uptodate.
 void name_buffer(buffer_head& bh, dev_id dev, block_nr block);
 
-// One use more, one use less. Dirty heads stay where they are, whoever uses them.
+// One use more, one use less. A head that becomes free, or is free no longer, changes its list; a
+// dirty head stays on its list.
 inline void use_buffer(buffer_head& bh) {
   const bool was_free = is_free(bh);
   ++bh.b_count;
@@ -45,21 +48,22 @@ inline void unuse_buffer(buffer_head& bh) {
   if (is_free(bh)) the_policy().file(bh);
 }
 
-// Disks have an index each; 0 is everything else (the RAM disk).
+// The index of a disk in tables of this folder; 0 is every other device (the RAM disk).
 constexpr u32 NR_DISK_INDEXES = 1 + NR_DISKS;
 constexpr u32 disk_index(dev_id dev) {
   const u32 index = dev.minor() / MINORS_PER_DISK;
   return dev.major() == MAJOR_DISK && index < NR_DISKS ? 1 + index : 0;
 }
 
-// Every name that a disk can have, the RAM disk's first.
+// Calls visit(dev_id) for every name that a disk can have, the RAM disk's first. The disk need not
+// exist.
 template <class Visit>
 void for_each_disk(Visit visit) {
   visit(dev_id(MAJOR_RAM, 0));
   for (u8 i = 0; i < NR_DISKS; ++i) visit(dev_id(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK)));
 }
 
-// --- the first error that writes of a disk have met since somebody was told
+// --- the first write error of a disk that was not reported yet (by fsync, close, sync or umount)
 void note_write_error(dev_id dev, error e);
-// That error, once.
+// Returns that error and forgets it.
 result<void> take_write_error(dev_id dev);

@@ -5,7 +5,7 @@
 
 namespace {
 
-// Its content is of no use any more: it is the next to be claimed.
+// Makes a head clean and not uptodate. If it is free, our policy gives it another block first.
 void discard(buffer_head& bh) {
   bh.b_dirt = false;
   bh.b_uptodate = false;

@@ -1,18 +1,18 @@
-// Buffers that are forgotten: the book's invalidate_buffers, for each of its reasons by itself.
-// None of them sleeps.
+// Buffers lose their content or their dirty mark: the book's invalidate_buffers, one function for
+// each reason. None of them sleeps.
 #pragma once
 
 #include "lib/ids.h"
 
-// The volume was given up, or its name becomes free: nothing of the disk counts any more, dirty
-// buffers too. Those in use become stale (not uptodate).
+// The volume was given up, or its name becomes free: all buffers of the disk, dirty and used ones
+// too, become clean and not uptodate.
 void discard_buffers(dev_id disk);
 
-// Clean buffers that no task uses are dropped and will be read again: at umount, and before a stick
-// that returns is compared. `dev` means that name alone, and for a whole disk its partitions too.
-// Those that `keep` wants stay, if it is given; so do the dirty ones.
+// Free buffers (clean, not in use, not locked) become not uptodate, so they are read again: at
+// umount, and before a stick that returns is compared. `dev` is one device; if it is a whole disk,
+// its partitions too. Buffers for which `keep` (if given) returns true stay as they are.
 void drop_clean_buffers(dev_id dev, bool (*keep)(dev_id dev, block_nr block) = nullptr);
 
-// The stick was pulled: its dirty buffers become clean, for their content stands in the region.
-// Returns how many there were.
+// The stick was pulled: its dirty buffers become clean and stay uptodate, as their content is in
+// the region (with hold=0 it is lost). Returns how many there were.
 u32 let_go_of_buffers(dev_id disk);

@@ -20,8 +20,8 @@ void start_writes(dev_id disk) {
     if (!bh->b_lock) start_write(*bh);
 }
 
-// Waits until what has been started is over, by us or by another task whose walk met ours; the
-// first error of what is dirty still.
+// Waits for all writes under way on the disk, started by this task or by another whose walk ran at
+// the same time. Errors: the first one of a buffer that is still dirty.
 result<void> wait_for_writes(dev_id disk) {
   while (buffer_head* bh = the_policy().first_under_way(disk)) wait_on_buffer(*bh);
   result<void> outcome;

@@ -1,13 +1,14 @@
-// The way of dirty buffers to their disk: what both ways of synchronising come to (the book, 5.6).
-// No inode is touched here, and no inode lock taken.
+// Writes dirty buffers to their disk: both ways of synchronising use this (the book, 5.6). No inode
+// is used here, and no inode lock taken.
 #pragma once
 
 #include "lib/ids.h"
 #include "lib/result.h"
 
-// Writes every dirty buffer of the disk and waits: what way 2 does. Sleeps. Errors: the first that
-// a buffer which is still dirty has met.
+// Writes every dirty buffer of the disk and waits for the end of the writes: way 2. Sleeps,
+// uninterruptibly. Errors: the first error of a buffer that is still dirty afterwards.
 result<void> write_buffers(dev_id disk);
-// The same and SYNCHRONIZE CACHE, after which the shadows are given back: what a full region asks
-// for. Sleeps. Errors: eio, enodev (the stick is away: nothing is lost).
+// The same for the whole disk of `dev`, and then checkpoint::barrier: SYNCHRONIZE CACHE, and the
+// shadows of what is durable are freed. sync uses it, and a full region. Sleeps, uninterruptibly.
+// Errors: eio, enodev (the stick is away: nothing is lost).
 result<void> flush_buffers(dev_id dev);

@@ -10,7 +10,7 @@ namespace checkpoint {
 
 namespace {
 
-constexpr int FLUSH_TRIES = 3;  // a stick that loses its cache again and again is broken
+constexpr int FLUSH_TRIES = 3;  // after that many flushes without proof the stick counts as broken
 
 bool has_lost_slots(const volume& v) {
   for (const slot& s : v.set)
@@ -18,7 +18,8 @@ bool has_lost_slots(const volume& v) {
   return false;
 }
 
-// The flush has proved everything that had been written by `stamp`.
+// A flush has made all writes up to `stamp` durable: their shadows are freed, older versions
+// forgotten.
 void release_durable(volume& v, write_stamp stamp) {
   for (slot* s = v.set.front(); s;) {
     slot* next = slot_list::next(*s);
@@ -34,8 +35,9 @@ void release_durable(volume& v, write_stamp stamp) {
   wake_up(v.changed);
 }
 
-// The device lost its write cache: what had been written since the last flush is to be written
-// again, straight from the shadows. Errors: eio when there are none (hold=0): then it is gone.
+// The device lost its write cache: blocks written since the last flush become lost, so they are
+// written again from the region. Errors: eio without shadows (hold=0): these blocks may be lost for
+// good.
 result<void> note_lost_cache(volume& v) {
   if (!shadows_enabled()) return fail(error::eio);
   for (slot& s : v.set)
@@ -44,8 +46,9 @@ result<void> note_lost_cache(volume& v) {
   return {};
 }
 
-// One flush, and what it proves. False: it failed, or the cache was lost before or meanwhile, so it
-// proves nothing.
+// Flushes once. True: the writes that had completed before are durable. False: the flush failed, or
+// the device lost its cache before or during it, so nothing is proved. Errors: enodev (pulled), eio
+// (lost, and no shadow was taken).
 result<bool> flush_once(volume& v) {
   block_device& device = *v.device;
   const write_stamp stamp = v.last_stamp;
@@ -56,7 +59,8 @@ result<bool> flush_once(volume& v) {
   device.drop();
   if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
   // A flush that failed counts as a lost cache, too (block_device::end_request).
-  if (caches_lost != std::exchange(v.caches_lost, caches_lost)) {
+  const bool cache_was_lost = std::exchange(v.caches_lost, caches_lost) != caches_lost;
+  if (cache_was_lost) {
     TRY(note_lost_cache(v));
     return false;
   }
@@ -66,13 +70,14 @@ result<bool> flush_once(volume& v) {
   return true;
 }
 
-// Writes what is lost. Another barrier that is doing so is waited for: one batch at a time.
+// Writes the lost slots. If another barrier is writing them, waits for it: only one batch exists.
 result<void> write_lost(volume& v) {
   TRY(write_set(v, *v.device, which_slots::lost));
   v.rewrite_due = has_lost_slots(v);
   return {};
 }
 
+// No write has completed since the last flush, and the device has kept its cache.
 bool nothing_to_prove(const volume& v) {
   return v.flushed_stamp == v.last_stamp && v.device->caches_lost() == v.caches_lost;
 }
@@ -85,7 +90,7 @@ result<void> barrier(dev_id dev) {
   if (!v) return target.device->flush();
   for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
     if (v->rewrite_due && !away(*v)) TRY(write_lost(*v));
-    // Also when nothing was written: writes may have failed.
+    // Also when nothing was written since the last flush: the pull may have failed a write.
     if (away(*v)) return fail(error::enodev);
     if (nothing_to_prove(*v)) return {};
     if (TRY(flush_once(*v))) return {};

@@ -1,4 +1,4 @@
-// barrier: what was written becomes durable, and the shadows of that are given back (rule 3).
+// barrier: completed writes become durable, and their shadows are freed (rule 3).
 #pragma once
 
 #include "lib/ids.h"
@@ -6,11 +6,12 @@
 
 namespace checkpoint {
 
-// Flushes the device's write cache and gives back the shadows of what is durable by it. A flush
-// that fails proves nothing, and the device may have dropped its cache with the error; nor does one
-// prove anything that a loss of the cache came before. Then the blocks are written once more, from
-// the region, and flushed again, a few times. At once when nothing was written since the last
-// barrier. Sleeps. Errors: eio, enodev.
+// Flushes the write cache of the device of `dev` (SYNCHRONIZE CACHE) and frees the shadows of all
+// blocks whose writes had completed before the flush. If the device lost its cache (a failed flush
+// may drop it, so may a reset before), the flush proves nothing: these blocks are written once
+// more, from the region, and flushed again; at most three flushes. Returns at once when nothing was
+// written since the last barrier. Sleeps, uninterruptibly. Errors: eio, enodev (absent: the shadows
+// are kept).
 result<void> barrier(dev_id dev);
 
 }  // namespace checkpoint

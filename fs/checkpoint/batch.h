@@ -1,5 +1,5 @@
-// batch: many blocks moved between memory and a device at once, past the cache. The replay and the
-// verification use it; each block has a buffer_head of its own that no hash knows.
+// batch: many blocks are transferred between memory and a device at once, without the cache. The
+// verification and write_set use it; each block has a buffer_head of its own that is in no hash.
 #pragma once
 
 #include <array>
@@ -12,13 +12,13 @@ namespace checkpoint {
 
 constexpr u32 BATCH_BLOCKS = 256;
 
-// Where a block of a volume stands on the whole medium.
+// The sector of the whole medium at which a block of a device (disk or partition) begins.
 inline lba medium_address(const partition_table& partitions, dev_id dev, block_nr block) {
   return partitions[dev.minor() % MINORS_PER_DISK].first + block.value() * SECTORS_PER_BLOCK;
 }
 
-// There is one set of heads, too large for a kernel stack: whoever makes a batch waits for the one
-// before to end. Bounded, as all I/O is.
+// The heads exist once, as they are too large for a kernel stack: the constructor sleeps until no
+// other batch exists. Bounded, as all I/O is. A batch holds a reference to its device.
 class [[nodiscard]] batch {
  public:
   explicit batch(block_device& device);
@@ -28,17 +28,18 @@ class [[nodiscard]] batch {
 
   bool full() const { return count_ == BATCH_BLOCKS; }
   u32 size() const { return count_; }
-  // Starts one block's transfer between `data` and the medium.
+  // Starts the transfer of one block between `data` (BLOCK_SIZE bytes) and the medium. Not when
+  // full(). May sleep until the block layer has a free request.
   void start(block_command cmd, lba at, byte* data);
-  // Waits for all and tells, in the order they were started, how each went. Then the batch is
-  // empty.
+  // Sleeps until all transfers are over and calls each(index, outcome) in the order of their start.
+  // Then the batch is empty.
   template <class Each>
   void finish(Each&& each) {
     for (u32 i = 0; i < count_; ++i) each(i, wait(i));
     count_ = 0;
   }
 
-  // For `each`: whether the device may have seen the transfer.
+  // To be called by `each`: whether transfer `index` was sent, so the device may have executed it.
   bool sent(u32 index) const;
 
  private:

@@ -11,6 +11,8 @@ namespace checkpoint {
 
 namespace {
 
+// Takes a slot for a block that has none; its content is filled by finish. If `known`, the medium
+// has `content`, which becomes the first version.
 slot& first_shadow(operation& op, volume& v, block_nr block,
                    std::span<const byte, BLOCK_SIZE> content, bool known) {
   slot& s = take_slot(op.dev(), block, v.set, op.room());
@@ -20,15 +22,15 @@ slot& first_shadow(operation& op, volume& v, block_nr block,
   return s;
 }
 
-// The content that is about to be changed may stand on the medium: remember it.
+// The slot's content is about to change. If the medium may have it, it becomes a version.
 void remember_content(slot& s) {
-  if (in_flight(s)) s.torn = true;  // it changes on its way there
+  if (in_flight(s)) s.torn = true;  // the device may be writing it while it changes
   if (may_stand_on_medium(s)) push_version(s, s.bytes(), s.written);
   s.written = {};
   s.state = slot_state::held;
 }
 
-// There is no room to remember one more content that may stand on the medium.
+// Whether a change needs one more version and all are used: a flush makes room.
 bool needs_flush(const slot& s) {
   return s.nr_versions == NR_VERSIONS && !in_flight(s) && may_stand_on_medium(s);
 }
@@ -53,7 +55,8 @@ bool block_change::finish(std::span<const byte, BLOCK_SIZE> content, u32 offset,
   if (!slot_) return true;
   slot& s = *slot_;
   kassert(s.dev == op.dev() && s.state == slot_state::held);
-  if (fresh_) offset = 0, length = BLOCK_SIZE;  // what was not changed is new to it too
+  // An empty slot needs the unchanged bytes too.
+  if (fresh_) offset = 0, length = BLOCK_SIZE;
   std::memcpy(s.content + offset, content.data() + offset, length);
   s.owner = op.owner();
   if (!away(*op.shadowed())) return true;
@@ -68,7 +71,7 @@ result<void> wait_to_change(operation& op, block_nr block) {
   const slot* s = find_slot(op.dev(), block);
   if (!s || !needs_flush(*s)) return {};
   const result<void> flushed = barrier(op.dev());
-  // Pulled: the replay will make room for another version.
+  // Pulled: the replay makes room for another version.
   if (!flushed && flushed.error() == error::enodev) return wait_until_live(v, true);
   return flushed;
 }

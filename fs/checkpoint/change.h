@@ -1,6 +1,6 @@
-// block_change: a block is about to be changed, and was. The cache brackets every edit of a block
-// with it, and nothing sleeps in between, so that the shadow always holds the content as of the
-// last completed modification (rule 2).
+// block_change: the cache calls begin_change before each edit of a block and finish after it,
+// without a sleep in between. So the shadow always has the content as of the last completed change
+// (rule 2).
 //
 //   std::optional<block_change> change = begin_change(op, block, content, known);
 //   …                                  the bytes change
@@ -18,7 +18,7 @@
 
 namespace checkpoint {
 
-// What begin_change has prepared. It is finished exactly once.
+// The result of begin_change: finish must be called exactly once.
 class [[nodiscard]] block_change {
  public:
   block_change(block_change&& other) noexcept
@@ -26,9 +26,9 @@ class [[nodiscard]] block_change {
   block_change& operator=(block_change&&) = delete;
   ~block_change() { kassert(!op_); }
 
-  // The block was changed since begin_change: [offset, offset + length) of its content is new.
-  // Never sleeps. Returns whether the buffer is to be written (false while the stick is away: the
-  // replay will do it).
+  // Copies bytes [offset, offset + length) of the changed content into the shadow. Never sleeps.
+  // Returns whether the buffer becomes dirty; false while the stick is away: the replay writes the
+  // block.
   bool finish(std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length) &&;
 
  private:
@@ -42,13 +42,17 @@ class [[nodiscard]] block_change {
   bool fresh_;  // the slot was taken just now and holds nothing yet
 };
 
-// The block is about to be changed. `content` is what the buffer holds, `known` whether that is
-// what the medium holds or will hold (not so for a block that was never read). Takes the block's
-// slot if it has none. Never sleeps. Nothing, and nothing was done: wait_to_change, then try again.
+// Before an edit. `content` is the buffer's content; `known`: the medium has this content too
+// (false for a block that was never read or is dirty). Takes a slot from the operation's room if
+// the block has none; the content that may be on the medium is kept as a version. Never sleeps.
+// Returns nothing, and changes nothing, when the set must not change now: call wait_to_change and
+// try again.
 std::optional<block_change> begin_change(operation& op, block_nr block,
                                          std::span<const byte, BLOCK_SIZE> content, bool known);
 
-// Sleeps while a replay runs or a flush is needed. Errors: eio when the volume has been given up.
+// Sleeps, uninterruptibly, while a replay runs; then flushes if the block has no room for one more
+// version (with an absent stick: waits for its return). Errors: eio when the volume was given up or
+// the flush failed.
 result<void> wait_to_change(operation& op, block_nr block);
 
 }  // namespace checkpoint

@@ -30,7 +30,8 @@ result<void> wait_live(dev_id dev) {
 result<void> settle(dev_id dev, bool force) {
   volume* v = volume_of(dev);
   if (!v) return {};
-  // A pull that the volume has not been told of yet counts as one only when it has been.
+  // If the device is gone and pulled() was not called yet, waits for that call, and for a replay's
+  // end.
   while (being_replayed(*v) || (v->state == volume_state::live && away(*v))) sleep_on(v->changed);
   if (force && away(*v) && has_unfinished_work(*v)) dropped(*v);
   while (away(*v) && has_unfinished_work(*v))

@@ -1,10 +1,10 @@
 // The checkpoint region: a secure copy of every block that is dirty on a removable medium, so that
-// the medium may be pulled at any moment. docs/checkpoint.md tells it at length and numbers the
+// the medium may be pulled at any moment. docs/checkpoint.md explains it in full and numbers the
 // rules that are cited here.
 //
-// This file is what the buffer cache and the file system ask about a device. The checkpoint lies
-// below both: it speaks of (device, block, bytes), never of buffers or inodes, and asks upward
-// through listener.h alone.
+// This file has the calls of the buffer cache and the file system about a device. The checkpoint is
+// the layer below both: it knows devices, blocks and bytes, no buffers and no inodes, and calls
+// upward only through listener.h.
 #pragma once
 
 #include "fs/checkpoint/settings.h"
@@ -13,30 +13,33 @@
 
 namespace checkpoint {
 
-// `slots` blocks of region; 0 sizes it by memory. Called once at boot, before the first device and
-// after the settings were made.
+// Makes a region of `slots` blocks; 0: an eighth of memory. Called once at boot, before the first
+// device and after the settings were made.
 void init(u32 slots);
 
-// Waits until the volume of `dev` is live again. Inside an operation: uninterruptibly, until it is
-// given up; otherwise interruptibly, at most io_wait. At once true for a device that is not
-// removable. Errors: eio (too long, or given up), eintr.
+// Sleeps until the volume of `dev` is live. Inside an operation: uninterruptibly, until the volume
+// is live or given up; otherwise interruptibly, at most io_wait. Returns at once for a device that
+// is not removable. Errors: eio (too long, or given up), eintr.
 result<void> wait_live(dev_id dev);
-// Whether the stick of this volume is away (or not verified yet) now. Never sleeps.
+// Whether the stick of this volume is away, or back but not replayed yet; false once the volume was
+// given up. Never sleeps.
 bool absent(dev_id dev);
-// Whether the volume was given up: everything on it answers eio until it is unmounted.
+// Whether the volume was given up: every access answers eio until it is unmounted. Never sleeps.
 bool dead(dev_id dev);
 
-// umount asks: gives up what is held (force), or waits for the stick, interruptibly, until nothing
-// is. Errors: eintr, eio when it was given up meanwhile.
+// For umount, with an absent stick: sleeps until no blocks are held and no operation runs,
+// interruptibly and without limit; with `force` gives the held blocks up instead. Errors: eintr;
+// eio when the volume was given up, also by `force`.
 result<void> settle(dev_id dev, bool force);
-// The volume is unmounted: it is forgotten if nothing is held, its name is free if its stick is
-// away.
+// A file system on the volume was unmounted. If it was the last one, the stick is away and nothing
+// is held, the name becomes free. Never sleeps, like the following.
 void unmounted(dev_id dev);
-// A file system was mounted on it: it is a volume from now on, also while nothing is dirty.
+// A file system was mounted on the volume: it is kept through absences, also while nothing is
+// dirty.
 void mounted(dev_id dev);
 
-// How many blocks of this medium were given up before it came back: its file system may have
-// suffered. Told once.
+// How many blocks of this medium were given up before it came back, so that its file system may be
+// damaged. The count is returned once and then forgotten.
 u32 blocks_lost(dev_id dev);
 
 }  // namespace checkpoint

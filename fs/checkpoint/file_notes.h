@@ -1,5 +1,5 @@
-// file_notes: whose data stands in a volume's set, for the day on which a loss must be told by
-// name. A note is a number and a text that the file system gives; it means nothing here.
+// file_notes: the files with data in a volume's set, so that a loss can be reported by file names.
+// The file system supplies inode number and path; the checkpoint only stores them.
 #pragma once
 
 #include <array>
@@ -17,7 +17,8 @@ struct file_note {
 
 class file_notes {
  public:
-  // Notes a file, once. Beyond the array's end files are not noted. Never sleeps.
+  // Notes a file, once; a path is cut to 63 characters. When the array is full, further files are
+  // not noted. Never sleeps.
   void add(dev_id dev, ino_nr inode, const char* path);
   void clear() { count_ = 0; }
   std::span<const file_note> all() const { return std::span(notes_).first(count_); }

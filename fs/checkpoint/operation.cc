@@ -13,7 +13,8 @@ namespace {
 
 constinit intrusive_list<operation, &operation::link> operations{};
 
-// The live volume with the largest set: flushing it makes the most room.
+// The live volume with the largest set, as its flush frees the most slots; null when none holds
+// slots.
 checkpoint::volume* largest_live_volume() {
   checkpoint::volume* largest = nullptr;
   for (checkpoint::volume& v : checkpoint::all_volumes())
@@ -23,8 +24,9 @@ checkpoint::volume* largest_live_volume() {
   return largest;
 }
 
-// Rule 1: the region is full, so the writer waits while a volume is flushed. When only absent ones
-// hold it, the wait is for them to come back, and bounded.
+// Rule 1: promises `blocks` slots to `room`. If the region is full, flushes a live volume; if that
+// frees none (only absent volumes hold slots), sleeps until slots become free, interruptibly and at
+// most io_wait. Errors: eintr, eio, and the flush's.
 result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
   if (room.grant(blocks)) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
@@ -44,8 +46,8 @@ result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
   return {};
 }
 
-// A volume that takes changes: live, and its medium not write-protected. Null for a device that
-// cannot be pulled.
+// The volume of a device, once it is live; null for a device that cannot be pulled. Sleeps until it
+// is live. Errors: erofs when its medium is write-protected, and those of wait_until_live.
 result<checkpoint::volume*> writable_volume(dev_id dev) {
   checkpoint::volume* v = checkpoint::volume_of(dev);
   if (!v) return nullptr;
@@ -62,7 +64,7 @@ operation::operation(dev_id dev, operation* outer, checkpoint::reservation room)
       outer_(outer),
       shadowed_(outer ? outer->shadowed_ : nullptr),
       room_(std::move(room)) {
-  operations.push_front(*this);  // the innermost is found first
+  operations.push_front(*this);  // so current() finds the innermost first
 }
 
 operation::operation(operation&& other) noexcept

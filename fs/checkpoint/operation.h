@@ -2,14 +2,14 @@
 // region is reserved before its first block is dirtied (checkpoint rule 1).
 //
 //   {
-//     operation op = TRY(operation::begin(dev));  // the only wait for room or for the stick
+//     operation op = TRY(operation::begin(dev));  // the only wait for room in the region
 //     TRY(buffer.modify(op, …)); …                // no wait for room; also with the stick gone
-//   }                                             // the end: what was not used is given back
+//   }                                             // the end: room that was not used is given back
 //
-// - Begin before taking any inode lock, hold nothing that a flush could need.
+// - Begin before any inode lock is taken: begin may flush, and must not wait for its own task.
 // - An operation that has begun is completed even when the stick is pulled in its middle: its
-//   changes are in memory and in the region, and go out at the replay. Metadata that it must read
-//   meanwhile makes it wait for the stick (rule 4).
+//   changes are in memory and in the region, and the replay writes them. If it must read metadata
+//   that is not in the cache, it waits for the stick (rule 4).
 // - An operation begun inside another of the same task and device is part of it and shares its
 //   room.
 // - A long write is many operations: begin one for every few blocks.
@@ -23,8 +23,8 @@
 #include "lib/intrusive_list.h"
 #include "lib/result.h"
 
-// The most different blocks that one operation may dirty: enough for every system call that changes
-// names (two directories, inodes, indirect blocks and all sixteen bitmap blocks).
+// The most blocks that one operation may dirty: enough for every system call that changes names
+// (two directories, inodes, indirect blocks and all sixteen bitmap blocks).
 constexpr u32 OPERATION_BLOCKS = 32;
 
 namespace checkpoint {
@@ -44,22 +44,23 @@ class [[nodiscard]] operation {
 
   dev_id dev() const { return dev_; }
 
-  // From now on the blocks that are modified belong to this inode; its path names it on the console
-  // should its data ever be lost.
+  // Blocks modified from now on belong to this inode. If they are lost, the console prints its
+  // path. Never sleeps, like all below.
   void about(ino_nr inode, const char* path) {
     owner_ = inode;
     if (inode != noted_) note_file(inode, path);
   }
-  // From now on they are the file system's own structures.
+  // Blocks modified from now on are the file system's own: bitmaps, superblock.
   void about_file_system() { owner_ = ino_nr{}; }
   ino_nr owner() const { return owner_; }
 
-  // For the checkpoint alone: the volume whose blocks need shadows, null when it cannot be pulled
-  // or no shadows are taken at all; and the room that its slots are taken from.
+  // For the checkpoint alone: the volume whose blocks get shadows, null when it cannot be pulled or
+  // no shadows are taken (hold=0); and the room from which slots are taken, the outermost
+  // operation's.
   checkpoint::volume* shadowed() const { return shadowed_; }
   checkpoint::reservation& room();
 
-  // The operation that the current task has begun on this device's disk, null when there is none.
+  // The innermost operation of the current task on this device's disk; null when there is none.
   static operation* current(dev_id dev);
 
   list_link<operation> link;
@@ -70,7 +71,7 @@ class [[nodiscard]] operation {
 
   dev_id dev_;
   ino_nr owner_;
-  ino_nr noted_;  // the file that the volume has been told of
+  ino_nr noted_;  // the file that was noted last in the volume's file_notes
   task_struct* task_;
   operation* outer_;  // the operation this one is a part of
   checkpoint::volume* shadowed_ = nullptr;

@@ -24,7 +24,7 @@ using hash_chain = intrusive_list<slot, &slot::hash_link>;
 constinit std::array<hash_chain, HASH_BUCKETS> buckets{};
 constinit slot_list free_slots{};
 constinit u32 nr_slots = 0;
-constinit u32 promised = 0;  // to running operations, and not taken
+constinit u32 promised = 0;  // slots promised to running operations and not taken
 constinit wait_queue room{};
 constinit sector_hasher hash{0};
 
@@ -32,7 +32,7 @@ hash_chain& bucket_of(dev_id dev, block_nr block) {
   return buckets[(block.value() ^ u32{dev.value()} << 3) % HASH_BUCKETS];
 }
 
-// Memory decides: an eighth of it, within bounds.
+// An eighth of memory, within bounds.
 u32 default_slots() { return std::clamp(total_page_count() / 2, MIN_SLOTS, MAX_SLOTS); }
 
 bool add_chunk() {
@@ -137,7 +137,7 @@ void free_slot(slot& s, slot_list& set) {
   free_slots.push_front(s);
   if (reservation* room_of_operation = std::exchange(s.charged_to, nullptr)) {
     room_of_operation->taken_.remove(s);
-    ++promised;  // to that operation, until it ends
+    ++promised;  // to the operation that had taken it
   } else {
     wake_up(room);
   }

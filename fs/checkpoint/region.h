@@ -1,5 +1,5 @@
-// The region: memory for shadows, cut into slots of one block each, and what each slot knows about
-// its block's earlier lives on the medium.
+// The region: memory for shadows, divided into slots of one block each. A slot also stores which
+// earlier contents of its block may be on the medium. Nothing here sleeps.
 //
 //            begin_change          issued              written
 //       free ─────────────▶ held ─────────────▶ issued ─────────────▶ written
@@ -11,13 +11,15 @@
 //        │                                                     rewriting ──▶ written
 //        └──────────────────── durable (a flush) ◀── written
 //
-// held: its buffer is dirty: the cache writes it (or, while the stick is away, the replay).
-// lost: its buffer is clean, for it had been written; but the device may have dropped it since, or
-// has refused it since. The region itself writes it, and so it does with all slots at a replay.
+// held: the buffer is dirty, and the cache writes it (while the stick is away: the replay does).
+// lost: the buffer is clean, as its write had completed; but the device may have dropped the
+// content, or a repeated write of it failed. write_set writes the slot, without the cache; at a
+// replay, all slots.
 //
-// The content of a slot is what its block must become (rule 2). Its versions are what the medium
-// may hold instead: the last durable content, and each content that was issued since and then
-// changed (rule 5). Only hashes of those are kept, one per sector.
+// The content of a slot is what its block must become on the medium (rule 2). The versions of a
+// slot are the other contents that the medium may have: the last durable content, and each content
+// that was issued since and then changed (rule 5). Of a version only hashes are kept, one per
+// sector.
 #pragma once
 
 #include <array>
@@ -30,11 +32,13 @@
 
 namespace checkpoint {
 
-constexpr u32 NR_VERSIONS = 4;  // a fifth must wait for a flush
+constexpr u32 NR_VERSIONS = 4;  // a change that needs a fifth waits for a flush
 
-// Counts completed writes: what completed before a flush began is durable when the flush succeeds.
-using write_stamp = strong_id<struct write_stamp_tag, u32>;  // 0: never completed
+// The number of a completed write of the volume. Writes up to the number at the start of a flush
+// are durable when the flush succeeds. 0: no write of this content has completed.
+using write_stamp = strong_id<struct write_stamp_tag, u32>;
 
+// One content that the medium may have: a hash of each sector, and the write that brought it there.
 struct content_version {
   std::array<u64, SECTORS_PER_BLOCK> sectors{};
   write_stamp written;
@@ -47,43 +51,43 @@ class reservation;
 struct slot {
   slot_state state = slot_state::free;
   bool base_known = false;  // versions include the last durable content
-  bool torn = false;        // a write failed midway: until the next flush anything may stand there
+  bool torn = false;        // a write failed midway: the sectors may have any content
   u8 nr_versions = 0;
   dev_id dev;
   block_nr block;
-  ino_nr owner;         // whose data it is; 0: the file system's own
-  write_stamp written;  // of the content; none while it has not been written
+  ino_nr owner;         // the inode that the block belongs to; 0: the file system itself
+  write_stamp written;  // the completed write of this content; 0: none
   u32 checksum = 0;     // crc32c of the content, taken at the seal
   std::array<content_version, NR_VERSIONS> versions{};
-  u32 number = 0;  // its place in the region, for people
+  u32 number = 0;  // the slot's index in the region, for messages
   byte* content = nullptr;
   list_link<slot> hash_link;
   list_link<slot> volume_link;        // its volume's set, oldest first; the free list otherwise
   reservation* charged_to = nullptr;  // the running operation that took it, null after its end
-  list_link<slot> charge_link;        // what else that operation has taken
+  list_link<slot> charge_link;        // the slots that operation has taken
 
   std::span<byte, BLOCK_SIZE> bytes() const {
     return std::span<byte, BLOCK_SIZE>(content, BLOCK_SIZE);
   }
 };
 
-// The device may be writing it at this moment.
+// Whether the device may be writing the slot now.
 inline bool in_flight(const slot& s) {
   return s.state == slot_state::issued || s.state == slot_state::rewriting;
 }
-// Its content was written completely, so the medium may hold it, also after it has changed.
+// Whether the present content was written completely, so that the medium may have it.
 inline bool may_stand_on_medium(const slot& s) { return s.written != write_stamp{} && !s.torn; }
 
 using slot_list = intrusive_list<slot, &slot::volume_link>;
 
-// Makes a region of `slots`. Called once at boot.
+// Makes a region of `slots`; 0: an eighth of memory. Called once at boot.
 void make_region(u32 slots);
-u32 region_size();
+u32 region_size();  // in slots
 
-// The room that one operation is promised before it takes any (rule 1). What it has taken stays
-// charged to it until it ends. A slot that is given back meanwhile – a barrier made its block
-// durable, or the block was freed – is promised to the same operation again, which may dirty the
-// block once more. So at every moment: promised, not taken + taken, still held = granted.
+// Slots promised to one operation before it takes any (rule 1). A slot that it takes stays charged
+// to it until it ends. If that slot becomes free meanwhile (a barrier made its block durable, or
+// the block was freed), it is promised to the same operation again, which may dirty the block once
+// more. So at every moment: slots promised and not taken + slots taken and still in use = granted.
 class [[nodiscard]] reservation {
  public:
   reservation() = default;
@@ -91,7 +95,7 @@ class [[nodiscard]] reservation {
   reservation& operator=(reservation&&) = delete;
   ~reservation();
 
-  // Promises so many slots. False, and nothing is promised, when the region has not so many left.
+  // Promises `slots` slots. False, and nothing is promised, when the region has fewer left.
   bool grant(u32 slots);
   u32 granted() const { return granted_; }
   u32 not_taken() const { return granted_ - taken_.size(); }
@@ -109,24 +113,31 @@ class [[nodiscard]] reservation {
 
 // Slots that are free and promised to no operation.
 u32 unreserved();
-// Woken whenever room is made.
+// Its sleepers are woken whenever slots become unreserved.
 wait_queue& room_made();
-// kasserts that every slot is either free, or held and found by its block, and that the free ones
-// cover what is promised. For tests and for gdb. Never sleeps.
+// kasserts that every slot is either free, or in use and found by its block, and that there are at
+// least as many free slots as promised ones. For tests and for gdb.
 void check_region_invariants();
 
+// The slot of a block; null when it has none.
 slot* find_slot(dev_id dev, block_nr block);
-// Takes a slot out of the room that was promised, for a block that has none.
+// Takes a free slot for a block that has none, from the promised room; the state is held, the
+// content is not set. kasserts that the room has a slot left.
 slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
+// The block's shadow is not needed any more. A slot charged to a running operation is promised to
+// it again.
 void free_slot(slot& s, slot_list& set);
 
-// The content becomes an earlier version: the medium may hold it, and it is about to be changed.
+// Adds `content` to the versions: the medium may have it, and the slot's content is about to
+// change.
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
-// The device may have dropped what was written: anything may stand there until the next flush.
+// The device may have dropped the written content: the slot is lost and torn.
 void lose_written(slot& s);
-// A flush made everything durable that had completed by `stamp`: older versions are impossible now.
+// A flush succeeded: writes up to `stamp` are durable. The newest version up to `stamp` is the last
+// durable content; older versions cannot be on the medium any more and are removed.
 void forget_versions_before(slot& s, write_stamp stamp);
-// Whether the medium may hold these bytes as the block's sector number `index` (rule 5).
+// Whether the medium may have these bytes as sector `index` of the block (rule 5): they equal the
+// content or a version; any bytes while torn, in flight, or the last durable content is not known.
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium);
 
 }  // namespace checkpoint

@@ -8,8 +8,7 @@ namespace checkpoint {
 
 namespace {
 
-// A full set of shadows is given back in one step without a sleep: either all are still needed, or
-// none.
+// Frees all shadows in one step, without a sleep: so at every moment either all are held or none.
 void release_all(volume& v) {
   story::tell_stick(story::event::replayed, v.disk);
   while (slot* s = v.set.front()) {
@@ -40,7 +39,7 @@ result<replay_summary> replay(volume& v, block_device& device) {
     replay_failed(v);  // a pull is only another pull (rule 7)
     return fail(outcome ? error::enodev : outcome.error());
   }
-  // Everything is durable. From here on the stick is as if it had never been away.
+  // Everything is durable. From here on the volume is as before the pull.
   release_all(v);
   replayed(v, device);
   return replay_summary{blocks, now() - begun};

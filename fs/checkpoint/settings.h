@@ -1,4 +1,4 @@
-// Times of the checkpoint that can be set: at boot (hold=, io_wait=, in seconds) and later (ckpt).
+// Times of the checkpoint. They are set at boot (hold=, io_wait=, in seconds) and later by `ckpt`.
 #pragma once
 
 #include "lib/time.h"

@@ -10,9 +10,10 @@ namespace checkpoint {
 
 namespace {
 
-// A failed write leaves the sectors torn; one that never left the queue leaves all as it was.
+// Sets the state of a slot after its write. A failed write that was sent leaves the sectors torn; a
+// write that was not sent leaves the slot as before the write.
 void settle_slot(volume& v, slot& s, result<void> outcome, bool sent) {
-  if (s.state != slot_state::issued) return;  // it was changed meanwhile
+  if (s.state != slot_state::issued) return;  // the block was changed meanwhile
   if (outcome) {
     s.state = slot_state::written;
     s.written = v.last_stamp;
@@ -20,7 +21,7 @@ void settle_slot(volume& v, slot& s, result<void> outcome, bool sent) {
     s.state = slot_state::held;
     s.torn = true;
   } else {
-    // An earlier write of the same content may have completed.
+    // `written` is set if an earlier write of the same content had completed.
     s.state = s.written == write_stamp{} ? slot_state::held : slot_state::written;
   }
 }

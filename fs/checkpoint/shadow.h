@@ -1,6 +1,5 @@
-// What the buffer cache tells the checkpoint of a block's way to the device, and what it may ask of
-// the block's shadow. How a shadow is taken is change.h. All are no-ops for a device that cannot be
-// pulled.
+// The buffer cache reports the writes of a block to the checkpoint, and reads the block's shadow.
+// How a shadow is made: change.h. All do nothing for a device that cannot be pulled.
 #pragma once
 
 #include <span>
@@ -10,17 +9,19 @@
 
 namespace checkpoint {
 
-// Whether the block has a shadow: its content is safe though its buffer be dropped. Never sleeps.
+// Whether the block has a shadow, so that its buffer may be reused without a loss. Never sleeps.
 bool shadowed(dev_id dev, block_nr block);
-// Read-your-writes: fills `to` from the block's shadow, if it has one. Never sleeps.
+// Read-your-writes: copies the block's shadow to `to`. False: it has none. Never sleeps.
 bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to);
 
-// The block was handed to the driver / the driver is done with it. Never sleep.
+// issued: the write of the block is passed to the driver now. written: it has ended with `outcome`.
+// Never sleep.
 void issued(dev_id dev, block_nr block);
-// `sent`: the device may have seen the write.
+// `sent`: the write left the queue, so the device may have executed it, also after an error.
 void written(dev_id dev, block_nr block, result<void> outcome, bool sent);
 
-// The block was freed: its content does not matter any more. Sleeps while a replay runs.
+// The block was freed and its content is not needed any more: frees its shadow. Sleeps while a
+// replay runs, uninterruptibly.
 void forget(dev_id dev, block_nr block);
 
 }  // namespace checkpoint

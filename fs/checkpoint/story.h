@@ -1,8 +1,8 @@
-// The story of a block: the last few thousand things that happened to blocks and to their sticks,
-// for the debugger, whose command `why` tells one block's part of it (docs/debugger.md).
+// The story of a block: the last 4096 events of blocks and of their sticks. The debugger's command
+// `why` prints those of one block (docs/debugger.md).
 //
-// It costs a handful of stores an event: records of a fixed form in a ring that nobody in the
-// kernel reads, no formatting, no clock on the way of a write.
+// An event costs a few stores: a record of a fixed form in a ring. No code of the kernel reads the
+// ring, nothing is formatted, and an event of a block reads no clock. Nothing here sleeps.
 #pragma once
 
 #include <array>
@@ -16,20 +16,20 @@ namespace story {
 
 enum class event : u8 {
   none,
-  // of a block; detail: the number of its slot, or what is said here
+  // of a block; detail: the number of its slot, if nothing else is written here
   dirtied,    // the buffer's content changed; detail: how many bytes
   shadowed,   // it took a slot
-  queued,     // handed to the driver
-  written,    // the device said so
-  failed,     // the device did not; detail: the error
-  durable,    // a flush proved it: the slot is free
+  queued,     // its write was passed to the driver
+  written,    // the device reported success
+  failed,     // the write failed; detail: the error
+  durable,    // a flush succeeded after the write: the slot is free
   restored,   // its buffer was filled from its slot
-  forgotten,  // the block was freed: its content is nobody's
-  discarded,  // the volume was given up
+  forgotten,  // the block was freed
+  discarded,  // the volume was given up: the slot is free, the content lost
   // of a whole stick; detail: milliseconds since boot
   flushed,
   pulled,
-  verified,   // it is back; block: the verdict, see verify.h
+  verified,   // it was compared at its return; block: the verdict, see verify.h
   replaying,  // the replay begins
   replayed,   // everything is on the stick again
   given_up,
@@ -45,7 +45,7 @@ struct record {
 
 constexpr u32 NR_RECORDS = 4096;
 inline constinit std::array<record, NR_RECORDS> records{};
-inline constinit u32 told = 0;  // how many ever; the next goes to told % NR_RECORDS
+inline constinit u32 told = 0;  // events since boot; the next record is told % NR_RECORDS
 
 inline void tell(event what, dev_id dev, block_nr block, u32 detail = 0) {
   records[told++ % NR_RECORDS] = {what, static_cast<u16>(current_pid()), dev, block, detail};

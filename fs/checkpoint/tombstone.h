@@ -1,5 +1,6 @@
-// Tombstones: sticks that were given up with blocks unwritten, remembered by how they describe
-// themselves, so that one that comes back later is marked for fsck. The oldest gives way.
+// Tombstones: the last eight sticks that were given up with blocks unwritten, known by their
+// identity, so that such a stick is marked for fsck when it comes back. A ninth replaces the
+// oldest. Nothing here sleeps.
 #pragma once
 
 #include "drivers/block/block_device.h"
@@ -8,11 +9,12 @@ namespace checkpoint {
 
 struct tombstone {
   media_identity identity;
-  u32 blocks = 0;  // that were not written; 0: no tombstone
+  u32 blocks = 0;  // how many were not written; 0: no tombstone
 };
 
+// Remembers that `blocks` blocks of this medium were given up.
 void bury(const media_identity& identity, u32 blocks);
-// How many blocks this medium lost while it was away; 0 for one that was never given up.
+// How many blocks of this medium were given up; 0 for a medium without a tombstone.
 u32 buried_blocks(const media_identity& identity);
 void forget_tombstone(const media_identity& identity);
 

@@ -19,9 +19,9 @@ constinit std::array<volume, NR_DISKS> volumes{};
 namespace {
 
 constinit bool taking_shadows = true;
-constexpr duration FIRST_REMINDER = 2_s;  // a stick that is plugged again at once is not missed
+constexpr duration FIRST_REMINDER = 2_s;  // no report for a stick that comes back sooner
 
-// The arrows of the diagram in volume.h.
+// Whether the diagram in volume.h has an arrow from one state to the other.
 bool is_arrow(volume_state from, volume_state to) {
   using enum volume_state;
   switch (from) {
@@ -42,7 +42,7 @@ void enter(volume& v, volume_state state) {
   wake_up(v.changed);
 }
 
-// Its stick is out, or useless, from now on: the full time to come back, and the first reminder.
+// The stick is out, or the replay to it failed: `hold` and the reminders start anew.
 void become_absent(volume& v) {
   v.device = nullptr;
   v.pulled_at = now();
@@ -50,6 +50,7 @@ void become_absent(volume& v) {
   enter(v, volume_state::absent);
 }
 
+// At a pull: a slot in flight may be torn; each slot gets a checksum, which the replay compares.
 void seal(volume& v) {
   for (slot& s : v.set) {
     if (in_flight(s)) s.torn = true;
@@ -65,7 +66,8 @@ void discard_set(volume& v) {
   v.files.clear();
 }
 
-// The stick that was refused becomes one like any other: it arrives once more.
+// The refused stick, if there is one, is announced again as an arrival, and its reference is
+// dropped.
 void let_refused_go(volume& v) {
   block_device* stick = std::exchange(v.refused, nullptr);
   if (!stick) return;
@@ -143,7 +145,7 @@ void pulled(volume& v) {
   const u32 unwritten = upward().let_go(v.disk);
   if (!taking_shadows && unwritten > 0)
     printk("LOST: %s: %u unwritten blocks (hold=0)\n", disk_name(v.disk).data(), unwritten);
-  if (current_settings().hold == duration{}) return give_up(v);  // the classic way
+  if (current_settings().hold == duration{}) return give_up(v);  // as without checkpoint
   release_if_unused(v);
 }
 

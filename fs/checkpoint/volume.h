@@ -1,4 +1,5 @@
-// A volume: one stick under one name, through its absences. docs/checkpoint.md, A stick's life.
+// A volume: one stick under one name, also while the stick is away. docs/checkpoint.md, A stick's
+// life.
 //
 //                 arrived               pulled
 //   (no volume) ───────────▶ live ─────────────────▶ absent ◀──────────────────────┐
@@ -18,12 +19,12 @@
 // An absent volume with nothing held and nothing mounted is released at once. A verification that
 // ends while a refused stick is still plugged in ends in conflict again.
 //
-// Only volume.cc changes a state, and only along these arrows: each is a function below, of the
-// name that stands beside it.
+// Only volume.cc changes a state, and only along these arrows. Each arrow is a function below with
+// the name beside the arrow.
 //
-// From the pull until the volume is live or dead again its set is *sealed*: no new operation
-// begins, so it cannot grow; an operation that had begun completes inside its reservation (rule 4).
-// Everything here runs in task context; nothing sleeps unless it says so.
+// From the pull until the volume is live or dead its set is *sealed*: no new operation begins; an
+// operation that had begun completes inside its reservation (rule 4). Everything here runs in task
+// context; a function sleeps only where its comment says so.
 #pragma once
 
 #include <array>
@@ -45,20 +46,20 @@ struct volume {
   dev_id disk;
   media_identity identity;
   partition_table partitions{};
-  block_device* device = nullptr;   // the plug, while live
+  block_device* device = nullptr;   // of the stick that is plugged in, while live
   block_device* refused = nullptr;  // the stick that was refused: a reference is held
   u32 mounts = 0;                   // mounted file systems
   u32 operations = 0;               // begun and not ended
 
-  slot_list set;              // every block that is dirty or written and not yet durable
-  write_stamp last_stamp;     // of the latest completed write
-  write_stamp flushed_stamp;  // everything up to it is durable
+  slot_list set;              // slots of all blocks that are dirty, or written and not yet durable
+  write_stamp last_stamp;     // of the last completed write
+  write_stamp flushed_stamp;  // writes up to this one are durable
   u32 caches_lost = 0;        // the device's counter when the last flush ended
-  bool rewrite_due = false;   // slots of the set are lost: the region writes them first
+  bool rewrite_due = false;   // slots of the set are lost: barrier writes them before it flushes
 
   instant pulled_at;
-  instant remind_at = never;  // when the console next says that the stick is missed
-  file_notes files;           // that have data in the set
+  instant remind_at = never;  // when the console next reports that the stick is missing
+  file_notes files;           // the files with data in the set
   wait_queue changed;         // woken at every change of state
 };
 
@@ -71,19 +72,19 @@ inline volume* volume_of(dev_id dev) {
   return volumes[index].state == volume_state::none ? nullptr : &volumes[index];
 }
 
-// Whether shadows are taken at all: not with hold=0 at boot.
+// Whether shadows are taken: false after boot with hold=0.
 bool shadows_enabled();
 void enable_shadows(bool enable);
 
 // --- questions
 
-// Not readable or writable now, and not given up either. True from the moment that its device is
-// gone, a little before the volume is told of it.
+// Neither readable and writable now, nor given up. True from the moment that its device is gone,
+// shortly before pulled() is called.
 inline bool away(const volume& v) {
   if (v.state == volume_state::live) return v.device->gone();
   return v.state != volume_state::dead;
 }
-// Its stick is out, or was refused: one that arrives may be it.
+// Its stick is out or was refused: a stick that arrives may be the missing one.
 inline bool is_missing(const volume& v) {
   return v.state == volume_state::absent || v.state == volume_state::conflict;
 }
@@ -91,34 +92,37 @@ inline bool is_missing(const volume& v) {
 inline bool being_replayed(const volume& v) {
   return v.state == volume_state::verify || v.state == volume_state::replay;
 }
-// Whether anything would be lost, or left half done, if its stick never came back.
+// Whether blocks are held or an operation is running: work that needs the stick.
 inline bool has_unfinished_work(const volume& v) { return !v.set.empty() || v.operations > 0; }
+// How many blocks are not durable yet.
 inline u32 held_blocks(const volume& v) { return v.set.size(); }
-// When it is given up; `never` while nothing waits for it.
+// When it is given up; `never` while its stick is not missing or no work waits for it.
 instant expires_at(const volume& v);
+// The product name of the stick, or "USB stick".
 std::string_view volume_name(const volume& v);
 
 // --- waiting
 
-// Sleeps while the set must not change. Bounded: a replay ends by success, by an error, or by the
-// next pull.
+// Sleeps, uninterruptibly, while the set must not change (verify, replay). Bounded: both end by
+// success, by an error, or by the next pull.
 void wait_while_replayed(volume& v);
-// Sleeps until the volume is live. `begun`: inside an operation, which must be finished, so only
-// giving the volume up ends the wait; otherwise interruptibly and at most io_wait. Errors: eio (too
-// long, or given up), eintr.
+// Sleeps until the volume is live. `begun`: inside an operation, which must be completed: sleeps
+// uninterruptibly until the volume is live or given up. Otherwise interruptibly and at most
+// io_wait. Errors: eio (too long, or given up), eintr.
 result<void> wait_until_live(volume& v, bool begun);
 
 // --- transitions
 
-// none → live: a name for a medium that no volume is waiting for. Null when no name is free.
+// none → live: gives a name to a medium that no volume is waiting for. Null when no name is free.
 volume* arrived(block_device& device, const partition_table& partitions);
 
-// live → absent: its device is gone. Seals the set and takes its checksums. A volume that nothing
-// waits for is released; with hold=0 it is given up.
+// live → absent: its device is gone. Seals the set and computes its checksums. A volume without
+// held blocks, operations and mounts is released; with hold=0 the volume is given up.
 void pulled(volume& v);
 
-// absent, conflict → verify, for as long as this lives: a stick is compared with what the volume
-// must find on it. refused() and begin_replay() lead on; otherwise the volume is missed as before.
+// absent, conflict → verify, as long as this object exists: a stick is compared with what the
+// volume must find on it. refused() and begin_replay() go on from verify; if neither was called,
+// the destructor goes back to conflict (a refused stick is plugged in) or absent.
 class [[nodiscard]] verification {
  public:
   explicit verification(volume& v);
@@ -130,33 +134,36 @@ class [[nodiscard]] verification {
   volume* volume_;
 };
 
-// verify → conflict: this stick is the missed one, and was changed elsewhere. Holds a reference to
-// it; one that had been refused before is let go.
+// verify → conflict: this stick is the missing one, and was changed elsewhere. Keeps a reference to
+// it; drops the reference to a stick that was refused before.
 void refused(volume& v, block_device& device);
-// conflict → absent: the refused stick was pulled. In another state it is only forgotten.
+// conflict → absent: the refused stick was pulled. In another state only its reference is dropped.
 void refused_left(volume& v);
-// The refused stick, with its reference: it is no longer refused. The caller replays to it.
+// Returns the refused stick with its reference; the volume has no refused stick then. The caller
+// replays to it and drops the reference.
 block_device& take_refused(volume& v);
 
-// verify, conflict → replay. A stick that is still refused is another one, then: it arrives once
-// more.
+// verify, conflict → replay to `device`. If a stick is still refused, it is another one: it is
+// announced again as an arrival.
 void begin_replay(volume& v, block_device& device);
-// replay → absent: the stick was pulled, or has refused blocks. All of them are still held.
+// replay → absent: the stick was pulled, or a write failed. All blocks are still held; `hold`
+// starts anew.
 void replay_failed(volume& v);
 // replay → live: everything is durable on this device.
 void replayed(volume& v, block_device& device);
 
-// absent, conflict → dead: what is held is discarded, once, and the files are named. expired: hold
-// is over. dropped: the user does not want to wait. A refused stick arrives once more, as another.
+// absent, conflict → dead: the files that lose data are reported, and the set is discarded.
+// expired: the time `hold` is over. dropped: the user gives it up. A refused stick is announced
+// again as an arrival.
 void expired(volume& v);
 void dropped(volume& v);
 
-// dead, absent → none: nothing held, nothing mounted, no stick; the name is free. Otherwise nothing
-// happens.
+// dead, absent → none: the name becomes free, if nothing is held, no operation runs and nothing is
+// mounted. Otherwise, and in other states, does nothing.
 void release_if_unused(volume& v);
 
-// The set is empty: no file has data in it any more. Those of operations that go on stay noted, for
-// an operation notes its file only once.
+// The set is empty: clears the file notes. Not while an operation runs, as an operation notes its
+// file only once.
 void forget_files(volume& v);
 
 }  // namespace checkpoint

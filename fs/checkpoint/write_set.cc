@@ -9,19 +9,21 @@ namespace checkpoint {
 
 namespace {
 
-// Slots by name: starting a write may sleep, and a slot found before may be gone after.
+// Slots are remembered by device and block: starting a write may sleep, and a slot that was found
+// before the sleep may be free afterwards.
 struct slot_name {
   dev_id dev;
   block_nr block;
 };
 using slot_names = std::array<slot_name, BATCH_BLOCKS>;
 
+// Whether write_set still has to write the slot: it is lost, or (all) not written since `start`.
 bool is_wanted(const slot& s, which_slots which, write_stamp start) {
   if (which == which_slots::lost) return s.state == slot_state::lost;
   return s.written <= start;
 }
 
-// The next slots that have not been written since `start`.
+// Collects the names of the next slots to write, at most a batch; returns how many.
 u32 collect(const volume& v, which_slots which, write_stamp start, slot_names& names) {
   u32 count = 0;
   for (const slot& s : v.set) {
@@ -31,13 +33,16 @@ u32 collect(const volume& v, which_slots which, write_stamp start, slot_names& n
   return count;
 }
 
-// Starts their writes and leaves in `names` those that were started, in this order.
+// Starts the writes of the named slots. Afterwards `names` begins with those that were started, in
+// the order of the batch.
 void start_writes(volume& v, which_slots which, write_stamp start, slot_names& names, u32 count,
                   batch& writes) {
   for (u32 i = 0; i < count; ++i) {
     slot* s = find_slot(names[i].dev, names[i].block);
-    if (!s || !is_wanted(*s, which, start)) continue;  // the start of another write slept
-    // The region is memory like any other; what was sealed must be what goes out.
+    if (!s || !is_wanted(*s, which, start))
+      continue;  // gone or written during the sleep of another start
+    // At a replay the content must still be the one that was sealed: the region may have been
+    // damaged.
     kassert(v.state != volume_state::replay || s->checksum == crc32c(s->bytes()));
     s->state = slot_state::rewriting;
     story::tell(story::event::queued, s->dev, s->block, s->number);
@@ -47,24 +52,30 @@ void start_writes(volume& v, which_slots which, write_stamp start, slot_names& n
 }
 
 void settle_success(volume& v, slot& s) {
-  if (s.state != slot_state::rewriting) return;  // it was changed meanwhile: the cache writes it
+  if (s.state != slot_state::rewriting) return;  // changed meanwhile: the cache writes it
   s.state = slot_state::written;
   s.written = v.last_stamp;
 }
 
-// `sent`: the device may have seen the write, which leaves the sectors torn, also when the cache
-// has written the block meanwhile. Otherwise all is as it was.
+// The state of a slot before its write was started: nothing of the write was sent.
+slot_state state_before(const slot& s) {
+  if (s.torn) return slot_state::lost;
+  return s.written == write_stamp{} ? slot_state::held : slot_state::written;
+}
+
+// A write failed. If it was `sent`, the device may have executed it in part: the sectors are torn,
+// also when the cache has written the block meanwhile, and the slot is lost. A slot that was
+// changed meanwhile (held, issued) is written by the cache anyway.
 void settle_failure(volume& v, slot& s, bool sent) {
   if (sent && (s.state == slot_state::rewriting || s.state == slot_state::written)) {
     lose_written(s);
     v.rewrite_due = true;
   } else if (s.state == slot_state::rewriting) {
-    s.state = s.torn                       ? slot_state::lost
-              : s.written == write_stamp{} ? slot_state::held
-                                           : slot_state::written;
+    s.state = state_before(s);
   }
 }
 
+// Sets the state of a slot after its write, if it still exists.
 void settle(volume& v, const slot_name& name, result<void> outcome, bool sent) {
   const u32 detail = outcome ? 0 : static_cast<u32>(outcome.error());
   story::tell(outcome ? story::event::written : story::event::failed, name.dev, name.block, detail);

@@ -1,4 +1,4 @@
-// write_set: slots go to the device straight from the region, past the cache.
+// write_set: writes slots to the device from the region, without the cache.
 #pragma once
 
 #include "drivers/block/block_device.h"
@@ -9,8 +9,10 @@ namespace checkpoint {
 
 enum class which_slots : u8 { all, lost };
 
-// Writes slots many at a time, and waits. Each slot's state goes the usual way: issued, then
-// written, or lost again. Sleeps. Errors: the first that a write met.
+// Writes the slots of the volume's set (all, or those in state lost) to the device, a batch at a
+// time, and waits for each batch. A slot is rewriting meanwhile, then written, or after an error
+// lost. Ends with the first batch that has an error. Sleeps, uninterruptibly. Errors: the first
+// error of a write.
 result<void> write_set(volume& v, block_device& device, which_slots which);
 
 }  // namespace checkpoint

@@ -1,5 +1,5 @@
-// /dev/ckpt and /dev/disks: what is known of the sticks, a line each; and the commands of `ckpt`,
-// which are written to the former.
+// /dev/ckpt and /dev/disks: one line for each stick or partition. The commands of `ckpt` are
+// written to /dev/ckpt.
 #pragma once
 
 #include <string_view>
@@ -9,16 +9,17 @@
 
 namespace checkpoint {
 
-// Registers both. Called once at boot.
+// Registers both files. Called once at boot. Never sleeps.
 void info_files_init();
 
 // The text of /dev/ckpt: one line per volume. Never sleeps.
 void print_volumes(text_sink& out);
 // The text of /dev/disks, for lsblk: one line per disk and partition. Never sleeps.
 void print_disks(text_sink& out);
-// One command of `ckpt`: "hold N", "io_wait N" (seconds), "drop sda", "force sda". Sleeps.
-// Errors: einval for a command that is none, enxio for a volume that is none, ebusy when its stick
-// is in place (drop, force), enomedium (force) when no stick is there to be forced.
+// One command of `ckpt`: "hold N", "io_wait N" (seconds), "drop sda", "force sda". Sleeps. Errors:
+// einval for an unknown command or a wrong number, enxio for an unknown volume, ebusy when its
+// stick is not missing (drop, force), enomedium when no stick was refused (force); eio, erofs,
+// enodev when the replay fails (force).
 result<void> execute_command(std::string_view line);
 
 }  // namespace checkpoint

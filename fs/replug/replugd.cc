@@ -26,16 +26,17 @@ using checkpoint::volume_state;
 
 constexpr duration REMIND_EVERY = 60_s;
 
-// A few sticks, in the order in which they came. Whoever puts one in holds a reference to it.
+// A few sticks, in the order of their arrival. The caller of add has taken a reference for the
+// list; after remove or take_first the caller has that reference.
 class stick_list {
  public:
   bool full() const { return count_ == sticks_.size(); }
   bool empty() const { return count_ == 0; }
-  // Counted anew at every step of a loop that sleeps: the list changes meanwhile.
+  // To be called in each step of a loop that sleeps, as the list changes meanwhile.
   u32 size() const { return count_; }
   block_device* operator[](u32 index) const { return sticks_[index]; }
   void add(block_device& device) { sticks_[count_++] = &device; }
-  // Whether it was there.
+  // Whether the stick was in the list.
   bool remove(block_device& device) {
     const auto end = std::remove(sticks_.begin(), sticks_.begin() + count_, &device);
     return std::exchange(count_, static_cast<u32>(end - sticks_.begin())) != count_;
@@ -51,8 +52,8 @@ class stick_list {
   u32 count_ = 0;
 };
 
-constinit stick_list arrivals{};  // nobody has looked at them yet
-constinit stick_list twins{};     // plugged in without a name: they cannot be told apart
+constinit stick_list arrivals{};  // the task has not handled them yet
+constinit stick_list twins{};     // plugged in without a name: alike to the byte
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
@@ -62,7 +63,8 @@ void arrived(block_device& device) {
   wake_up(work);
 }
 
-// One of those that are alike was pulled: perhaps the others can be told apart now.
+// One of the twins was pulled: the others are handled as arrivals once more, as now one may be
+// alone.
 void twin_left(block_device& device) {
   if (!twins.remove(device)) return;
   device.drop();
@@ -81,16 +83,16 @@ void left(block_device& device) {
   wake_up(work);
 }
 
-// Compares the stick with what the volume, whose state is `verify`, must find on it. On any doubt
-// nothing changes.
+// Verifies the stick for a volume whose state is `verify`, and adds the verdict to the story. An
+// error means no verdict.
 result<verdict> look_at(const volume& v, block_device& device) {
   const result<verdict> outcome = checkpoint::verify(v, device);
   if (outcome) story::tell_stick(story::event::verified, v.disk, static_cast<u32>(*outcome));
   return outcome;
 }
 
-// Whether another stick that is plugged in or has just arrived is, to the byte, the missed one as
-// well. Then there is no telling which of the two to write to (row 7): neither is.
+// Whether another stick that is plugged in or has just arrived is verified as the missing one too.
+// Then neither of the two is written to, as nothing tells which is the right one (row 7).
 bool has_twin(volume& v, const block_device& device, const partition_table& partitions) {
   const auto is_twin = [&](block_device* other) {
     if (!other || other == &device || other->gone()) return false;
@@ -122,15 +124,16 @@ void refuse(volume& v, block_device& device) {
   checkpoint::report_conflict(v, device);
 }
 
-// Writes to the stick what is held for it, and tells.
+// Writes the held blocks to the stick and reports the return.
 result<void> replay_to(volume& v, block_device& device) {
   const checkpoint::replay_summary summary = TRY(checkpoint::replay(v, device));
   checkpoint::report_return(v, summary.blocks, summary.took);
   return {};
 }
 
-// This stick is the missed one, unchanged.
-void welcome(volume& v, block_device& device, const partition_table& partitions) {
+// The stick is the missing one, unchanged: replays to it, unless it is write-protected or has a
+// twin.
+void take_back(volume& v, block_device& device, const partition_table& partitions) {
   if (device.write_protected && checkpoint::held_blocks(v) > 0)
     return printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
   if (has_twin(v, device, partitions)) return refuse_twin(v, device);
@@ -139,33 +142,33 @@ void welcome(volume& v, block_device& device, const partition_table& partitions)
            disk_name(v.disk).data());
 }
 
-// A stick with the missed one's serial number that cannot be it: its owner will wonder.
+// Reports a stick that has the missing one's serial number and cannot be it, as may_be() said.
 void tell_lookalike(const volume& v, const block_device& device) {
   if (device.identity.serial != v.identity.serial) return;
   const bool other_size = device.identity.sectors != v.identity.sectors;
   checkpoint::report_stranger(v, device, other_size ? "capacity differs" : "description differs");
 }
 
-// A missed volume that the stick belongs to, but was changed elsewhere. It stays in `verify` until
-// the stick has been compared with the others too.
+// The first missing volume whose stick this is, changed elsewhere. Its state stays `verify` until
+// the stick has been compared with the other missing volumes too: one may match unchanged.
 struct changed_elsewhere {
   volume* which = nullptr;
   std::optional<checkpoint::verification> verifying;
 };
 
 enum class finding : u8 {
-  unrelated,  // look on
-  settled,    // what becomes of the stick is decided
+  undecided,  // compare with the next missing volume
+  settled,    // nothing more is to be done with the stick
 };
 
-// Compares the stick with one volume that is missed.
+// Compares the stick with one missing volume. Settled: it was taken back, or it cannot be read.
 finding compare_with(volume& v, block_device& device, const partition_table& partitions,
                      changed_elsewhere& changed) {
   checkpoint::verification verifying(v);
   const result<verdict> outcome = look_at(v, device);
-  if (!outcome) return finding::settled;  // it cannot be read
+  if (!outcome) return finding::settled;  // the stick cannot be read, or no memory
   switch (*outcome) {
-    case verdict::same: welcome(v, device, partitions); return finding::settled;
+    case verdict::same: take_back(v, device, partitions); return finding::settled;
     case verdict::different: checkpoint::report_stranger(v, device, "content differs"); break;
     case verdict::modified:
       if (changed.which) break;
@@ -173,11 +176,12 @@ finding compare_with(volume& v, block_device& device, const partition_table& par
       changed.verifying.emplace(std::move(verifying));
       break;
   }
-  return finding::unrelated;
+  return finding::undecided;
 }
 
-// Compares the stick with every volume that is missed. Whether that settled what becomes of it: it
-// is one of them, or one of them changed elsewhere; or it could not be read.
+// Compares the stick with every missing volume. True: the stick is settled, as it is one of them,
+// or one of them changed elsewhere and refused, or could not be read, or was pulled. False: it is a
+// new stick.
 bool settle_return(block_device& device, const partition_table& partitions) {
   changed_elsewhere changed;
   for (volume& v : checkpoint::all_volumes()) {
@@ -187,7 +191,7 @@ bool settle_return(block_device& device, const partition_table& partitions) {
     else if (compare_with(v, device, partitions, changed) == finding::settled)
       return true;
   }
-  if (device.gone()) return true;  // its leaving has been dealt with: nothing may refer to it now
+  if (device.gone()) return true;  // left() has run already: no reference to it may be stored
   if (changed.which) refuse(*changed.which, device);
   return changed.which != nullptr;
 }
@@ -214,8 +218,8 @@ void look_at_arrival(block_device& device) {
     printk("No name is free for another stick\n");
 }
 
-// Reminds of missing sticks and gives up those whose time is over. Expiry and return are one race,
-// and this task runs both sides of it.
+// Reports missing sticks and gives up those whose `hold` is over. Expiry and return cannot race:
+// this one task handles both.
 void look_at_clock() {
   for (volume& v : checkpoint::all_volumes()) {
     if (!checkpoint::is_missing(v)) continue;

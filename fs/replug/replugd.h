@@ -1,24 +1,24 @@
-// replugd: sticks come and go. The one listener of media_event, and the task `replugd` that looks
-// at what arrived: is it one that is missed (verify, replay), or a new one (a name)? It also keeps
-// the time: the reminders, and the end of `hold`.
+// replugd: handles the arrival and the removal of sticks. It is the listener of media_event. The
+// task `replugd` compares each stick that arrives with the missing ones: a missing one is verified
+// and replayed, any other gets a name. The task also prints the reminders and ends `hold`.
 #pragma once
 
 #include "fs/checkpoint/volume.h"
 #include "lib/result.h"
 
-// Starts the task and listens; tells the checkpoint whom it may ask upward. Called once at boot,
-// before any driver.
+// Registers the checkpoint's listener and the media listener, and starts the task. Called once at
+// boot, before any driver.
 void replugd_init();
 
 namespace checkpoint {
 
-// hold= or io_wait= was set anew: the task computes its deadlines again.
+// `hold` or `io_wait` was changed: the task computes its deadlines again. Never sleeps.
 void times_changed();
 
-// ckpt drop: gives up what is held for an absent stick; one that was refused becomes a stick of its
-// own. ckpt force: writes what is held to the stick that was refused, though it was changed
-// elsewhere. Both sleep. Errors: ebusy when the stick is in place, enomedium (force) when none was
-// refused.
+// ckpt drop: gives up the held blocks of a missing stick; a stick that was refused is announced
+// again as an arrival. Never sleeps. ckpt force: writes the held blocks to the stick that was
+// refused, although it was changed elsewhere. Sleeps. Errors: ebusy when the stick is not missing;
+// force: enomedium when none was refused, and replay's errors.
 result<void> drop_volume(volume& v);
 result<void> force_volume(volume& v);
 

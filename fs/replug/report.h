@@ -1,4 +1,4 @@
-// What people are told on the console, as it happens.
+// The messages of the console about sticks. Nothing here sleeps.
 #pragma once
 
 #include <array>
@@ -7,22 +7,25 @@
 
 namespace checkpoint {
 
-// "Replug …": the stick is missed. Says how many blocks wait for it and how long they are kept.
+// "Replug …": the stick is missing; how many blocks are held for it, and how long.
 void report_missed(const volume& v);
+// The stick is back: `blocks` blocks were written in the time `took`.
 void report_return(const volume& v, u32 blocks, duration took);
-// The set is given up: the files that lose data, by name.
+// The set is given up: how many blocks, and each file that loses data. Call it before the set is
+// freed.
 void report_loss(const volume& v);
 // The machine is not switched off because of this volume: why, and the files that would lose data,
 // by name.
 void report_waiting(const volume& v);
-// The missed stick is back, but was changed elsewhere: it is refused.
+// The missing stick is back, but was changed elsewhere: it is refused.
 void report_conflict(const volume& v, const block_device& device);
-// A stick that looks like the missed one is another one; `difference` ends "its …".
+// `device` resembles the missing stick, but is another one; `difference` completes "its …".
 void report_stranger(const volume& v, const block_device& device, const char* difference);
 
-// `"BACKUP" (serial AB12)`: what stands on the stick, as far as it says.
+// `"BACKUP" (serial AB12)`: product name ("USB stick" if it has none) and serial number, if it has
+// one.
 std::array<char, 112> describe(const media_identity& identity);
-// Until the volume is given up, rounded up; -1 while nothing waits for it.
+// Seconds until the volume is given up, rounded up; -1 while it has no deadline (expires_at).
 i64 seconds_left(const volume& v);
 
 }  // namespace checkpoint

@@ -28,7 +28,7 @@ std::span<byte> take_pages(size_t size) {
 
 using block_bytes = std::span<const byte, BLOCK_SIZE>;
 
-// What one block of the medium must be, and how to tell.
+// A block of the medium that is compared.
 struct expectation {
   dev_id dev;
   block_nr block;
@@ -49,7 +49,7 @@ class examination {
     return count_ == BLOCKS ? finish() : result<void>{};
   }
 
-  // Reads and judges what has been added. Sleeps.
+  // Reads the blocks that were added and judges each. Sleeps. Errors: a read failed.
   result<void> finish() {
     batch reads(device_);
     for (u32 i = 0; i < count_; ++i)
@@ -84,7 +84,7 @@ verdict judge_buffer(const expectation& e, block_bytes medium) {
   const buffer_head& bh = buffer_at(e.index);
   if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block) return verdict::same;
   const block_bytes ours(bh.b_data, BLOCK_SIZE);
-  if (shadowed(e.dev, e.block)) return verdict::same;  // its slot knows better
+  if (shadowed(e.dev, e.block)) return verdict::same;  // verify_set compares it
   return std::memcmp(ours.data(), medium.data(), BLOCK_SIZE) == 0 ? verdict::same
                                                                   : verdict::modified;
 }
@@ -111,7 +111,8 @@ void collect_mounted(void* context, dev_id dev) {
   if (list.count < list.devices.size()) list.devices[list.count++] = dev;
 }
 
-// The geometry of a mounted file system tells sticks apart, whatever was in flight at the pull.
+// Compares the geometry of each mounted file system. It is never written while mounted, so a
+// difference means another stick.
 result<verdict> verify_geometry(const volume& v, block_device& device, byte* scratch) {
   mounted_list mounted{};
   for_each_mounted(v.disk, &mounted, collect_mounted);
@@ -124,7 +125,7 @@ result<verdict> verify_geometry(const volume& v, block_device& device, byte* scr
   return e.result_so_far();
 }
 
-// What the buffers still hold of this disk: those in use, and metadata.
+// Compares the buffers of this disk that are uptodate: those in use, and metadata.
 result<verdict> verify_buffers(const volume& v, block_device& device, byte* scratch) {
   examination e(v, device, scratch, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
@@ -136,7 +137,7 @@ result<verdict> verify_buffers(const volume& v, block_device& device, byte* scra
   return e.result_so_far();
 }
 
-// The sealed set. It cannot grow here, and nothing leaves it: the state is `verify`.
+// Compares the sealed set. No slot is added or freed meanwhile, as the state is `verify`.
 result<verdict> verify_set(const volume& v, block_device& device, byte* scratch) {
   examination e(v, device, scratch, judge_slot);
   for (const slot& s : v.set) TRY(e.add({s.dev, s.block, 0}));
@@ -144,7 +145,7 @@ result<verdict> verify_set(const volume& v, block_device& device, byte* scratch)
   return e.result_so_far();
 }
 
-// An inode in memory as it must stand on the medium.
+// An inode in memory, as the medium must have it.
 struct expected_inode {
   dev_id dev;
   block_nr block;

@@ -1,5 +1,6 @@
-// verify: is the medium that arrived the one that is missed, and unchanged? By content, never by
-// its port, and by its descriptors only to say no (rules 5 and 11). Nothing is written to it here.
+// verify: whether a medium that arrived is the missing one, and unchanged. The content decides,
+// never the port; descriptors can only prove that it is another one (rules 5 and 11). Nothing is
+// written to it here.
 #pragma once
 
 #include <span>
@@ -10,9 +11,9 @@
 namespace checkpoint {
 
 enum class verdict : u8 {
-  same,       // every sector is what it was, or what was on its way
-  modified,   // this stick, but changed by somebody else meanwhile: a conflict
-  different,  // another stick, whatever its serial number says
+  same,       // each compared sector has a content that our own writes can have left
+  modified,   // this stick, but changed elsewhere meanwhile: a conflict
+  different,  // another stick: the geometry of a mounted file system differs
 };
 
 // Takes the memory that looking at an arrival needs, so that a stick that comes back does not
@@ -21,10 +22,11 @@ void reserve_verify_memory();
 // The part of it that blocks are read into: for the task replugd, between two verifications.
 std::span<byte> verify_memory();
 
-// Whether the descriptors leave it possible that this is the volume's medium. Never sleeps.
+// Whether identity and partition table are those of the volume's medium. Never sleeps.
 bool may_be(const volume& v, const block_device& device, const partition_table& partitions);
 
-// Reads the medium and judges. Sleeps. Errors: eio, enodev: no verdict.
+// Reads the medium and compares. Clean buffers that are no metadata are dropped first. The volume's
+// state is verify. Sleeps, uninterruptibly. Errors: eio, enodev; then there is no verdict.
 result<verdict> verify(const volume& v, block_device& device);
 
 }  // namespace checkpoint

@@ -35,7 +35,7 @@ only in its cache. A slot is free when a flush has made it durable."""
     def run(self, arguments):
         wanted = [dev_number(word) for word in arguments]
         total, free = int(variable("checkpoint::nr_slots")), variable("checkpoint::free_slots")
-        reserved = int(variable("checkpoint::reserved"))
+        reserved = int(variable("checkpoint::promised"))
         say(f"region: {total} slots, {total - int(free['size_'])} in use, {reserved} promised to "
             "operations")
         for volume in volumes():
