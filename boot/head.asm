@@ -85,7 +85,7 @@ old_processor:  db "Replug needs a Pentium Pro or newer: a processor with PSE an
 section .text
 in_higher_half:
   mov esp, boot_stack + BOOT_STACK_SIZE
-  mov dword [kernel_page_directory], 0  ; address 0 is nobody's again
+  mov dword [kernel_page_directory], 0  ; address 0 is not mapped any more
   mov eax, cr3
   mov cr3, eax
   xor ebp, ebp                          ; backtraces end here

@@ -9,7 +9,7 @@
 
 namespace {
 
-// What the interrupted program must find again. The segment registers are the same for all.
+// The registers that sigreturn restores. The segment registers are the same in all programs.
 struct saved_registers {
   u32 edi, esi, ebp, ebx, edx, ecx, eax, eip, eflags, esp;
 };
@@ -77,7 +77,7 @@ result<void> pop_signal_frame(trap_frame& registers) {
   return {};
 }
 
-// What eax was is what the call "returns". A frame that is not there ends the process.
+// The saved eax is what the call "returns". A frame that cannot be read ends the process.
 result<u32> sys_sigreturn() {
   trap_frame& registers = *current->user_registers;
   if (!pop_signal_frame(registers)) {
