@@ -1,4 +1,4 @@
-// What time it is.
+// The time.
 #pragma once
 
 #include "lib/time.h"

@@ -1,5 +1,4 @@
-// printk: messages of the kernel. The text goes to every console and into the ring that `dmesg`
-// reads.
+// printk: the kernel's messages. Text goes to every console and into the ring that `dmesg` reads.
 #pragma once
 
 // Never sleeps; callable from interrupt handlers. For the conversions see lib/format.h.

@@ -9,10 +9,10 @@ constexpr u32 PAGE_SIZE = 4096;
 
 // `count` contiguous, zeroed pages, or an empty span when memory is short. Never sleeps.
 std::span<byte> allocate_pages(u32 count);
-// The same without the zeroing, which takes long for much memory: the caller writes before it
-// reads.
+// The same without the zeroing, which takes long for much memory: the caller must write these pages
+// before it reads them.
 std::span<byte> allocate_unset_pages(u32 count);
-// Gives back what one such call returned.
+// Gives back all the pages that one of these calls has returned.
 void free_pages(std::span<byte> pages);
 
 // Pages not in use now, and all there are.

@@ -1,4 +1,4 @@
-// The processor's page tables: the few instructions that mm/ cannot say in C++.
+// The processor's page tables: the few instructions that C++ cannot express.
 #pragma once
 
 #include "lib/types.h"

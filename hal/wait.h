@@ -1,13 +1,13 @@
 // Sleeping and waking, with deadlines.
 //
-// Rules: a task sleeps on a wait_queue until the queue is woken, the deadline passes, or (the
-// interruptible kind) a signal arrives. After every sleep everything may have changed: callers loop
-// and test again, visibly, as in the book. A test of something that an interrupt handler changes
-// and the sleep that follows stand together under one irq_guard.
+// Rules: a task sleeps on a wait_queue until another task or an interrupt handler wakes the queue,
+// the deadline passes, or (the interruptible kind) a signal arrives. After every sleep everything
+// may have changed: callers loop and test again, visibly, as in the book. A test of something that
+// an interrupt handler changes and the sleep that follows stand together under one irq_guard.
 //
-// Where this differs from the book: 0.11 threads its queue through the sleepers' stacks, which
-// leaves no way to wake one at a deadline. Here the queue is a list; wake_up wakes all, latest
-// sleeper first, which is the order the book shows.
+// Difference from the book: in 0.11 each sleeper's stack holds a pointer to the next one, so a
+// single sleeper cannot be woken at a deadline. Here the queue is a list; wake_up wakes all, latest
+// sleeper first, in the book's order.
 #pragma once
 
 #include "lib/intrusive_list.h"
@@ -35,5 +35,5 @@ wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline = never);
 // Wakes every sleeper of the queue. Never sleeps; callable from interrupt handlers.
 void wake_up(wait_queue& queue);
 
-// Sleeps for `time`, whatever happens.
+// Sleeps for `time`; neither a wake-up nor a signal ends it.
 void sleep_for(duration time);

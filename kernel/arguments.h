@@ -29,7 +29,7 @@ class argument_block {
   result<void> add_arguments(u32 vector, u32 first = 0);
   result<void> add_environments(u32 vector);
 
-  // Bytes that the whole needs on the stack.
+  // Bytes that all texts and pointers need on the stack.
   u32 stack_size() const;
   // Builds it in the current address space so that it ends at `top`: argc, argv, null, envp, null
   // and an empty auxiliary vector (System V i386 ABI, 3-28). Returns the stack pointer. Errors:

@@ -13,7 +13,8 @@ constexpr u16 ET_EXEC = 2, EM_386 = 3;
 constexpr u32 PT_LOAD = 1, PT_INTERP = 3, PF_W = 2;
 constexpr u16 MAX_HEADERS = 16;
 
-// Programs live between the first page, so that a null pointer is nobody's, and the stack.
+// A program lies behind the first page, so that a null pointer points to no memory, and in front of
+// the stack.
 constexpr u64 LOWEST = PAGE_SIZE, HIGHEST = USER_STACK_TOP - USER_STACK_MAX;
 
 constexpr u32 page_down(u32 address) { return address & ~(PAGE_SIZE - 1); }

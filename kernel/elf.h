@@ -1,7 +1,7 @@
 // elf: static i386 programs as they stand in a file (System V ABI, chapters 4 and 5).
 //
-// Whoever wrote the file is not trusted: every number in it is checked before it is used, and a
-// file with a bad one is no program (enoexec).
+// The file is not trusted: every number in it is checked before it is used, and a file with a bad
+// number is no program (enoexec).
 #pragma once
 
 #include <array>
@@ -13,7 +13,8 @@
 
 constexpr u32 MAX_SEGMENTS = 8;
 
-// A program's areas, read from its file at the first touch, and where it begins.
+// A program's areas, whose pages are read from its file at the first access, and the address of its
+// first instruction.
 struct elf_image {
   u32 entry = 0;
   u32 end = 0;  // of the data: the heap begins on the next page

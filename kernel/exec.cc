@@ -46,7 +46,7 @@ result<void> read_script_line(m_inode& file, script_line& script) {
   return {};
 }
 
-// What shall run: the program's inode, and the name it goes by.
+// The program that shall run: its inode, and the name that `ps` shows.
 struct program {
   inode_ref inode;
   std::array<char, 16> name{};
@@ -90,8 +90,8 @@ void use_space(address_space* space) {
     address_space::activate_kernel();
 }
 
-// The new program's memory, with its stack built; the process is in it when this succeeds, and
-// gets its old one back when not. Returns the stack pointer.
+// Makes the new program's address space and builds its stack. On success the process has this space
+// and the old one is gone; on failure the process keeps the old one. Returns the stack pointer.
 result<u32> build_space(const elf_image& image, const argument_block& arguments) {
   address_space* const old = current->space;
   address_space* const space = TRY(address_space::create());
@@ -107,7 +107,7 @@ result<u32> build_space(const elf_image& image, const argument_block& arguments)
   return stack;
 }
 
-// The point of no return is build_space's success.
+// When build_space has succeeded there is no way back to the old program.
 result<trap_frame> load(program wanted, const argument_block& arguments) {
   const elf_image image = TRY(read_elf(*wanted.inode));
   const u32 stack = TRY(build_space(image, arguments));

@@ -1,4 +1,4 @@
-// exec: a process goes on as another program.
+// exec: a process changes its program.
 #pragma once
 
 #include <string_view>

@@ -1,8 +1,9 @@
-// exit, waitpid and kill (the book's exit.c): how a process ends, and who is told.
+// exit, waitpid and kill (the book's exit.c): how a process ends, and how its father learns of it.
 //
 // A dead process stays in the task array as a zombie, with its number and its exit code, until its
-// father has asked for them; fatherless ones belong to process 1. Exit codes have the traditional
-// form: the value of exit() in bits 8 to 15, or the signal that killed it in the low ones.
+// father has asked for them; a process without a father belongs to process 1. Exit codes have the
+// traditional form: the value of exit() in bits 8 to 15, or the signal that killed it in the low
+// ones.
 #include "drivers/char/tty.h"
 #include "hal/log.h"
 #include "hal/panic.h"
@@ -37,8 +38,8 @@ void reparent_children(task_struct& dead) {
 
 namespace {
 
-// Whether nobody who could continue a stopped member is left: a father in the same session, but in
-// another group (POSIX).
+// A group is orphaned when no member has a father in the same session but in another group: only
+// such a father could continue a stopped member (POSIX). `without` does not count as a member.
 bool orphaned(int pgrp, const task_struct& without) {
   for (const task_struct* t : task) {
     if (!t || t == &without || t->pgrp != pgrp || t->state == task_state::zombie || !t->father)
@@ -49,14 +50,15 @@ bool orphaned(int pgrp, const task_struct& without) {
   return true;
 }
 
-// Process 1 is nobody's job: it stops for the end of the machine alone (sys_reboot.cc).
+// Process 1 does not count: it is stopped only at the end of the machine (sys_reboot.cc).
 bool has_stopped(int pgrp) {
   for (const task_struct* t : task)
     if (t && t->pgrp == pgrp && t->state == task_state::stopped && t->pid != 1) return true;
   return false;
 }
 
-// Stopped processes that lose the last one who could continue them are told so and go on.
+// When `dead` was the last process that could continue stopped processes, those get SIGHUP and
+// SIGCONT (POSIX).
 void release_orphaned_groups(task_struct& dead) {
   for (const task_struct* t : task) {
     const bool concerned = t && (t == &dead || t->father == &dead);
@@ -68,8 +70,8 @@ void release_orphaned_groups(task_struct& dead) {
 
 }  // namespace
 
-// It may sleep, so no signal shall disturb it any more; what its files have to say is heard by
-// nobody.
+// It may sleep, so all signals are blocked first. Errors of closing files have no receiver any
+// more.
 void give_everything_back() {
   current->alarm = never;
   current->blocked = ~u32{0};
@@ -83,7 +85,7 @@ void give_everything_back() {
   current->executable = {};
 }
 
-// `code` is the whole status. Process 1 never ends; it is begun again.
+// `code` is the whole status. Process 1 does not end: it is begun again.
 void do_exit(u32 code) {
   kassert(current != task[0]);
   if (current->pid == 1) restart_init(code);
@@ -102,7 +104,7 @@ result<void> sys_exit(u32 code) { do_exit((code & 0xFF) << 8); }
 
 namespace {
 
-// The children that waitpid's pid stands for.
+// Whether waitpid's `pid` names this child.
 bool meant(const task_struct& child, int pid) {
   if (pid > 0) return child.pid == pid;
   if (pid == 0) return child.pgrp == current->pgrp;
@@ -110,8 +112,8 @@ bool meant(const task_struct& child, int pid) {
 }
 
 struct found {
-  bool any = false;              // there are such children
-  task_struct* ready = nullptr;  // one that has news
+  bool any = false;              // there is such a child
+  task_struct* ready = nullptr;  // a child that has ended or stopped
 };
 
 found look_for_child(int pid, u32 options) {
@@ -125,7 +127,7 @@ found look_for_child(int pid, u32 options) {
   return result;
 }
 
-// The news is told once: a zombie is gone, a stop is forgotten.
+// The end or the stop is reported once: a zombie is released, a stop is forgotten.
 u32 take_news(task_struct& child) {
   const u32 pid = static_cast<u32>(child.pid);
   if (child.state == task_state::stopped) {
@@ -167,7 +169,7 @@ u32 signal_process(int pid, u32 signal) {
 
 }  // namespace
 
-// Signal 0 only asks whether there is somebody.
+// Signal 0 sends nothing: it only asks whether such a process exists.
 result<void> sys_kill(u32 pid, u32 signal) {
   if (signal >= abi::nsig) return fail(error::einval);
   const int who = static_cast<int>(pid);

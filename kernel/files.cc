@@ -28,7 +28,7 @@ result<u32> install_file(file* opened) {
   return fd;
 }
 
-// The slot is emptied first: close_file may sleep, and the descriptor is closed whatever it says.
+// The slot is emptied first: close_file may sleep, and the descriptor is closed also when it fails.
 result<void> close_descriptor(u32 fd) {
   file* const closing = TRY(file_of(fd));
   current->filp[fd] = nullptr;
@@ -45,5 +45,5 @@ void share_files(const task_struct& from, task_struct& to) {
 void close_files(bool only_marked) {
   for (u32 fd = 0; fd < NR_OPEN; ++fd)
     if (current->filp[fd] && (!only_marked || current->close_on_exec & bit_of(fd)))
-      (void)close_descriptor(fd);  // nobody is left to be told
+      (void)close_descriptor(fd);  // its error has no receiver any more
 }

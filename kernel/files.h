@@ -15,10 +15,11 @@ result<u32> free_descriptor(u32 lowest = 0);
 // Gives an open file a descriptor; on failure the file is closed. Errors: emfile.
 result<u32> install_file(file* opened);
 
-// Empties a descriptor and tells what close_file says: a written file's error is told here, last.
+// Empties a descriptor and returns what close_file returns: the last chance to report an error of
+// an earlier write.
 result<void> close_descriptor(u32 fd);
 
 // For fork: the child shares every open file.
 void share_files(const task_struct& from, task_struct& to);
-// For exit, and for exec with `only_marked`: the close-on-exec ones.
+// Closes all descriptors (exit), or with `only_marked` those that are marked close-on-exec (exec).
 void close_files(bool only_marked);

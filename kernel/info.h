@@ -1,4 +1,4 @@
-// info: what the kernel itself tells about in info files: tasks, memory, and its own messages.
+// info: the kernel's own info files: tasks, memory, and the kernel's messages.
 #pragma once
 
 // Registers them. Called once at boot.

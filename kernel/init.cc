@@ -16,7 +16,7 @@ namespace {
 
 constexpr i32 PROCESS_PRIORITY = 15;  // its children inherit it
 
-// Tries the programs that process 1 can be, and leaves the kernel for the first that is one.
+// Tries the programs that process 1 may run, and leaves the kernel for the first that can be run.
 void try_programs() {
   for (const std::string_view path :
        {boot_option("init").value_or(""), std::string_view("/sbin/init"),
@@ -29,7 +29,7 @@ void try_programs() {
   }
 }
 
-// A root disk without a program is no bug of the kernel's: it goes on, with nobody to talk to.
+// A root disk without a program is no bug of the kernel: the kernel goes on without any program.
 [[noreturn]] void run_program() {
   try_programs();
   printk("There is no program to run.\n");

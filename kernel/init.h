@@ -7,5 +7,5 @@
 // root, starting the drivers that have tasks of their own – and becomes the program /sbin/init.
 void init(void*);
 
-// Process 1 has ended, which must not be: begins it again, a second later.
+// Process 1 has ended, but must always exist: begins it again, a second later.
 [[noreturn]] void restart_init(u32 exit_code);

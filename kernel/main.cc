@@ -1,8 +1,8 @@
 // main: the kernel's beginning (the book's main.c), and the one place that knows every room.
 //
-// Each room is made ready by one call, in the order in which they need each other; what a lower
-// room has to tell a higher one is wired here. Nothing in main may sleep: what does is process 1's
-// (init.cc).
+// One call makes each room ready; a room comes after the rooms that it needs. A lower room that
+// must tell something to a higher one gets the function for it here. Nothing in main may sleep:
+// what sleeps is done by process 1 (init.cc).
 #include "drivers/block/ramdisk.h"
 #include "drivers/char/console.h"
 #include "drivers/char/info_device.h"

@@ -1,4 +1,4 @@
-// hal/log.h: printk writes to the console at once, and into a ring for those who come later.
+// hal/log.h: printk writes to the console at once, and into a ring that can be read later.
 #include "kernel/printk.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ void printk(const char* format, ...) {
   va_end(arguments);
   const std::span<const char> shown(text.data(), std::min(length, text.size() - 1));
   irq_guard masked;
-  // The kernel speaks on a line of its own, not into a prompt or into what somebody types.
+  // A message begins on a line of its own, not behind a prompt or in the middle of typed text.
   if (at_line_start && !console_at_line_start()) console_write({"\n", 1});
   keep(shown);
   console_write(shown);

@@ -73,8 +73,8 @@ void skip_prefixes(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of("NLK"), text.size()));
 }
 
-// The qualified name of a mangled C++ function (Itanium C++ ABI, 5.1.2) without its arguments, as
-// far as it is of the simple form; what is not so at all stays as it is.
+// The qualified name of a mangled C++ function (Itanium C++ ABI, 5.1.2) without its arguments. Only
+// names of the simple form are undone; any other name is given as it is.
 void put_demangled(std::string_view mangled, std::span<char> to) {
   text_sink out(to);
   std::string_view rest = mangled;

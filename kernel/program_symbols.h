@@ -1,6 +1,6 @@
-// Names of a program's functions, from the symbol table of its ELF file, for the backtrace of one
-// that died. The file is not trusted: whatever it says, the search ends and stays inside its
-// bounds.
+// Names of a program's functions, from the symbol table of its ELF file, for the backtrace of a
+// program that was killed by a fault. The file is not trusted: with any content the search ends and
+// stays inside the file.
 #pragma once
 
 #include <array>

@@ -16,7 +16,8 @@ extern "C" byte boot_stack[];
 
 namespace {
 
-constexpr i32 kernel_task_priority = 30;  // drivers' tasks are short and somebody waits for them
+// A driver's task runs shortly, and other tasks wait for it.
+constexpr i32 kernel_task_priority = 30;
 constexpr u32 stack_canary = 0x5AFE57AC;
 
 task_struct idle_task;
@@ -54,7 +55,8 @@ task_struct& most_deserving() {
   return *best;
 }
 
-// New ticks for everybody; who sleeps keeps half of what it saved, and so becomes urgent.
+// New ticks for all tasks. A sleeping task keeps half of its unused ticks, and so gets a higher
+// counter than a task that has used its own.
 void recharge() {
   for_each_task([](task_struct& t) { t.counter = t.counter / 2 + t.priority; });
 }
@@ -83,7 +85,7 @@ int next_pid() {
   return last_pid;
 }
 
-// Kernel tasks have no father who would wait for them.
+// A kernel task has no father that waits for it.
 void release_ended_kernel_tasks() {
   for_each_task([](task_struct& t) {
     if (t.state == task_state::zombie && t.kernel_body && &t != current) release(t);
@@ -213,7 +215,7 @@ wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
 }
 
 void wake_up(wait_queue& queue) {
-  if (queue.waiters.empty()) return;  // only tasks join it, and none does while we look
+  if (queue.waiters.empty()) return;  // only tasks join it, and no other task runs now
   irq_guard masked;
   while (waiter* sleeper = queue.waiters.pop_front()) wake_task(*sleeper->task, wake_reason::woken);
 }

@@ -1,4 +1,4 @@
-// Tasks and the scheduler (the book's sched.c): who runs, who sleeps, for how long.
+// Tasks and the scheduler (the book's sched.c): which task runs, which sleeps, and for how long.
 //
 // One CPU; the kernel is never preempted: a task runs in the kernel until it sleeps or returns to
 // user mode, where do_timer takes the processor away when its counter is used up.
@@ -58,7 +58,7 @@ struct task_struct {
   byte* kernel_stack = nullptr;
   void* stack_pointer = nullptr;  // saved by the switch
   trap_frame* user_registers = nullptr;
-  void (*kernel_body)(void*) = nullptr;  // what a kernel task lives for
+  void (*kernel_body)(void*) = nullptr;  // a kernel task's function
   void* kernel_argument = nullptr;
   u32 user_ticks = 0, system_ticks = 0;
   u32 child_user_ticks = 0, child_system_ticks = 0;  // of the children waited for
@@ -85,11 +85,11 @@ void release(task_struct& t);
 void schedule();
 // Whether another task should have the processor when the current one returns to user mode.
 bool time_slice_is_over();
-// Makes a sleeping task ready, telling it why. Does nothing to one that is awake. For send_signal,
-// which must see that the sleep is an interruptible one.
+// Makes a sleeping task ready; `why` is what its sleep returns. Does nothing when the task is
+// awake. send_signal may call it only for an interruptible sleep.
 void wake_task(task_struct& t, wake_reason why);
 [[noreturn]] void end_kernel_task();
-// What task 0 does for ever: waits for interrupts when nobody else is ready.
+// Task 0's function, without end: waits for interrupts while no other task is ready.
 [[noreturn]] void idle();
 // The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.
 void do_timer(bool user_mode);

@@ -1,9 +1,9 @@
 // Signals (the book, 8.2): sending, the calls that arrange for them, and the default actions.
 // Running a handler on the user's stack is kernel/signal_frame.cc.
 //
-// Differences from 0.11, whose default was to die of everything but SIGCHLD: stop and continue are
-// there, a fault cannot be ignored, process 1 dies of no signal it did not ask for, and a system
-// call that a signal interrupted is begun again where the handler's SA_RESTART wants it.
+// In 0.11 every signal but SIGCHLD ends a process by default. Differences here: there is stop and
+// continue; a fault cannot be ignored; the default action does not end process 1; and a system call
+// that a signal interrupted is begun again when the handler has SA_RESTART.
 #include "kernel/signal.h"
 
 #include "hal/clock.h"
@@ -41,7 +41,7 @@ const abi::sigaction& action_of(const task_struct& t, u32 signal) {
 
 bool valid(u32 signal) { return signal >= 1 && signal < abi::nsig; }
 
-// Process 1 must stay: it dies of nothing by default.
+// Process 1 must always exist: the default action of a signal does not end it.
 bool ignored(const task_struct& t, u32 signal) {
   const u32 handler = action_of(t, signal).handler;
   if (handler != abi::sig_dfl) return handler == abi::sig_ign;
@@ -105,7 +105,7 @@ void reset_handlers(task_struct& t) {
 
 namespace {
 
-// The father is told and the process rests until SIGCONT or SIGKILL.
+// The father is told, and the process does not run until SIGCONT or SIGKILL.
 void stop(u32 signal) {
   current->exit_code = signal << 8 | 0x7F;
   current->state = task_state::stopped;
@@ -130,7 +130,7 @@ u32 take_signal() {
 
 constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
 
-// The call that was interrupted: begun again, or -eintr as it stands.
+// The system call that the signal interrupted is begun again, or returns -eintr.
 void settle_interrupted_call(trap_frame& registers, bool restart) {
   const u32 call = std::exchange(current->interrupted_call, 0);
   if (!call || !restart || registers.vector != SYSTEM_CALL_VECTOR) return;
@@ -138,7 +138,7 @@ void settle_interrupted_call(trap_frame& registers, bool restart) {
   registers.eip -= 2;  // the length of `int 0x80`
 }
 
-// pause and nanosleep end with a handler, whatever it says.
+// pause and nanosleep are not begun again, whatever flags the handler has.
 bool may_restart(u32 call) {
   return call != static_cast<u32>(abi::syscall::pause) &&
          call != static_cast<u32>(abi::syscall::nanosleep);
@@ -175,7 +175,7 @@ void do_signal(trap_frame& registers) {
 
 namespace {
 
-// A new action for a signal; what it makes ignored is no longer pending.
+// Sets the action of a signal; a pending signal that is ignored from now on is dropped.
 void set_action(u32 signal, abi::sigaction action) {
   action.mask &= ~UNBLOCKABLE;
   action_of(*current, signal) = action;
@@ -186,7 +186,7 @@ bool changeable(u32 signal) { return valid(signal) && !(signal_bit(signal) & UNB
 
 }  // namespace
 
-// What eax was is what the call "returns". A frame that is not there ends the process.
+// The saved eax is what the call "returns". A frame that cannot be read ends the process.
 result<u32> sys_sigreturn() {
   trap_frame& registers = *current->user_registers;
   const result<u32> blocked = pop_signal_frame(registers);
@@ -199,8 +199,8 @@ result<u32> sys_sigreturn() {
   return registers.eax;
 }
 
-// System V's manner, as in the book: the action is gone once it has been taken. The result is the
-// earlier handler.
+// As in System V and the book: the action becomes the default again when the handler is called. The
+// result is the earlier handler.
 result<u32> sys_signal(u32 signal, u32 handler, u32 restorer) {
   if (!changeable(signal)) return fail(error::einval);
   const u32 earlier = action_of(*current, signal).handler;
@@ -240,8 +240,8 @@ result<u32> sys_sgetmask() { return current->blocked; }
 
 result<u32> sys_ssetmask(u32 mask) { return std::exchange(current->blocked, mask & ~UNBLOCKABLE); }
 
-// Whatever signal is delivered ends it. The test and the sleep are one step: the signal may come
-// from an interrupt.
+// Any delivered signal ends it. The test and the sleep stand under one irq_guard, because a signal
+// may come from an interrupt handler.
 result<void> sys_pause() {
   const irq_guard masked;
   wait_queue nobody_wakes;
@@ -249,7 +249,7 @@ result<void> sys_pause() {
   return fail(error::eintr);
 }
 
-// Seconds that were left of the earlier alarm, rounded up; 0 takes it away.
+// Returns the seconds that were left of the earlier alarm, rounded up; 0 seconds cancel it.
 result<u32> sys_alarm(u32 seconds_ahead) {
   const instant earlier = current->alarm;
   current->alarm = seconds_ahead ? now() + seconds(seconds_ahead) : never;

@@ -1,7 +1,7 @@
-// signal: what happens to a process out of turn. signal.cc.
+// signal: telling a process of an event at any moment. signal.cc.
 //
 // send_signal (sched.h) marks, do_signal (sched.h) delivers on the way back to user mode. A signal
-// that is ignored when it is sent is forgotten at once, so that it wakes nobody.
+// that is ignored when it is sent is dropped at once and wakes no task.
 #pragma once
 
 #include "kernel/sched.h"
@@ -11,16 +11,17 @@ constexpr u32 signal_bit(u32 signal) { return u32{1} << (signal - 1); }
 // Neither may be caught, blocked or ignored.
 constexpr u32 UNBLOCKABLE = signal_bit(abi::sigkill) | signal_bit(abi::sigstop);
 
-// Delivered even if it is blocked or ignored, and to process 1, too: for a program's own fault,
-// whose instruction would only fault again, and for the end of the machine. The default action
-// then.
+// Sends a signal that takes effect also when it is blocked or ignored, then by its default action,
+// and also in process 1. For a program's fault, which would happen again at once, and for the end
+// of the machine.
 void force_signal(task_struct& to, u32 signal);
 
-// Sends to every process of a group; how many there were. Never sleeps; callable from interrupt
-// handlers.
+// Sends to every process of a group and returns how many processes it has. Never sleeps; callable
+// from interrupt handlers.
 u32 signal_group(int pgrp, u32 signal);
-// The same for everybody but process 1 and the current one.
+// The same for all processes but process 1 and the current one.
 u32 signal_all(u32 signal);
 
-// exec: handlers are gone with the old program; what was ignored stays ignored.
+// exec: the handlers were functions of the old program, so these signals get their default action;
+// ignored signals stay ignored.
 void reset_handlers(task_struct& t);

@@ -6,7 +6,7 @@
 
 namespace {
 
-// What the interrupted program must find again. The segment registers are the same for all.
+// The registers that sigreturn restores. The segment registers are the same in all programs.
 struct saved_registers {
   u32 edi, esi, ebp, ebx, edx, ecx, eax, eip, eflags, esp;
 };

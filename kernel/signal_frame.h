@@ -1,5 +1,5 @@
 // signal_frame: a handler runs on the user's stack as if the program had called it, and sigreturn
-// brings the program back to where it was. i386 Linux's manner: the handler finds its signal as its
+// brings the program back to where it was. As in i386 Linux: the handler finds its signal as its
 // argument and returns into `pop eax; mov eax, sigreturn; int 0x80`, which is the program's own
 // code (sa_restorer) or, without one, stands in the frame itself.
 #pragma once

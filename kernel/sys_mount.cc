@@ -8,7 +8,7 @@ namespace {
 constexpr u32 TYPE_NAME_MAX = 16;
 }  // namespace
 
-// The type is read for its errors alone: there is one file system. The book's mount has no data.
+// There is one type of file system: the type is only checked. The book's mount has no data.
 result<void> sys_mount(u32 device, u32 directory, u32 type, u32 flags, u32) {
   const std::string_view source = TRY(user_path(device));
   const std::string_view target = TRY(user_path(directory));
@@ -24,8 +24,8 @@ result<void> sys_umount2(u32 path, u32 flags) {
 
 result<void> sys_umount(u32 path) { return sys_umount2(path, 0); }
 
-// The book's sys_sync stands in fs/sync.cc; unlike Linux's it tells a write error.
+// The book's sys_sync stands in fs/sync.cc; unlike Linux's it returns a write error.
 result<void> sys_sync_all() { return sys_sync(); }
 
-// fdatasync, too: a MINIX inode is one block at most, not worth a difference.
+// fdatasync too: it would save at most the inode's one block.
 result<void> sys_fsync(u32 fd) { return sync_file(*TRY(file_of(fd))); }

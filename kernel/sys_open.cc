@@ -6,7 +6,7 @@
 #include "kernel/user_memory.h"
 
 // The descriptor is chosen after the file is open: open_file sleeps, and only this process changes
-// its table. A process without a free one is told before anything is created or cut.
+// its table. A process without a free descriptor gets its error before a file is created or cut.
 result<u32> sys_open(u32 path, u32 flags, u32 mode) {
   TRY(free_descriptor());
   const std::string_view name = TRY(user_path(path));
@@ -83,7 +83,7 @@ result<void> sys_pipe(u32 descriptors) {
   return put_user(descriptors, std::array<u32, 2>{*from, *to});
 }
 
-// The command says how many bytes its argument has; a command without any gets none.
+// The size of the argument follows from the command; some commands have none.
 result<u32> sys_ioctl(u32 fd, u32 command, u32 argument) {
   file& f = *TRY(file_of(fd));
   const u32 size = TRY(ioctl_size(f, command));

@@ -1,4 +1,4 @@
-// The system calls about a process itself: its names, its group, its memory.
+// The system calls about a process itself: its numbers, its group, its memory.
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/sys.h"
@@ -29,8 +29,8 @@ bool group_in_session(int pgrp, int session) {
 
 }  // namespace
 
-// A process may move itself and its children, within its session: a group of their own, or one that
-// exists there.
+// A process may move itself and its children into another group of its session: a new group, or a
+// group that exists there.
 result<void> sys_setpgid(u32 pid, u32 pgid) {
   task_struct* const moved = pid ? find_process(static_cast<int>(pid)) : current;
   if (!moved || (moved != current && moved->father != current)) return fail(error::esrch);
@@ -49,7 +49,7 @@ result<u32> sys_setsid() {
   return static_cast<u32>(current->pid);
 }
 
-// As on Linux: the break as it is afterwards, moved or not; the libc tells by comparing.
+// As on Linux: returns the break after the call, moved or not; the libc compares to find out.
 result<u32> sys_brk(u32 address) {
   if (address) (void)current->space->set_break(address);
   return current->space->program_break();

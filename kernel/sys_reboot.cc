@@ -1,4 +1,4 @@
-// The system calls about the machine: its end, and what the kernel has said.
+// The system calls about the machine: its end, and the kernel's messages.
 #include <algorithm>
 #include <utility>
 
@@ -16,7 +16,7 @@
 
 namespace {
 
-// How long processes have to end by themselves, and then to be ended.
+// How long processes may take to end after SIGTERM, and then after SIGKILL.
 constexpr duration GRACE = 200_ms;
 
 bool others_live() {
@@ -25,9 +25,9 @@ bool others_live() {
   return false;
 }
 
-// So that no file stays open: all processes are asked to end, then made to. Process 1 is stopped
-// meanwhile, for it would begin another shell. A process that waits for a stick which is away, and
-// cannot be killed there, is not waited for.
+// Ends all processes, so that no file stays open: SIGTERM first, SIGKILL later. Process 1 is
+// stopped before, because it would begin another shell. A process in an uninterruptible sleep,
+// waiting for a stick that is away, is not waited for.
 void end_other_processes() {
   if (current->pid != 1) force_signal(*find_process(1), abi::sigstop);
   for (const u32 signal : {abi::sigterm, abi::sigkill}) {
@@ -39,8 +39,8 @@ void end_other_processes() {
   current->fs.pwd = current->fs.root.copy();
 }
 
-// The programs were ended and the machine stays on all the same: process 1 is begun again, and with
-// it everything that /etc/rc starts.
+// The machine stays on although the programs were ended: process 1 is begun again, and runs
+// /etc/rc.
 void begin_session_again() {
   printk("Plug the stick in, or give up what waits with `poweroff -f`\n");
   if (current->pid == 1) return;
@@ -92,7 +92,7 @@ result<void> sys_reboot(u32 magic1, u32 magic2, u32 command, u32 flags) {
 }
 
 namespace {
-// What syslog can be asked for, of Linux's many.
+// The types of syslog that exist here, of Linux's many.
 constexpr u32 SYSLOG_READ_ALL = 3, SYSLOG_SIZE = 10;
 constexpr u32 LOG_SIZE = 32768;
 }  // namespace

@@ -58,7 +58,7 @@ result<void> sys_clock_gettime(u32 clock, u32 to) {
   }
 }
 
-// A signal that has a handler ends the sleep; the program learns how much of it was left.
+// A signal that has a handler ends the sleep; `remaining` gets the time that was left.
 result<void> sys_nanosleep(u32 time, u32 remaining) {
   const abi::timespec asked = TRY(get_user<abi::timespec>(time));
   const instant end = now() + TRY(to_duration(asked));

@@ -1,7 +1,7 @@
-// write and read: where the walk through the kernel starts (docs/design.md, "One write, followed").
+// write and read: the first station of a byte on its way to the stick (docs/design.md).
 //
-// A descriptor is an open file, a pointer is checked memory; everything else is the file's own
-// matter: the next station of a byte on its way to the stick is write_open_file in fs/.
+// The descriptor becomes an open file and the pointer checked memory. The next station is
+// write_open_file in fs/read_write.cc.
 #include <algorithm>
 
 #include "kernel/files.h"

@@ -1,7 +1,7 @@
 // The table of system calls and the way into it: see system_call.h.
 //
 // The sys_ functions (sys.h) have the parameters that their call has; `enter` takes as many of them
-// from the registers as a function wants and makes one number of what it returns.
+// from the registers as a function has, and turns its result into one number.
 #include "kernel/system_call.h"
 
 #include <array>
@@ -118,8 +118,8 @@ system_call_function function_of(u32 call) {
   return call < NR_CALLS ? sys_call_table[call] : nullptr;
 }
 
-// Never begun again: close, since the descriptor is gone whatever close says, and sigreturn, whose
-// "result" is another call's.
+// Two calls are never begun again: close, because the descriptor is closed also when close returns
+// an error; and sigreturn, because its result is the eax of the interrupted program.
 bool restartable(u32 call) {
   return call != number(abi::syscall::close) && call != number(abi::syscall::sigreturn);
 }

@@ -13,7 +13,7 @@ result<std::span<byte>> user_span(u32 address, u32 length, bool write) {
   return std::span<byte>(reinterpret_cast<byte*>(address), length);
 }
 
-// Page by page, so that a text which ends just before unmapped memory is as good as any other.
+// Page by page: a text may end just before unmapped memory, which must not be touched.
 result<std::string_view> user_text(u32 address, u32 limit, error too_long) {
   const char* const text = reinterpret_cast<const char*>(address);
   u32 length = 0;

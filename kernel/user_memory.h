@@ -3,8 +3,8 @@
 // - A pointer that a program passes may be anything. These functions check it with verify_area
 //   (the book's name), which also faults the pages in and breaks copy-on-write; a bad one is
 //   efault.
-// - What was checked stays good until the call returns, over sleeps too: nothing is swapped out,
-//   and an address space belongs to one process, which is busy here. So a path need not be copied.
+// - Checked memory stays present until the call returns, over sleeps too: nothing is swapped out,
+//   and an address space belongs to one process, which is in this call. So a path is not copied.
 // - Objects are copied in and out by value, so that no call trusts memory it looks at twice.
 // - All of these may sleep: a page of the program may have to be read from its disk.
 #pragma once

@@ -1,5 +1,5 @@
-// Areas: what belongs where in a process, and so what a fault at an address means. The pages and
-// their tables are memory.cc's, as in the book.
+// Areas: which memory a process has at which address, and so what a fault at an address means. The
+// pages and their tables are in memory.cc, as in the book.
 #include "mm/address_space.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// An address space: what a process sees below KERNEL_BASE. Areas say what belongs where; pages come
-// when they are touched (do_no_page), shared pages are copied when they are written (do_wp_page).
+// An address space: what a process sees below KERNEL_BASE. It consists of areas. A page is made at
+// the first access to it (do_no_page); a shared page is copied at the first write (do_wp_page).
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 #include "lib/types.h"
 #include "mm/layout.h"
 
-// One run of pages with the same story.
+// A run of pages of the same kind and origin.
 struct vm_area {
   u32 start = 0, end = 0;  // page-aligned; end == start: unused
   bool writable = false;
@@ -18,7 +18,7 @@ struct vm_area {
   // Where the pages' content comes from; null: zeros. Fills `page` with what stands at `address`.
   // Sleeps.
   result<void> (*fill)(const vm_area& area, u32 address, std::span<byte> page) = nullptr;
-  void* backing = nullptr;  // fill's: the program's inode
+  void* backing = nullptr;  // for fill: the program's inode
   u32 file_start = 0;       // address that file_offset stands at
   u32 file_offset = 0;
   u32 file_size = 0;  // bytes from the file; zeros behind them
@@ -37,8 +37,8 @@ class address_space {
   static void activate_kernel();
 
   result<void> add_area(const vm_area& area);  // einval for overlaps or kernel addresses, enomem
-  // brk: moves the end of the heap. The first call founds it (exec: behind the program's data).
-  // enomem.
+  // brk: moves the end of the heap. The first call makes the heap (exec: behind the program's
+  // data). enomem.
   result<void> set_break(u32 address);
   u32 program_break() const;
 

@@ -22,7 +22,7 @@ std::optional<u32> buddy_allocator::allocate(u32 count, u32 order_aligned) {
   kassert(count > 0);
   const u32 order = std::max(count == 1 ? 0 : order_for(count), order_aligned);
   const std::optional<u32> first = take(order);
-  if (first) free(*first + count, (1u << order) - count);  // what the power of two had too much
+  if (first) free(*first + count, (1u << order) - count);  // the pages beyond `count`
   return first;
 }
 
@@ -37,7 +37,7 @@ void buddy_allocator::free(u32 first, u32 count) {
   }
 }
 
-// Grows the run with its buddy as long as that is free and whole.
+// Joins the run with its buddy as long as the buddy is free and not split.
 void buddy_allocator::free_one(u32 page, u32 order) {
   kassert(!pages_[page].free);
   free_pages_ += 1u << order;
@@ -51,7 +51,7 @@ void buddy_allocator::free_one(u32 page, u32 order) {
   insert(page, order);
 }
 
-// Takes the smallest run that is large enough and gives back the halves it does not need.
+// Takes the smallest run that is large enough and gives back the halves that are not needed.
 std::optional<u32> buddy_allocator::take(u32 order) {
   u32 found = order;
   while (found <= max_order && runs_[found].empty()) ++found;

@@ -1,7 +1,8 @@
 // The buddy system: runs of 2^n pages, aligned to their size, which split in halves and grow
 // together again with their other half, the buddy (Knuth, The Art of Computer Programming, 2.5).
 //
-// A free run is threaded through its own first bytes; of every page a page_info is kept outside.
+// The list links of a free run stand in its own first bytes; the page_info of every page stands
+// outside.
 // Page numbers count from the memory's start, which is aligned to the largest run.
 #pragma once
 
@@ -28,7 +29,7 @@ class buddy_allocator {
   // The number of the first of `count` contiguous pages. The run is aligned to the power of two
   // that holds it, and to 2^order_aligned pages.
   std::optional<u32> allocate(u32 count, u32 order_aligned = 0);
-  // Gives back `count` pages: any part of what allocate gave out.
+  // Gives back `count` pages: any part of a run that allocate has returned.
   void free(u32 first, u32 count);
 
   u32 free_pages() const { return free_pages_; }

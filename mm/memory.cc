@@ -1,8 +1,8 @@
 // The pages of processes: given when they are touched (do_no_page), shared by fork
 // (copy_page_tables), copied when a sharer writes (do_wp_page). The book's mm/memory.c.
 //
-// A page of a writable area that is mapped read-only is shared, or was: do_wp_page finds out by the
-// page's count. Every present page of the lower half holds one count.
+// A page of a writable area that is mapped read-only is or was shared: the page's count tells
+// do_wp_page which. Every present page of the lower half holds one count.
 #include <cstring>
 #include <new>
 

@@ -1,4 +1,4 @@
-// The machine's pages: who has them (mem_map) and where free ones come from (the buddy system).
+// The machine's pages: their use counts (mem_map), and the free ones (the buddy system).
 #include "mm/page.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ constexpr u32 round_up(u64 address) {
   return static_cast<u32>((address + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
-// head.asm mapped all that could be there. Where no memory is, a wild pointer shall fault.
+// head.asm has mapped the whole range. Where there is no memory, a wrong pointer must fault.
 void unmap_beyond(u32 end) {
   for (u32 at = (end + TABLE_SPAN - 1) / TABLE_SPAN; at < DIRECT_MAP_SIZE / TABLE_SPAN; ++at)
     kernel_page_directory[KERNEL_BASE / TABLE_SPAN + at] = 0;

@@ -36,8 +36,8 @@ result<void> refuse_while_sticks_are_missed() {
 }
 
 // Writes all that is dirty. A stick that is pulled meanwhile is one that is missed from then on.
-result<void> refuse_while_sticks_refuse() {
-  // What fails here stays with its volume, whose flush or absence tells of it.
+result<void> refuse_while_writes_fail() {
+  // An error here is not lost: the volume's flush fails too, or its stick is missed.
   static_cast<void>(sync_inodes(dev_id{}));
   result<void> outcome{};
   for (const volume& v : all_volumes()) {
@@ -60,7 +60,7 @@ void give_up_missed_sticks() {
 
 result<void> ready_for_power_off() {
   TRY(refuse_while_sticks_are_missed());
-  TRY(refuse_while_sticks_refuse());
+  TRY(refuse_while_writes_fail());
   TRY(refuse_while_sticks_are_missed());
   return signal_pending() ? fail(error::eintr) : result<void>{};
 }

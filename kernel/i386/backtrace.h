@@ -1,4 +1,4 @@
-// Who called whom, with names. Stack frames are chained through ebp (-fno-omit-frame-pointer).
+// The chain of calls, with names. Stack frames are chained through ebp (-fno-omit-frame-pointer).
 #pragma once
 
 #include "kernel/i386/trap_frame.h"

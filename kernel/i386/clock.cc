@@ -25,7 +25,7 @@ constexpr u8 read_requests = 0x0A;
 constexpr u8 timer_line = 0;
 
 u64 ticks = 0;
-i64 latest = 0;  // what now() told last
+i64 latest = 0;  // what now() returned last
 u32 boot_date = 0;
 
 bool timer_interrupt(void*) {

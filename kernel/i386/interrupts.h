@@ -6,7 +6,7 @@
 void enable_interrupts();
 void disable_interrupts();
 bool interrupts_are_enabled();
-// Waits for an interrupt, enabling them in the same breath, so that none slips in between.
+// Enables interrupts and waits for one, in one step: none is handled between the two.
 void wait_for_interrupt();
 
 // Programs both 8259s with all lines masked.

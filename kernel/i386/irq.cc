@@ -29,7 +29,8 @@ struct line_state {
 std::array<line_state, lines> line_states;
 u16 masked_lines = 0xFFFF & ~(1 << cascade_line);
 
-// A level line that nobody claims would interrupt for ever; it is masked after so many times.
+// A level-triggered line that no handler claims would interrupt for ever: it is masked after so
+// many interrupts.
 constexpr u32 unclaimed_limit = 10'000;
 
 void write_masks() {
@@ -49,7 +50,7 @@ void make_level_triggered(u8 line) {
   out8(port, static_cast<u8>(in8(port) | 1 << line % lines_each));
 }
 
-// The lowest line of a controller is also raised by noise; then the line is not in service.
+// Noise can raise the lowest line of a controller; then the line is not in service.
 bool is_spurious(u8 line) {
   if (line % lines_each != lines_each - 1) return false;
   const io_port controller = line < lines_each ? master : slave;

@@ -17,7 +17,7 @@ namespace {
 
 bool panicking = false;
 
-// A panic inside a panic says no more: what it prints may be what fails.
+// A panic inside a panic prints nothing: the printing itself may be what failed.
 void begin_panic() {
   disable_interrupts();
   if (panicking) halt();

@@ -33,8 +33,7 @@ date read_date() {
           read_number(reg_month, binary),   2000 + read_number(reg_year, binary)};
 }
 
-// Two equal readings outside an update are a true one. A clock that never stands still is not
-// waited for.
+// Reads until two readings outside an update are equal; after many unequal ones it takes the last.
 date read_stable_date() {
   date last = read_date();
   for (int tries = 0; tries < 1000; ++tries) {

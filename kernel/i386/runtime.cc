@@ -16,7 +16,7 @@ int __cxa_atexit(void (*)(void*), void*, void*) { return 0; }
 
 }  // extern "C"
 
-// A virtual destructor refers to these, though nobody deletes.
+// A virtual destructor refers to these, although nothing is ever deleted.
 void operator delete(void*) noexcept { panic("operator delete was called"); }
 void operator delete(void*, size_t) noexcept { panic("operator delete was called"); }
 

@@ -40,7 +40,7 @@ enter_kernel:
   mov ds, ax
   mov es, ax
   cld
-  test byte [esp + 15 * 4], 3           ; cs: was it a program that was interrupted?
+  test byte [esp + 15 * 4], 3           ; cs: did this come from user mode?
   jz .from_kernel
   xor ebp, ebp                          ; then backtraces of the kernel end here
 .from_kernel:

@@ -65,7 +65,7 @@ u32 fault_address() {
   return address;
 }
 
-// The current program did what it may not do: tells about it when it is going to die.
+// The current program has faulted: prints what it did when the signal is going to end it.
 void fault_of_program(const trap_frame& registers, const char* what, u32 signal, u32 address) {
   const u32 handler = current->sigaction[signal - 1].handler;
   const bool handled = handler != abi::sig_dfl && handler != abi::sig_ign &&
@@ -98,7 +98,7 @@ void handle_page_fault(trap_frame& registers) {
       panic_with_registers("the kernel used an unchecked address", registers);
     }
     switch (outcome.error()) {
-      case error::eintr: break;  // while it waited for its program; the signal is delivered next
+      case error::eintr: break;  // a signal came while the page was read; it is delivered next
       case error::enomem:
         fault_of_program(registers, "out of memory", abi::sigkill, address);
         break;
@@ -139,8 +139,8 @@ extern "C" void handle_trap(trap_frame& registers) {
     handle_exception(registers);
   }
 
-  // Nobody is let into virtual-8086 mode, but QEMU's iret takes a program there that asks for it
-  // (Intel SDM volume 2, IRET: only at privilege level 0). It goes no further.
+  // No program may run in virtual-8086 mode, but QEMU's iret enters it at a program's wish, where
+  // the processor would not (Intel SDM volume 2, IRET: only at privilege level 0). It is ended.
   if (registers.virtual_8086()) force_signal(*current, abi::sigkill);
   if (from_user) return_to_user(registers);
 }

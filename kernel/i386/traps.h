@@ -1,5 +1,5 @@
 // Exceptions, interrupts and system calls, once traps.asm has saved the registers.
 #pragma once
 
-// Inside an interrupt handler: whether it was a program that was interrupted, not the kernel.
+// Inside an interrupt handler: whether the interrupt came from user mode.
 bool interrupted_user_mode();

@@ -1,4 +1,4 @@
-// A dead program's backtrace. Its stack and its file are whatever it made of them.
+// The backtrace of a program that a fault ends. Its stack and its file are not trusted.
 #include "hal/log.h"
 #include "kernel/i386/backtrace.h"
 #include "kernel/program_symbols.h"

@@ -168,7 +168,7 @@ class experiment {
     }
   }
 
-  // What a stick that comes back needs has been reserved at boot: nobody even asks.
+  // What a stick that comes back needs has been reserved at boot: nothing is even asked for.
   void starve() {
     memory().refuse_all();
     fill_task_table();

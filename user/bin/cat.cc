@@ -1,4 +1,4 @@
-// cat: files, or what comes in, one after the other to the output.
+// cat: writes files, or the standard input, to the output, one after the other.
 #include <fcntl.h>
 #include <string.h>
 #include <tool.h>

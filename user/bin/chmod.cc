@@ -1,4 +1,4 @@
-// chmod: changes who may do what with a file.
+// chmod: changes the access rights of files.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

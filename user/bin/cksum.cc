@@ -1,4 +1,4 @@
-// cksum: POSIX's checksum and the length of files: the same number as everywhere.
+// cksum: POSIX's checksum, and the length, of files.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

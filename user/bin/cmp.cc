@@ -1,4 +1,4 @@
-// cmp: whether two files hold the same bytes, and where they first do not.
+// cmp: whether two files hold the same bytes, and where the first difference is.
 #include <stdio.h>
 #include <tool.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// date: what time it is, in UTC.
+// date: the date and the time, in UTC.
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-// dd: copies blocks of bytes between files and devices, from and to any place.
+// dd: copies blocks of bytes between files and devices, from and to any offset.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // grep: the lines in which a pattern is found. Patterns: . any character, [a-z] [^a-z] one of
 // these, X* any number of X, ^ the begin, $ the end, \ takes a character as it is. The matcher is
-// the classic recursive one: it tries, and comes back.
+// the classic recursive one, with backtracking.
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

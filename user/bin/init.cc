@@ -29,7 +29,7 @@ void become_shell(char* const arguments[]) {
   _exit(1);
 }
 
-// Waits for one child, burying the adopted ones that end before it.
+// Waits for one child. Adopted children that end before it are waited for too.
 void wait_for(pid_t child) {
   for (;;) {
     const pid_t ended = wait(nullptr);

@@ -1,4 +1,4 @@
-// pwd: where we are.
+// pwd: prints the current directory.
 #include <stdio.h>
 #include <tool.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // sync: returns when everything written so far is durable, on every device that is there. A stick
-// that was pulled is not waited for, but its owner is told.
+// that was pulled is not waited for; a line is printed for it.
 #include <stdio.h>
 #include <string.h>
 #include <tool.h>
@@ -7,7 +7,7 @@
 
 namespace {
 
-// The volumes that sync(2) had to leave out, as /dev/ckpt tells them.
+// Prints the lines of /dev/ckpt about volumes that sync(2) had to leave out.
 void name_the_absent() {
   FILE* volumes = fopen("/dev/ckpt", "r");
   if (!volumes) return;

@@ -1,4 +1,4 @@
-// tee: writes what comes in to the output and into files too.
+// tee: copies the standard input to the output and into files.
 #include <errno.h>
 #include <fcntl.h>
 #include <tool.h>

@@ -1,4 +1,4 @@
-// touch: gives files the present time; those that are not there come into being, empty.
+// touch: gives files the present time; a file that does not exist is created, empty.
 #include <errno.h>
 #include <fcntl.h>
 #include <tool.h>

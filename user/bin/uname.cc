@@ -1,4 +1,4 @@
-// uname: what this is.
+// uname: prints the system's name.
 #include <stdio.h>
 #include <string.h>
 #include <tool.h>

@@ -1,6 +1,6 @@
 // workload: loads a disk in the ways that `make bench` measures, and says how long each way took.
 //
-// What it prints is read by a program on the host, a line each:
+// A program on the host reads the output, one line for each event:
 //   @B NAME                a phase begins (50 ms of quiet follow, so that nothing older counts)
 //   @E NAME                it ended (50 ms of quiet precede)
 //   M NAME.WHAT VALUE us   what the kernel's clock says
@@ -67,7 +67,7 @@ int open_file(const char* path, int flags) {
   return fd;
 }
 
-// No two blocks that are written are alike.
+// All blocks that are written differ from each other.
 void write_blocks(int fd, unsigned first, unsigned bytes) {
   for (unsigned at = 0; at < bytes; at += BLOCK) {
     const unsigned number = first + at / BLOCK;
@@ -94,7 +94,7 @@ void read_file(phase& p, const char* path, unsigned size) {
   p.note("read_us");
 }
 
-// The first block of a file, again and again.
+// Reads the first block of a file many times.
 void read_again(phase& p, const char* path, unsigned times) {
   const int fd = open_file(path, O_RDONLY);
   while (times--) {
@@ -158,7 +158,7 @@ void append(phase& p, const char* path, unsigned times, unsigned call) {
   p.note("durable_us");
 }
 
-// Each sync finds so many blocks dirty, which stand at the beginning of a file; zero is allowed.
+// Before each sync the first `dirty` blocks of a file are written; zero is allowed.
 void sync_again(phase& p, const char* path, unsigned dirty, unsigned times) {
   const int fd = open_file(path, O_RDWR);
   while (times--) {

@@ -1,4 +1,5 @@
-// Chapter 5, deleting: unlink takes the name away; the file itself goes when nobody has it open.
+// Chapter 5, deleting: unlink takes the name away; the file itself goes when no process has it
+// open.
 //
 // gdb: sys_unlink clears the entry and counts i_nlinks down; here the file is still open, so that
 // reading goes on working. iput, called by close, finds i_nlinks 0: truncate, free_block,

@@ -1,4 +1,4 @@
-// A program's belief about itself.
+// A condition that must be true in a correct program.
 #pragma once
 
 extern "C" [[noreturn]] void assertion_failed(const char* what, const char* file, int line);

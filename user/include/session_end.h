@@ -1,4 +1,4 @@
-// The manners of the programs that end the session: poweroff, reboot.
+// The common part of the programs that end the session: poweroff, reboot.
 #pragma once
 
 // Takes the option -f and asks the kernel for the end. Returns the status to exit with, for the

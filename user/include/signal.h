@@ -28,7 +28,7 @@ struct sigaction {
   sighandler_t sa_handler;
   sigset_t sa_mask;
   uint32_t sa_flags;
-  void (*sa_restorer)();  // the libc's own business
+  void (*sa_restorer)();  // set by the libc
 };
 static_assert(sizeof(struct sigaction) == sizeof(abi::sigaction));
 

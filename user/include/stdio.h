@@ -19,7 +19,7 @@ extern FILE* const stderr;  // flushed after every call
 
 FILE* fopen(const char* path, const char* mode);
 FILE* fdopen(int fd, const char* mode);
-int fclose(FILE* file);  // EOF also when bytes written earlier could not be kept
+int fclose(FILE* file);  // EOF also when bytes written earlier could not be written to the file
 int fflush(FILE* file);  // null: every stream
 int fileno(FILE* file);
 int feof(FILE* file);

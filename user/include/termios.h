@@ -1,4 +1,4 @@
-// The terminal's manners: line by line with echo (canonical), or every key at once.
+// The terminal's modes: line by line with echo (canonical), or every key at once.
 #pragma once
 
 #include <sys/types.h>

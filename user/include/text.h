@@ -1,4 +1,4 @@
-// A piece of text that grows: owns its characters, moves, and is copied only by saying text(other).
+// A piece of text that grows: owns its characters, moves, and is copied only by text(other).
 // A NUL always follows, so that c_str() costs nothing.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The manners that the programs on the root disk share: --help, messages, a checked end.
+// What the programs on the root disk have in common: --help, messages, a checked end.
 //
 //   int main(int argc, char** argv) {
 //     tool::begin(argv, "FILE...\nWrites files to the terminal.");
@@ -8,7 +8,7 @@
 //   }
 //
 // A message reads `name: what: reason`. Everything written is checked: end() closes stdout, so a
-// disk that went away or filled up is told, not swallowed.
+// disk that went away or filled up is reported.
 #pragma once
 
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// Whichever form the program's main has: it may ignore its arguments.
+// A program's main may have parameters or none: it may ignore them.
 int main(int argc, char** argv);
 
 char** environ;

@@ -1,4 +1,4 @@
-// See file_tree.h. What is read of a directory is read before anything in it is changed.
+// See file_tree.h. A directory is read completely before anything in it is changed.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ int copy_file(const char* from, const char* to, mode_t mode) {
     return status;
   }
   int status = tool::copy(source, from, target, to) ? 0 : 1;
-  // What could not be kept of the bytes written may be told only here.
+  // A write error may be reported only here.
   if (close(target) < 0) status = tool::complain(to);
   close(source);
   return status;

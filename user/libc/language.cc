@@ -1,5 +1,5 @@
-// What the C++ language asks of a library: new and delete over malloc (a program that finds no
-// memory ends: there is nothing better to do), and what std::string_view calls on a bad index.
+// The functions that the C++ language needs: new and delete over malloc (without memory the program
+// ends), and the one that std::string_view calls on a bad index.
 #include <stdlib.h>
 #include <tool.h>
 

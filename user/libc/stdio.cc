@@ -1,6 +1,6 @@
 // Buffered files. A stream holds either bytes that were read ahead or bytes that wait to be
-// written, never both. A failed write is remembered, so that fclose tells it even when the failing
-// call's answer was ignored.
+// written, never both. A failed write is kept, so that fclose reports it even when the result of
+// the failing call was ignored.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ void put(FILE* file, const char* from, size_t count) {
   }
 }
 
-// What a stream owes its reader after every call: stderr at once, a terminal after each line.
+// Flushes a stream after a call where that is due: stderr always, a terminal after each line.
 bool settle(FILE* file, const char* text, size_t count) {
   if (file == stderr) return flush(file);
   if (memchr(text, '\n', count) && is_terminal(file)) return flush(file);

@@ -1,5 +1,5 @@
-// Memory and strings, one byte at a time: short before fast. Copying and filling use the string
-// instructions, which are both.
+// Memory and strings, one byte at a time: short code matters more than speed. Copying and filling
+// use the string instructions, which are short and fast.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>

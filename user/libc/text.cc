@@ -1,4 +1,4 @@
-// The parts of text that are more than a line.
+// The functions of text that are longer than a line.
 #include <text.h>
 
 text& text::add(std::string_view more) {

@@ -1,4 +1,4 @@
-// The programs' shared manners; see tool.h.
+// See tool.h.
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

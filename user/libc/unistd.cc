@@ -1,4 +1,4 @@
-// System calls that are nothing but the call.
+// Functions that only make a system call.
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>

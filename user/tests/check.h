@@ -1,4 +1,4 @@
-// check: how a test program in the kernel tells what it saw. Every check prints `ok NAME` or
+// check: how a test program that runs under the kernel reports. Every check prints `ok NAME` or
 // `FAIL NAME`, the last line is `N passed, N failed`, and the exit status is 0 if none failed.
 #pragma once
 

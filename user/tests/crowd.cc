@@ -12,7 +12,8 @@ namespace {
 pid_t children[256];
 int nr_children = 0;
 
-// Children that do nothing, until there is no room for another one. Whether it was that.
+// Makes children that do nothing until fork fails. Returns whether it failed because the table was
+// full.
 bool fill_table() {
   for (;;) {
     const pid_t child = fork();

@@ -1,4 +1,4 @@
-// exec of good and of hostile programs: what it refuses, what it hands on, what it keeps.
+// exec of good and of hostile programs: what it refuses, and what the new program inherits.
 //
 // Called with arguments it is its own helper (help): `exec echo A B` prints its arguments and its
 // environment, `exec length A` the length of A; `exec fd N` tells whether descriptor N is open,
@@ -97,7 +97,7 @@ void test_hostile_programs() {
     snprintf(name, sizeof name, "a program with %s", c.name);
     check_equal(name, errno_of_exec(BAD), ENOEXEC);
   }
-  // Sound headers over a file that is cut off: it dies when it touches what is not there.
+  // Good headers, but the file is cut off: the program is killed at the first missing page.
   write_file(BAD, image, 4096);
   char* const argv[] = {const_cast<char*>("x"), nullptr};
   const int status = run(BAD, argv);

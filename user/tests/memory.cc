@@ -17,7 +17,7 @@ int take_everything() {
   }
 }
 
-// Children upon children, each with pages of its own.
+// A child that makes a child, and so on, each with pages of its own.
 int breed(int generation) {
   static char pages[64 * 4096];
   memset(pages, generation, sizeof pages);

@@ -1,8 +1,8 @@
-// A monkey at the system call gate: random calls with random, mostly bad arguments. Whatever the
-// answers are, the kernel goes on, and nothing of what it did disturbs the next program.
+// Random system calls with random, mostly bad arguments. Whatever their results are, the kernel
+// goes on, and nothing that the calls did disturbs the next program.
 //
-// `monkey SEED ROUNDS` plays another tune. Every round is a child of its own, so that it may lose
-// its memory, its files or its life.
+// `monkey SEED ROUNDS` makes other calls. Every round is a child of its own, because the calls may
+// destroy its memory, close its files or end it.
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -26,7 +26,7 @@ uint32_t next() {
 
 uint32_t below(uint32_t limit) { return next() % limit; }
 
-// The calls to play with: all but those that would end the play or make it wait.
+// The calls that are made: all but those that end the test or make it wait.
 constexpr syscall CALLS[] = {
     syscall::read,          syscall::write,    syscall::open,      syscall::close,
     syscall::creat,         syscall::link,     syscall::unlink,    syscall::execve,
@@ -44,7 +44,7 @@ constexpr syscall CALLS[] = {
     syscall::clock_gettime,
 };
 
-// Its playground: names that exist and names that do not, none of them another's.
+// The names that are used: some exist and some do not; no other program uses them.
 constexpr const char* NAMES[] = {"a",  "b",     "dir",      "dir/a", "dir/../b", ".",
                                  "..", "dir/.", "none/way", "a/b",   "",         "dir/dir2"};
 
@@ -64,7 +64,7 @@ uint32_t random_argument() {
   }
 }
 
-// Directories above the playground, and the devices, are left alone.
+// Calls on the directories above, and on devices, are not made.
 bool harmless(syscall call, const uint32_t* arguments) {
   const char* const name = reinterpret_cast<const char*>(arguments[0]);
   const bool up = name == NAMES[6];
@@ -73,7 +73,7 @@ bool harmless(syscall call, const uint32_t* arguments) {
   return true;
 }
 
-// A child that waits for something that never comes is killed, blocked signals or not.
+// Kills a child that waits for something that never comes, also when it blocks signals.
 void watch(pid_t child) {
   for (int i = 0; i < 30; ++i) {
     if (waitpid(child, nullptr, WNOHANG) != 0) return;

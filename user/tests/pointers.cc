@@ -112,7 +112,7 @@ struct bad_pointer {
   bool readable;
 };
 
-// A page of memory whose next page is nobody's; the pointer is three bytes before its end.
+// The page behind this one is not mapped; the pointer is three bytes before the end of this one.
 long last_bytes_of_memory() {
   char* const end = static_cast<char*>(sbrk(0));
   const long aligned = (reinterpret_cast<long>(end) + 4095) & ~4095l;

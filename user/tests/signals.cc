@@ -1,4 +1,4 @@
-// Signals: handlers, masks, what they interrupt, and what they do by default.
+// Signals: handlers, masks, interrupted calls, and default actions.
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>

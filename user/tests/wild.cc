@@ -1,4 +1,4 @@
-// Programs that do what no program may do: each dies of its signal, and the kernel goes on.
+// Programs that do something forbidden: each is killed by its signal, and the kernel goes on.
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -76,7 +76,7 @@ const crime CRIMES[] = {
     {"far below its stack", SIGSEGV, [] { *reinterpret_cast<volatile char*>(0x60000000) = 1; }},
 };
 
-// Odd, but no crime: the kernel must neither trust the registers nor mind them.
+// Unusual register values at a system call: they are allowed, and the kernel must not trust them.
 int odd_system_calls() {
   const int pid = getpid();
   int seen;
@@ -110,7 +110,7 @@ int unknown_system_calls() {
   return 0;
 }
 
-// A program of noise: whatever it does, it dies or is stopped by its alarm.
+// A program of random bytes: a fault or its alarm ends it.
 int run_noise(uint32_t seed) {
   static uint8_t noise[4096];
   for (uint8_t& b : noise) {

@@ -85,8 +85,8 @@ TEST(a_returning_stick, does_not_wait_for_devices_that_answer_nothing) {
   });
 }
 
-// Somebody has not yet let go of the plug before this one: the port's attendant waits for that, and
-// then serves the stick by itself.
+// A reference to the plug before this one is still held: the port's attendant waits until it is
+// given up, and then serves the stick without another event of the port.
 TEST(a_returning_stick, is_served_when_its_last_plug_is_over) {
   medium stick(mkfs_minix(400));
   usb_machine machine;

@@ -116,7 +116,7 @@ int run_shift(vector<text>& arguments) {
   return 0;
 }
 
-// One line, byte by byte: what follows belongs to others.
+// One line, byte by byte: the bytes behind it are left for the programs that read next.
 bool read_input_line(text& line) {
   char c;
   for (;;) {

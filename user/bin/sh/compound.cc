@@ -1,4 +1,4 @@
-// Commands made of commands: if, while, until, for, case, and what leaves them early.
+// Commands made of commands: if, while, until, for, case; break and continue.
 #include "user/bin/sh/execute.h"
 #include "user/bin/sh/expand.h"
 #include "user/bin/sh/variables.h"

@@ -1,5 +1,5 @@
-// Walks the tree that the parser built: lists, conditions, simple commands. What takes processes of
-// its own is pipeline.cc's, what is made of other commands compound.cc's.
+// Walks the tree that the parser built: lists, conditions, simple commands. Commands in processes
+// of their own are in pipeline.cc, commands made of other commands in compound.cc.
 #include "user/bin/sh/execute.h"
 
 #include <errno.h>

@@ -72,7 +72,7 @@ void expansion::end_field() {
   exists_ = false;
 }
 
-// What a parameter or a command gave: unquoted, its blanks separate fields.
+// Adds the value of a parameter or the output of a command: unquoted, its blanks separate fields.
 void expansion::put_value(std::string_view value, bool quoted) {
   for (char c : value)
     if (!quoted && splits_ && is_blank(c))
@@ -139,7 +139,7 @@ void expansion::document(std::string_view document) {
   }
 }
 
-// `at` is the dollar's place; returns the place behind what it begins.
+// `at` is the position of the dollar; returns the position behind the construct.
 size_t expansion::dollar(std::string_view word, size_t at, bool quoted) {
   const char next = at + 1 < word.size() ? word[at + 1] : '\0';
   if (next == '(') {

@@ -1,8 +1,8 @@
 // From words as typed to arguments: $NAME and its relatives, $(command), $((arithmetic)), quotes,
 // splitting at blanks, file name patterns.
 //
-// In between, text is kept as a *pattern*: characters that were quoted, and that * ? [ or \ would
-// be, stand behind a backslash. So one string says both what and whether it may match.
+// In between, text is kept as a *pattern*: a quoted * ? [ or \ has a backslash before it. So one
+// string holds the characters and tells which of them are pattern characters.
 #pragma once
 
 #include <text.h>
@@ -23,5 +23,5 @@ bool has_wildcard(std::string_view pattern);
 bool matches(const char* pattern, const char* name);
 text without_escapes(std::string_view pattern);
 
-// arithmetic.cc. Errors are told, and give 0.
+// arithmetic.cc. An error prints a message and gives 0.
 long evaluate(std::string_view expression);

@@ -53,7 +53,7 @@ void print(const job& j, const char* state) {
   printf("[%d] %-8s %s\n", j.number, state, j.command.c_str());
 }
 
-// What waitpid said of one member.
+// Notes the status that waitpid returned for one member.
 void note(job& j, pid_t pid, int status) {
   if (WIFSTOPPED(status)) {
     j.stopped = true;
@@ -76,7 +76,7 @@ void poll() {
     }
 }
 
-// Until all have ended or it is stopped; or, waiting for a background job, until ^C.
+// Waits until all members have ended or the job is stopped; for a background job also until ^C.
 bool wait_for(job& j, bool interruptible) {
   while (!j.members.empty() && !j.stopped) {
     int status = 0;
@@ -106,7 +106,8 @@ void tell_death(int status) {
   }
 }
 
-// The foreground's part is over: the job has ended, or goes into the table. Returns $?.
+// After the wait for a foreground job: it has ended, or it was stopped and goes into the table.
+// Returns $?.
 int settle_foreground(job j) {
   take_terminal_back();
   if (!j.stopped) {

@@ -1,4 +1,4 @@
-// Jobs: pipelines that run in the background or were stopped, and who owns the terminal.
+// Jobs: pipelines that run in the background or were stopped, and the group that owns the terminal.
 //
 // In an interactive shell every pipeline is a process group. The group in the foreground owns the
 // terminal, so ^C reaches it and not the shell, and not what runs in the background.
@@ -8,10 +8,10 @@
 #include <text.h>
 #include <vector.h>
 
-// Takes the terminal for the shell and learns its normal manners. At the start, once.
+// Takes the terminal for the shell and keeps its normal settings. At the start, once.
 void jobs_begin();
-// In a new child: joins the group (0: its own), takes the terminal when `foreground`, and gets
-// back the signals that the shell does not want.
+// In a new child: joins the group (0: its own), takes the terminal when `foreground`, and stops
+// ignoring the signals that the shell ignores.
 void become_job_member(pid_t group, bool foreground);
 // In the shell, for the same child.
 void adopt_job_member(pid_t child, pid_t group);
@@ -21,7 +21,7 @@ void adopt_job_member(pid_t child, pid_t group);
 int wait_foreground(pid_t group, const vector<pid_t>& members, std::string_view command);
 void add_background(pid_t group, const vector<pid_t>& members, std::string_view command);
 
-// Tells what ended since the last prompt.
+// Prints the jobs that ended since the last prompt.
 void report_jobs();
 // In a child of the shell: the jobs are not its own.
 void forget_jobs();

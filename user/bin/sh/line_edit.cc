@@ -1,4 +1,4 @@
-// The line and the screen are kept alike by one rule: print what changed, then move back.
+// One rule keeps the screen equal to the line: print the changed part, then move the cursor back.
 #include "user/bin/sh/line_edit.h"
 
 #include <ctype.h>
@@ -34,7 +34,7 @@ enum key : int {
 
 vector<text> history;
 
-// Every key at once and unprinted, as long as this lives.
+// While it lives, every key is read at once and not echoed.
 class raw_terminal {
  public:
   raw_terminal() {

@@ -1,5 +1,5 @@
 // From words and operators to the tree of syntax.h, by recursive descent: one function for each
-// line of the grammar. The first error is told and ends the command.
+// line of the grammar. The first error is printed and ends the command.
 #include <stdio.h>
 #include <stdlib.h>
 #include <tool.h>
@@ -103,7 +103,7 @@ void parser::skip_newlines() {
   while (token_.kind == token_kind::newline) advance();
 }
 
-// The words and operators that end a list of commands, whoever began it.
+// The words and operators that end a list of commands, whatever construct the list belongs to.
 bool parser::at_list_end() const {
   if (token_.kind == token_kind::end || token_.kind == token_kind::error) return true;
   if (token_.is(")") || token_.is(";;")) return true;

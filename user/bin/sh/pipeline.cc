@@ -36,7 +36,7 @@ pid_t fork_or_complain() {
   return child;
 }
 
-// In the background there is nobody to type.
+// A background job gets no input from the terminal.
 void detach_input() {
   const int fd = open("/dev/null", O_RDONLY);
   if (fd <= 0) return;

@@ -1,4 +1,4 @@
-// Opens, duplicates and closes descriptors, and remembers what was there.
+// Opens, duplicates and closes descriptors, and keeps copies of the earlier ones.
 #include "user/bin/sh/redirect.h"
 
 #include <ctype.h>

@@ -11,10 +11,10 @@ class redirected {
   redirected(const redirected&) = delete;
   ~redirected() { undo(); }
 
-  // False: told why not; what was done is undone. `keep`: nothing will be undone.
+  // False: the reason has been printed, and everything is undone. `keep`: undo will not be called.
   bool apply(vector<redirection>& all, bool keep);
-  // Closes the files and puts the descriptors back. False: what a built-in command wrote was not
-  // kept by the file; told.
+  // Closes the files and puts the descriptors back. False: the output of a built-in command could
+  // not be written; the reason has been printed.
   bool undo();
 
  private:

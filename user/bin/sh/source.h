@@ -15,7 +15,7 @@ class source {
   virtual int next() = 0;
   // A command goes on in the next line: a terminal prompts differently.
   virtual void continues(bool) {}
-  // The user took back the line (^C): what was read of the command so far is void.
+  // The line was cancelled (^C): the part of the command that was read so far does not count.
   virtual bool cancelled() { return false; }
 };
 
@@ -31,7 +31,7 @@ class string_source : public source {
   size_t at_ = 0;
 };
 
-// `shared`: programs that are run read the same descriptor, so nothing may be read ahead.
+// `shared`: the programs that the shell runs read the same descriptor, so it may not read ahead.
 class file_source : public source {
  public:
   file_source(int fd, bool shared) : fd_(fd), shared_(shared) {}

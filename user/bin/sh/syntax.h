@@ -5,7 +5,7 @@
 //   pipeline  [!] command | command …
 //   command   simple, or  if while until for { } ( )  with redirections behind
 //
-// Words stand here as they were typed, quotes and all; expand.h makes arguments of them.
+// Words stand here as they were typed, with their quotes; expand.h makes arguments of them.
 #pragma once
 
 #include <owner.h>
@@ -52,7 +52,7 @@ struct node {
 
 enum class parse_result { command, nothing, end, error };
 
-// Reads one complete command line. `error`: told already.
+// Reads one complete command line. `error`: it has been printed.
 parse_result parse_line(source& from, owner<node>& to);
 // For messages: the command, roughly as it was typed.
 text describe(const node& command);
