@@ -79,7 +79,7 @@ SHOWN = {
     "print *current": r"idle\[0\] running|sh\[\d+\]",
     "print *task._M_elems[1]": r"wake_at = never",
     "print $kernel(\"checkpoint::volumes\")": r"sda live, \d+ blocks in its set",
-    "print $kernel(\"hash_table\", \"fs/inode.cc\")": r"list of \d+",
+    "print $kernel(\"hash_table\", \"fs/inode_table.cc\")": r"list of \d+",
     "print $kernel(\"checkpoint::room\")": r"nobody waits",
 }
 

@@ -216,7 +216,7 @@ INODE_TYPES = {0o100000: "-", 0o040000: "d", 0o060000: "b", 0o020000: "c", 0o010
 
 
 def inode_table():
-    return array(variable("inode_table", "fs/inode.cc"))
+    return array(variable("inode_table", "fs/inode_table.cc"))
 
 
 def inode_letters(inode):
