@@ -137,6 +137,12 @@ void pci_enable(const pci_device& at) {
   pci_write16(at, reg_command, command);
 }
 
+void pci_cut_off(const pci_device& at) {
+  const u16 command = pci_read16(at, reg_command);
+  pci_write16(at, reg_command,
+              static_cast<u16>((command & ~command_master) | command_intx_disable));
+}
+
 u8 pci_capability(const pci_device& at, u8 id) {
   if (!has_capabilities::in(pci_read16(at, reg_status))) return 0;
   u8 offset = pci_read8(at, reg_capabilities) & 0xFC;

@@ -70,6 +70,11 @@ class controller final : public mmio_model {
   bool ring_never_stops = false;
   // The controller fails: HCE, and it stands still.
   void break_down();
+  // It goes on whatever is written to USBCMD: neither halts nor resets.
+  bool never_resets = false;
+  // Bus mastering is switched off (PCI 3.0, 6.2.2): it reaches no memory any more.
+  void cut_off() { dma_.cut_off(); }
+  bool is_cut_off() const { return dma_.is_cut_off(); }
 
  private:
   // A position on a ring: whose TRB stands there is told by its cycle bit.

@@ -29,6 +29,7 @@ class usb_stick final : public usb_function {
     bool wrong_tag = false;
   };
   std::function<void(u8 opcode, answer&)> meddle;
+  void stop_hanging();
 
   scsi_target& disk() { return disk_; }
   bool configured() const { return configuration_ != 0; }
