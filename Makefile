@@ -1,7 +1,7 @@
 # Replug. `make help` lists what there is to do.
 #
 # One source, two builds: the kernel (freestanding, i386) and the host tests (native, with sanitizers).
-# Every room of the tree adds its files by being there; the parts with rules of their own are included:
+# The files of every room are found by themselves; the parts with rules of their own are included:
 #   user/user.mk       the programs on the root disk          tests/host.mk   the host tests
 #   tools/commands.mk  run, demo, test, debug, doctor, help
 

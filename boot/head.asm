@@ -2,7 +2,7 @@
 ; protected mode, paging off, interrupts off, EAX = the loader's magic, EBX = its information.
 ;
 ; They stand at their physical address, 1 MiB. They build the page directory that every address space
-; copies its upper half from (mm/address_space.h has the map), switch paging on, and jump into the
+; copies its upper half from (mm/layout.h has the map), switch paging on, and jump into the
 ; kernel proper, which is linked KERNEL_BASE higher. The book's head.s does the same for its 16 MiB.
 
 KERNEL_BASE          equ 0x80000000
@@ -85,7 +85,7 @@ old_processor:  db "Replug needs a Pentium Pro or newer: a processor with PSE an
 section .text
 in_higher_half:
   mov esp, boot_stack + BOOT_STACK_SIZE
-  mov dword [kernel_page_directory], 0  ; address 0 is nobody's again
+  mov dword [kernel_page_directory], 0  ; address 0 is unmapped again
   mov eax, cr3
   mov cr3, eax
   xor ebp, ebp                          ; backtraces end here

@@ -3,12 +3,16 @@
 // Finding a free bit and setting it is one edit: modify may sleep before it edits, so the edit
 // looks again (0.11 could give one zone to two writers). A bitmap that contradicts the files is a
 // damaged disk, which is told on the console; it is no reason to stop the kernel.
+#include "fs/bitmap.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
+#include "fs/inode_io.h"
+#include "fs/inode_table.h"
 #include "fs/super.h"
 #include "hal/clock.h"
 #include "hal/log.h"

@@ -8,6 +8,7 @@
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"
@@ -29,7 +30,7 @@ result<buffer_ref> read_device_block(dev_id dev, read_ahead& ahead, u32 block, u
   return bread(dev, block_nr{block});
 }
 
-result<u32> read_piece(dev_id dev, read_ahead& ahead, u32 position, std::span<byte> to) {
+result<u32> read_in_one_block(dev_id dev, read_ahead& ahead, u32 position, std::span<byte> to) {
   const u32 offset = position % BLOCK_SIZE;
   const u32 size = static_cast<u32>(to.size());
   const u32 count = std::min(size, BLOCK_SIZE - offset);
@@ -39,7 +40,8 @@ result<u32> read_piece(dev_id dev, read_ahead& ahead, u32 position, std::span<by
   return count;
 }
 
-result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<const byte> from) {
+result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
+                               std::span<const byte> from) {
   const u32 offset = position % BLOCK_SIZE;
   from = from.first(std::min(from.size(), size_t{BLOCK_SIZE - offset}));
   const u32 count = static_cast<u32>(from.size());
@@ -57,13 +59,13 @@ result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<c
 }
 
 // One operation's worth of a write.
-result<u32> write_chunk(m_inode& inode, u32 position, std::span<const byte> from) {
+result<u32> write_in_one_operation(m_inode& inode, u32 position, std::span<const byte> from) {
   operation op = TRY(operation::begin(inode.rdev()));
   const u32 room = WRITE_CHUNK_BLOCKS * BLOCK_SIZE - position % BLOCK_SIZE;
   from = from.first(std::min(from.size(), size_t{room}));
   u32 done = 0;
   while (done < from.size()) {
-    const result<u32> piece = write_piece(op, inode, position + done, from.subspan(done));
+    const result<u32> piece = write_in_one_block(op, inode, position + done, from.subspan(done));
     if (!piece && done == 0) return piece;
     if (!piece) break;
     done += *piece;
@@ -105,7 +107,7 @@ result<u32> block_read(m_inode& inode, file& filp, std::span<byte> to) {
   if (start >= size) return 0;
   to = to.first(std::min(to.size(), size_t{size - start}));
   const u32 done = TRY(move_all(to.size(), [&](u32 moved) {
-    return read_piece(dev, filp.f_ahead, start + moved, to.subspan(moved));
+    return read_in_one_block(dev, filp.f_ahead, start + moved, to.subspan(moved));
   }));
   filp.f_pos = start + done;
   return done;
@@ -120,7 +122,7 @@ result<u32> block_write(m_inode& inode, file& filp, std::span<const byte> from) 
   if (start >= size && !from.empty()) return fail(error::enospc);
   from = from.first(std::min(from.size(), size_t{size - start}));
   const u32 done = TRY(move_all(from.size(), [&](u32 moved) {
-    return write_chunk(inode, start + moved, from.subspan(moved));
+    return write_in_one_operation(inode, start + moved, from.subspan(moved));
   }));
   filp.f_pos = start + done;
   return done;

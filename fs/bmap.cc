@@ -4,11 +4,14 @@
 // The first seven blocks stand in the inode; the next 512 in the block of zone numbers that
 // i_zone[7] names; the rest two such steps behind i_zone[8]. Every zone number that comes from the
 // disk is checked before it is used.
+#include "fs/bmap.h"
+
+#include <algorithm>
+
+#include "fs/bitmap.h"
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "fs/super.h"
-
-#include <algorithm>
 
 namespace {
 

@@ -2,7 +2,12 @@
 //
 // The look for the name, the new inode and the entry stand under one lock of the directory, so two
 // creators of one name cannot both win (0.11 let them).
+#include "fs/create.h"
+
+#include "fs/bitmap.h"
 #include "fs/dir.h"
+#include "fs/inode_io.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
 #include "hal/panic.h"
@@ -30,7 +35,7 @@ result<void> give_name(operation& op, m_inode& dir, std::string_view name, m_ino
 
 result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, dev_id rdev) {
   m_inode& dir = *at.dir;
-  fs_operation op = TRY(begin_change(dir));
+  fs_operation op = TRY(begin_operation(dir));
   const inode_change change(op, {&dir});
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
@@ -55,7 +60,7 @@ result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id 
 result<void> make_directory(fs_context& ctx, std::string_view path, u16 mode) {
   const parent_and_name at = TRY(dir_namei(ctx, path));
   m_inode& dir = *at.dir;
-  fs_operation op = TRY(begin_change(dir));
+  fs_operation op = TRY(begin_operation(dir));
   const inode_change change(op, {&dir});
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
@@ -75,7 +80,7 @@ result<void> link_path(fs_context& ctx, std::string_view from, std::string_view 
   const parent_and_name at = TRY(dir_namei(ctx, to));
   m_inode& dir = *at.dir;
   if (dir.i_dev != inode->i_dev) return fail(error::exdev);
-  fs_operation op = TRY(begin_change(dir));
+  fs_operation op = TRY(begin_operation(dir));
   const inode_change change(op, {&dir, inode.get()});
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));

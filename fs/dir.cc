@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "fs/namei.h"
+#include "fs/bitmap.h"
 #include "fs/super.h"
 #include "hal/clock.h"
 

@@ -7,8 +7,11 @@
 #include <optional>
 #include <string_view>
 
+#include "fs/bmap.h"
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
+
+inline bool is_dot(std::string_view name) { return name == "." || name == ".."; }
 
 // One entry, where it stands, and whether it is in use (inode is not ino_nr{}).
 struct dir_record {

@@ -3,13 +3,27 @@
 // Both hold the inode's lock, so that a reader never sees a zone that a truncate has just given
 // away. User memory is already present: copying does not fault, so a block's bytes change in one
 // edit (in 0.11 a fault in the middle could lose bytes).
+//
+// The way of a write, and what each name adds:
+//   sys_write               a descriptor, checked user memory        kernel/sys_write.cc
+//   write_open_file         a file of any kind                       fs/read_write.cc
+//   file_write              the contents of a regular file           here, as all below
+//   write_in_one_operation  so much that it fits into one operation; the inode is locked
+//   write_under_lock        its bytes, with the file's new length
+//   write_in_one_block      the bytes that stand in one block
+// A read goes the same way: sys_read, read_open_file, file_read, read_under_lock,
+// read_in_one_block. block_dev.cc does the same for a block device, which has no inode to lock.
 #include "fs/file_dev.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "fs/bmap.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/inode.h"
+#include "fs/inode_lock.h"
+#include "fs/truncate.h"
 #include "hal/clock.h"
 
 namespace {
@@ -43,7 +57,7 @@ result<buffer_ref> read_file_block(m_inode& inode, read_ahead& ahead, u32 file_b
 }
 
 // The bytes of [position, position + to.size()) that stand in one block.
-result<u32> read_piece(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
+result<u32> read_in_one_block(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   const u32 file_block = position / BLOCK_SIZE, offset = position % BLOCK_SIZE;
   const u32 size = static_cast<u32>(to.size());
   const u32 count = std::min(size, BLOCK_SIZE - offset);
@@ -62,12 +76,12 @@ result<u32> read_piece(m_inode& inode, read_ahead& ahead, u32 position, std::spa
 }
 
 // The inode is locked.
-result<u32> read_locked(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
+result<u32> read_under_lock(m_inode& inode, read_ahead& ahead, u32 position, std::span<byte> to) {
   if (position >= inode.i_size) return 0;
   to = to.first(std::min(to.size(), size_t{inode.i_size - position}));
   u32 done = 0;
   while (done < to.size()) {
-    const result<u32> piece = read_piece(inode, ahead, position + done, to.subspan(done));
+    const result<u32> piece = read_in_one_block(inode, ahead, position + done, to.subspan(done));
     if (!piece && done == 0) return fail(piece.error());
     if (!piece) break;
     done += *piece;
@@ -76,7 +90,8 @@ result<u32> read_locked(m_inode& inode, read_ahead& ahead, u32 position, std::sp
 }
 
 // Changes bytes of one block, which is allocated if it is missing.
-result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<const byte> from) {
+result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
+                               std::span<const byte> from) {
   const u32 offset = position % BLOCK_SIZE;
   from = from.first(std::min(from.size(), size_t{BLOCK_SIZE - offset}));
   const u32 count = static_cast<u32>(from.size());
@@ -95,7 +110,8 @@ result<u32> write_piece(operation& op, m_inode& inode, u32 position, std::span<c
 }
 
 // One operation's worth of a write. The inode is locked for change.
-result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<const byte> from) {
+result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
+                             std::span<const byte> from) {
   if (position >= MAX_FILE_SIZE) return fail(error::efbig);
   if (position > inode.i_size) TRY(zero_tail(op, inode, inode.i_size));
   const u32 room =
@@ -103,7 +119,7 @@ result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<
   from = from.first(std::min(from.size(), size_t{room}));
   u32 done = 0;
   while (done < from.size()) {
-    const result<u32> piece = write_piece(op, inode, position + done, from.subspan(done));
+    const result<u32> piece = write_in_one_block(op, inode, position + done, from.subspan(done));
     if (!piece && done == 0) return fail(piece.error());
     if (!piece) break;
     done += *piece;
@@ -114,11 +130,11 @@ result<u32> write_locked(operation& op, m_inode& inode, u32 position, std::span<
   return done;
 }
 
-result<u32> write_chunk(m_inode& inode, file& filp, std::span<const byte> from) {
-  fs_operation op = TRY(begin_change(inode));
+result<u32> write_in_one_operation(m_inode& inode, file& filp, std::span<const byte> from) {
+  fs_operation op = TRY(begin_operation(inode));
   const inode_change change(op, {&inode});
   const u32 position = filp.f_flags & abi::o_append ? inode.i_size : filp.f_pos;
-  const u32 done = TRY(write_locked(op, inode, position, from));
+  const u32 done = TRY(write_under_lock(op, inode, position, from));
   filp.f_pos = position + done;
   return done;
 }
@@ -127,7 +143,7 @@ result<u32> write_chunk(m_inode& inode, file& filp, std::span<const byte> from) 
 
 result<u32> file_read(m_inode& inode, file& filp, std::span<byte> to) {
   const inode_lock lock = TRY(inode_lock::take(inode));
-  const u32 done = TRY(read_locked(inode, filp.f_ahead, filp.f_pos, to));
+  const u32 done = TRY(read_under_lock(inode, filp.f_ahead, filp.f_pos, to));
   filp.f_pos += done;
   return done;
 }
@@ -135,7 +151,7 @@ result<u32> file_read(m_inode& inode, file& filp, std::span<byte> to) {
 result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
   u32 done = 0;
   while (done < from.size()) {
-    const result<u32> chunk = write_chunk(inode, filp, from.subspan(done));
+    const result<u32> chunk = write_in_one_operation(inode, filp, from.subspan(done));
     if (!chunk && done == 0) return chunk;
     if (!chunk || *chunk == 0) break;
     done += *chunk;
@@ -143,8 +159,8 @@ result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
   return done;
 }
 
-result<u32> read_inode(m_inode& inode, u32 offset, std::span<byte> to) {
+result<u32> read_contents(m_inode& inode, u32 offset, std::span<byte> to) {
   const inode_lock lock = TRY(inode_lock::take(inode));
   read_ahead ahead;
-  return read_locked(inode, ahead, offset, to);
+  return read_under_lock(inode, ahead, offset, to);
 }

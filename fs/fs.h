@@ -64,8 +64,8 @@ file* share_file(file& f);  // one more descriptor; never sleeps
 // Gives up one descriptor. The last one of a written file reports an error that its writes have
 // met.
 result<void> close_file(file& f);
-result<u32> read_file(file& f, std::span<byte> to);
-result<u32> write_file(file& f, std::span<const byte> from);  // short counts as POSIX says
+result<u32> read_open_file(file& f, std::span<byte> to);
+result<u32> write_open_file(file& f, std::span<const byte> from);  // short counts as POSIX says
 result<u32> seek_file(file& f, i32 offset, u32 whence);
 result<void> sync_file(file& f);               // fsync: durable, or eio every time
 result<u32> ioctl_size(file& f, u32 command);  // bytes behind ioctl's argument
@@ -98,9 +98,14 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
 // Else an absent stick with unwritten blocks is waited for, interruptibly. ebusy while files are
 // open on it.
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force);
-void umount_all();  // for poweroff: what can be, is
+// For the end of the machine (fs/replug/power_off.h): unmounts every file system but the root, and
+// writes out those that cannot be unmounted. A stick that is away is left as it is. Sleeps.
+void umount_all();
+// It is not the end after all: the disks that are still mounted say again that they are in use.
+// Sleeps.
+void stay_mounted();
 
 // The inode of a program to be executed: regular and executable, else eacces.
 result<inode_ref> open_program(fs_context& ctx, std::string_view path);
 // Bytes of a file at an offset, fewer at its end; through the buffer cache, with read-ahead.
-result<u32> read_inode(m_inode& inode, u32 offset, std::span<byte> to);
+result<u32> read_contents(m_inode& inode, u32 offset, std::span<byte> to);

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "fs/buffer/buffer.h"
-#include "fs/checkpoint/checkpoint.h"
 #include "fs/super.h"
 
 inode_place place_of(const m_inode& inode) {
@@ -73,39 +72,4 @@ result<void> write_inode(operation& op, m_inode& inode) {
     std::memcpy(bytes.data(), &disk, sizeof disk);
     inode.i_dirt = false;
   });
-}
-
-namespace {
-
-// A volume that is away is not waited for: its inodes are written when it is back (row 22).
-bool concerns(const m_inode& inode, dev_id dev) {
-  return inode.i_num != ino_nr{} && !inode.i_gone && (!dev || inode.i_dev == dev) &&
-         !checkpoint::absent(inode.i_dev);
-}
-
-// The inode is dirty because an operation is at work on it, which ends by writing it, or because
-// that failed: then we try again.
-result<void> settle_inode(m_inode& inode) {
-  const inode_ref hold = idup(inode);
-  fs_operation op = TRY(begin_change(inode));
-  const inode_change change(op, {&inode});
-  if (!inode.i_dirt) return {};
-  return write_inode(op, inode);
-}
-
-}  // namespace
-
-result<void> sync_inodes(dev_id dev) {
-  result<void> outcome;
-  for (m_inode& inode : all_inodes()) {
-    if (concerns(inode, dev) && inode.i_orphan) {
-      inode.i_orphan = false;
-      const inode_ref last = idup(inode);  // its end frees the file
-    }
-    if (concerns(inode, dev) && inode.i_dirt) {
-      const result<void> settled = settle_inode(inode);
-      if (outcome && !settled) outcome = settled;
-    }
-  }
-  return outcome;
 }

@@ -1,8 +1,10 @@
 // Who may look at an inode, who may change it (lock_inode and unlock_inode of the book's inode.c).
 // See inode.h for the rules.
+#include "fs/inode_lock.h"
+
 #include <algorithm>
 
-#include "fs/inode.h"
+#include "fs/inode_io.h"
 #include "hal/panic.h"
 
 namespace {
@@ -35,7 +37,7 @@ inode_lock::~inode_lock() {
   if (inode_) unlock_inode(*inode_);
 }
 
-result<fs_operation> begin_change(const m_inode& inode) {
+result<fs_operation> begin_operation(const m_inode& inode) {
   TRY(check_alive(inode));
   super_block& sb = super_of(inode);
   if (sb.s_rd_only) return fail(error::erofs);

@@ -7,11 +7,15 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/char/info_device.h"
-#include "fs/buffer/buffer.h"
+#include "fs/bitmap.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
+#include "fs/inode_table.h"
 #include "fs/namei.h"
+#include "fs/read_super.h"
 #include "fs/super.h"
+#include "fs/sync.h"
 #include "hal/log.h"
 #include "hal/panic.h"
 #include "lib/guard.h"
@@ -64,12 +68,17 @@ bool is_abandoned(dev_id dev, bool force) {
   return checkpoint::dead(dev) || (force && checkpoint::absent(dev));
 }
 
+// What umount does about a stick that is away with blocks waiting for it.
+enum class when_missed : u8 { wait, give_up, fail };
+
 // Brings the volume into a state in which it may be forgotten: written out, or given up. A stick
-// that is pulled meanwhile is waited for again.
-result<void> settle_volume(super_block& sb, bool force) {
+// that is pulled meanwhile is missed again.
+result<void> settle_volume(super_block& sb, when_missed how) {
   const dev_id dev = sb.s_dev;
+  const bool force = how == when_missed::give_up;
   for (;;) {
     if (checkpoint::absent(dev)) {
+      if (how == when_missed::fail) return fail(error::enodev);
       const result<void> settled = checkpoint::settle(dev, force);
       if (!settled && settled.error() == error::eintr) return settled;
     }
@@ -81,9 +90,10 @@ result<void> settle_volume(super_block& sb, bool force) {
   }
 }
 
-result<void> leave(super_block& sb, bool force) {
+result<void> leave(super_block& sb, when_missed how) {
   const dev_id dev = sb.s_dev;
-  const result<void> settled = settle_volume(sb, force);
+  const bool force = how == when_missed::give_up;
+  const result<void> settled = settle_volume(sb, how);
   const bool forced = force && !settled && settled.error() == error::eio;
   const bool stays = !settled && !forced && !is_abandoned(dev, force);
   if (stays) {
@@ -91,17 +101,17 @@ result<void> leave(super_block& sb, bool force) {
     return settled;
   }
   put_super(sb);
-  invalidate_buffers(dev);
+  drop_clean_buffers(dev);
   checkpoint::unmounted(dev);
   return settled;
 }
 
-result<void> umount(super_block& sb, bool force) {
+result<void> umount(super_block& sb, when_missed how) {
   if (sb.s_dev == root_dev || sb.s_leaving) return fail(error::ebusy);
   if (carries_mounts(sb)) return fail(error::ebusy);
   sb.s_leaving = true;
   const dev_id dev = sb.s_dev;
-  const result<void> outcome = leave(sb, force);
+  const result<void> outcome = leave(sb, how);
   if (sb.s_dev == dev) sb.s_leaving = false;  // it stayed
   return outcome;
 }
@@ -109,8 +119,6 @@ result<void> umount(super_block& sb, bool force) {
 }  // namespace
 
 void fs_init() { register_info(abi::info_file::mounts, print_mounts); }
-
-super_block* root_super() { return get_super(root_dev); }
 
 result<fs_context> mount_root(dev_id dev) {
   super_block* sb = TRY(read_super(dev, false));
@@ -150,18 +158,20 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
 
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force) {
   if (ctx.euid != 0) return fail(error::eperm);
-  return umount(*TRY(mounted_at(ctx, path)), force);
+  return umount(*TRY(mounted_at(ctx, path)), force ? when_missed::give_up : when_missed::wait);
 }
 
 void umount_all() {
   for (super_block& sb : all_super_blocks()) {
-    if (!sb.s_ready || sb.s_dev == root_dev) continue;
-    if (checkpoint::absent(sb.s_dev)) {
-      static_cast<void>(checkpoint::settle(sb.s_dev, true));  // says what is lost with the power
-    } else if (!umount(sb, false) && sb.s_ready && !write_out(sb)) {
-      // Files are still open, but nobody will write any more.
-      printk("%s could not be written out\n", sb.s_device.data());
-    }
+    if (!sb.s_ready || sb.s_dev == root_dev || checkpoint::absent(sb.s_dev)) continue;
+    // Files may still be open, but no program will write to them any more.
+    if (umount(sb, when_missed::fail) || !sb.s_ready || checkpoint::absent(sb.s_dev)) continue;
+    if (!write_out(sb)) printk("%s could not be written out\n", sb.s_device.data());
   }
-  if (super_block* root = root_super()) static_cast<void>(write_out(*root));
+  if (super_block* root = get_super(root_dev)) static_cast<void>(write_out(*root));
+}
+
+void stay_mounted() {
+  for (super_block& sb : all_super_blocks())
+    if (sb.s_ready && !checkpoint::absent(sb.s_dev)) static_cast<void>(clear_state(sb));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/super.h"
 
 result<void> permission(const fs_context& ctx, const m_inode& inode, u32 mask) {

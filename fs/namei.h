@@ -34,15 +34,9 @@ result<inode_ref> lookup(fs_context& ctx, m_inode& dir, std::string_view name);
 // entry that names its own directory, and iget's.
 result<inode_ref> child_of(m_inode& dir, std::string_view name);
 
-inline bool is_dot(std::string_view name) { return name == "." || name == ".."; }
-
 // For what adds or removes a name: `name` is one that may come and go, the process may write the
 // directory, which is not removed. Errors: eacces, enoent, `if_dot` for ".", ".." and "".
 result<void> may_change(const fs_context& ctx, const m_inode& dir, std::string_view name,
                         error if_dot);
 // May the process take away this name, which the sticky bit of the directory may forbid?
 result<void> may_delete(const fs_context& ctx, const m_inode& dir, const m_inode& victim);
-
-// create.cc: a new regular file or device under a name that does not exist. Errors: eexist, enospc,
-// erofs, …
-result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, dev_id rdev);

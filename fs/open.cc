@@ -4,11 +4,16 @@
 #include "drivers/block/genhd.h"
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
+#include "fs/create.h"
 #include "fs/file_dev.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/pipe.h"
 #include "fs/super.h"
+#include "fs/sync.h"
+#include "fs/truncate.h"
 #include "hal/panic.h"
 #include "lib/guard.h"
 
@@ -60,7 +65,7 @@ result<void> check_openable(const fs_context& ctx, const m_inode& inode, u32 fla
 }
 
 result<void> truncate_now(m_inode& inode, u32 size) {
-  fs_operation op = TRY(begin_change(inode));
+  fs_operation op = TRY(begin_operation(inode));
   const inode_change change(op, {&inode});
   return truncate(op, inode, size);
 }

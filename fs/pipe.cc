@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "fs/inode_table.h"
+
 namespace {
 
 constinit std::array<pipe_ring, NR_FILE / 2> pipes{};

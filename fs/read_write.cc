@@ -4,10 +4,12 @@
 // A descriptor of a volume that was given up answers eio, whatever is asked.
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"
 #include "fs/pipe.h"
+#include "fs/sync.h"
 
 namespace {
 
@@ -54,7 +56,7 @@ result<u32> end_of(const m_inode& inode) {
 
 }  // namespace
 
-result<u32> read_file(file& f, std::span<byte> to) {
+result<u32> read_open_file(file& f, std::span<byte> to) {
   m_inode& inode = *f.f_inode;
   if (!may_read(f)) return fail(error::ebadf);
   if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
@@ -64,7 +66,7 @@ result<u32> read_file(file& f, std::span<byte> to) {
   return file_read(inode, f, to);
 }
 
-result<u32> write_file(file& f, std::span<const byte> from) {
+result<u32> write_open_file(file& f, std::span<const byte> from) {
   m_inode& inode = *f.f_inode;
   if (!may_write(f)) return fail(error::ebadf);
   if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);

@@ -6,6 +6,7 @@
 // only worth something while nobody else moves directories. It is taken before the operation
 // begins, as nobody who has begun one waits for it.
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
 #include "hal/clock.h"
@@ -130,7 +131,7 @@ result<inode_ref> find_target(m_inode& dir, std::string_view name) {
 result<void> rename_within(fs_context& ctx, const parent_and_name& from,
                            const parent_and_name& to) {
   const rename_turn turn = TRY(rename_turn::take(*from.dir));
-  fs_operation op = TRY(begin_change(*from.dir));
+  fs_operation op = TRY(begin_operation(*from.dir));
   for (;;) {
     TRY(may_change(ctx, *from.dir, from.name, error::ebusy));
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));

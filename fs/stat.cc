@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/bitmap.h"
 #include "fs/dir.h"
 #include "fs/file_dev.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/pipe.h"
 #include "fs/super.h"
@@ -70,8 +72,10 @@ class backward_text {
 };
 
 // The name that the directory `child` has in `parent`, also when it is the root of a mounted file
-// system and `parent` holds the directory it covers.
+// system and `parent` holds the directory it covers. The way up to `parent` may have slept, so
+// `child` is asked once more whether its file system is mounted still. Errors: eio if it is not.
 result<std::string_view> name_in(m_inode& parent, const m_inode& child, std::span<char> to) {
+  TRY(check_alive(child));
   const bool mounted = child.i_dev != parent.i_dev;
   const super_block& sb = super_of(child);
   const ino_nr number = mounted && sb.s_imount ? sb.s_imount->i_num : child.i_num;
@@ -122,7 +126,7 @@ result<void> access_path(fs_context& ctx, std::string_view path, u32 mode) {
 result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
   const inode_ref inode = TRY(namei(ctx, path));
   TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_change(*inode));
+  fs_operation op = TRY(begin_operation(*inode));
   const inode_change change(op, {inode.get()});
   inode->i_mode = static_cast<u16>(inode->type() | (mode & 07777u));
   inode->i_dirt = true;
@@ -132,7 +136,7 @@ result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
 result<void> utime_path(fs_context& ctx, std::string_view path, u32 mtime) {
   const inode_ref inode = TRY(namei(ctx, path));
   TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_change(*inode));
+  fs_operation op = TRY(begin_operation(*inode));
   const inode_change change(op, {inode.get()});
   inode->i_mtime = mtime;
   inode->i_dirt = true;

@@ -7,10 +7,10 @@
 #include <array>
 #include <span>
 
-#include "fs/checkpoint/operation.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
 #include "hal/wait.h"
+#include "lib/moved_pointer.h"
 
 constexpr u32 NR_SUPER = 8;
 
@@ -49,21 +49,6 @@ struct super_block {
 super_block* get_super(dev_id dev);
 std::span<super_block> all_super_blocks();
 
-// A pointer that a move leaves null.
-template <class T>
-class moved_pointer {
- public:
-  moved_pointer(T* to) : to_(to) {}
-  moved_pointer(moved_pointer&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
-  moved_pointer& operator=(moved_pointer&&) = delete;
-  explicit operator bool() const { return to_ != nullptr; }
-  T* operator->() const { return to_; }
-  T& operator*() const { return *to_; }
-
- private:
-  T* to_;
-};
-
 // Keeps a file system in the table while somebody works on it and sleeps: also the umount of a
 // volume that was given up, which does not ask whether files are open, waits for this.
 class [[nodiscard]] super_use {
@@ -77,26 +62,5 @@ class [[nodiscard]] super_use {
   moved_pointer<super_block> sb_;
 };
 
-// Reads and checks the superblock and the root inode; clears the mark VALID on the disk unless it
-// is read-only (which a write-protected medium makes it). The result is not s_ready yet. Sleeps.
-// Errors: einval (no MINIX file system, or damaged), ebusy (mounted already, or another name of the
-// same blocks is), enfile, enxio, enodev, eio, eintr.
-result<super_block*> read_super(dev_id dev, bool rd_only);
-
-// The disk says again what it said when it was mounted (with ERROR, if damage was met). Sleeps.
-result<void> restore_state(super_block& sb);
-// The disk says that it is in use. Sleeps.
-result<void> clear_state(super_block& sb);
-// Forgets the file system and its inodes. Open files of it, which only a volume that was given up
-// still has, answer eio for ever. Sleeps until nobody works on it.
-void put_super(super_block& sb);
-
 // Says that damage was found (a few times per mount) and remembers it for s_state.
 void complain(super_block& sb, const char* what, u32 number);
-
-// Whether a superblock on some medium describes this file system: everything but its state, which
-// a checker on another machine may have changed. Never sleeps.
-bool same_geometry(const super_block& sb, std::span<const byte, BLOCK_SIZE> block);
-
-// The root device's file system; null before mount_root.
-super_block* root_super();

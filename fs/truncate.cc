@@ -2,8 +2,12 @@
 //
 // Freed whole are the trees behind the zones that the file no longer reaches; only on the border an
 // indirect block stays and is edited. So one operation has room for it, however long the file is.
+#include "fs/truncate.h"
+
 #include <algorithm>
 
+#include "fs/bitmap.h"
+#include "fs/bmap.h"
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
 #include "fs/super.h"

@@ -4,6 +4,7 @@
 // numbers; so the entry is looked at, both inodes are locked, and the entry is looked at again: the
 // visible loop. An open file lives on without a name until its last iput.
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
 #include "hal/clock.h"
@@ -44,7 +45,7 @@ using remover = result<void> (*)(operation&, const fs_context&, m_inode&, const 
 
 result<void> remove_name(fs_context& ctx, const parent_and_name& at, error if_dot, remover remove) {
   m_inode& dir = *at.dir;
-  fs_operation op = TRY(begin_change(dir));
+  fs_operation op = TRY(begin_operation(dir));
   for (;;) {
     TRY(may_change(ctx, dir, at.name, if_dot));
     const inode_ref victim = TRY(child_of(dir, at.name));

@@ -1,4 +1,5 @@
-// printk: the kernel's voice. Text goes to every console and into the ring that `dmesg` reads.
+// printk: messages of the kernel. The text goes to every console and into the ring that `dmesg`
+// reads.
 #pragma once
 
 // Never sleeps; callable from interrupt handlers. For the conversions see lib/format.h.

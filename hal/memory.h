@@ -9,8 +9,8 @@ constexpr u32 PAGE_SIZE = 4096;
 
 // `count` contiguous, zeroed pages, or an empty span when memory is short. Never sleeps.
 std::span<byte> allocate_pages(u32 count);
-// The same without the zeroing, which takes long for much memory: whoever takes them writes before
-// he reads.
+// The same without the zeroing, which takes long for much memory: the caller writes before it
+// reads.
 std::span<byte> allocate_unset_pages(u32 count);
 // Gives back what one such call returned.
 void free_pages(std::span<byte> pages);

@@ -6,7 +6,7 @@
 #include "lib/result.h"
 #include "lib/types.h"
 
-// A mapped window of registers. Trivially copyable; stays mapped for ever.
+// A mapped window of registers. It can be copied freely; it stays mapped for ever.
 class mmio_window {
  public:
   constexpr mmio_window() = default;
@@ -18,10 +18,6 @@ class mmio_window {
   void write64(u32 offset, u64 value) const {
     write32(offset, static_cast<u32>(value));
     write32(offset + 4, static_cast<u32>(value >> 32));
-  }
-  u64 read64(u32 offset) const {
-    const u64 low = read32(offset);
-    return low | u64{read32(offset + 4)} << 32;
   }
   u32 size() const { return size_; }
   // The part from `offset` on.

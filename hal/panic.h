@@ -1,5 +1,5 @@
-// The end of the road, for our own bugs only. Nothing that a device, a disk image or a user program
-// says may lead here: that is result<T>.
+// panic and kassert stop the machine, for bugs of the kernel only. Nothing that a device, a disk
+// image or a user program says may lead here: that is result<T>.
 #pragma once
 
 // Prints the message, the registers and a backtrace with function names, and stops the machine. On

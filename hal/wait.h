@@ -1,6 +1,6 @@
 // Sleeping and waking, with deadlines.
 //
-// Rules: a task sleeps on a wait_queue until somebody wakes the queue, the deadline passes, or (the
+// Rules: a task sleeps on a wait_queue until the queue is woken, the deadline passes, or (the
 // interruptible kind) a signal arrives. After every sleep everything may have changed: callers loop
 // and test again, visibly, as in the book. A test of something that an interrupt handler changes
 // and the sleep that follows stand together under one irq_guard.
@@ -27,8 +27,8 @@ struct wait_queue {
 
 enum class wake_reason : unsigned char { woken, timed_out, signalled };
 
-// Sleep; kernel tasks and processes only, never an interrupt handler. timed_out is told only if
-// nobody woke the queue first. sleep_on never returns signalled.
+// Sleep; kernel tasks and processes only, never an interrupt handler. timed_out is returned only if
+// the queue was not woken first. sleep_on never returns signalled.
 wake_reason sleep_on(wait_queue& queue, instant deadline = never);
 wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline = never);
 

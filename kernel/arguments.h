@@ -1,7 +1,7 @@
 // arguments: argv and envp on their way from the old program to the new one's stack.
 //
-// The old memory goes away before the new stack is there, so the texts are copied into pages of the
-// kernel in between: NUL-terminated, one behind the other, arguments first.
+// The new stack is built in another address space than the texts stand in, so they are copied into
+// pages of the kernel in between: NUL-terminated, one behind the other, arguments first.
 #pragma once
 
 #include <array>

@@ -23,7 +23,7 @@ template <class T>
 result<T> read_object(m_inode& file, u32 offset) {
   T object;
   const std::span<byte> bytes = std::as_writable_bytes(std::span<T, 1>(&object, 1));
-  if (TRY(read_inode(file, offset, bytes)) != bytes.size()) return fail(error::enoexec);
+  if (TRY(read_contents(file, offset, bytes)) != bytes.size()) return fail(error::enoexec);
   return object;
 }
 
@@ -46,7 +46,7 @@ result<void> fill_page(const vm_area& area, u32 address, std::span<byte> page) {
   if (from >= to) return {};
   m_inode& program = *static_cast<m_inode*>(area.backing);
   const u32 offset = area.file_offset + (from - area.file_start);
-  const u32 got = TRY(read_inode(program, offset, page.subspan(from - address, to - from)));
+  const u32 got = TRY(read_contents(program, offset, page.subspan(from - address, to - from)));
   if (got != to - from) return fail(error::eio);  // the file is shorter than its headers say
   return {};
 }

@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text) {
 
 // A line that is cut off by the end of `text` has an unknown rest and is no script.
 result<void> read_script_line(m_inode& file, script_line& script) {
-  const u32 length = TRY(read_inode(file, 0, std::as_writable_bytes(std::span(script.text))));
+  const u32 length = TRY(read_contents(file, 0, std::as_writable_bytes(std::span(script.text))));
   const std::string_view begin(script.text.data(), length);
   if (!begin.starts_with("#!")) return {};
   const std::string_view line = trimmed(begin.substr(2, begin.find('\n') - 2));
@@ -59,7 +59,7 @@ void set_name(program& p, std::string_view path) {
 }
 
 // Opens the program, or for a script its interpreter, whose first arguments are then added.
-// `scripts` tells whether there was one: its argv[0] has been replaced.
+// `is_script` tells whether it is one: its argv[0] has been replaced.
 result<program> find_program(std::string_view path, argument_block& arguments, bool& is_script) {
   program found{.inode = TRY(open_program(current->fs, path))};
   set_name(found, path);

@@ -1,7 +1,7 @@
 // files: the descriptor table of a process (task_struct::filp).
 //
 // A descriptor is an index into it; dup and fork let several descriptors share one open file.
-// Nothing here sleeps but close_descriptor and close_all, which may write.
+// Nothing here sleeps but close_descriptor and close_files, which may write.
 #pragma once
 
 #include "kernel/sched.h"

@@ -2,7 +2,7 @@
 #include "kernel/info.h"
 
 #include "drivers/char/info_device.h"
-#include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "hal/memory.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"

@@ -9,9 +9,10 @@
 #include "drivers/char/mem.h"
 #include "drivers/char/tty.h"
 #include "drivers/pci/pci.h"
-#include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/fs.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/replugd.h"
 #include "hal/log.h"
 #include "hal/memory.h"
@@ -71,6 +72,7 @@ extern "C" [[noreturn]] void main(u32 multiboot_information) {
               find_buffer_policy(boot_option("policy").value_or("")));
   checkpoint_init();
   fs_init();
-  media_init();
+  replugd_init();
+  checkpoint::info_files_init();
   idle();
 }

@@ -17,7 +17,7 @@ template <class T>
 result<T> read_object(m_inode& file, u32 offset) {
   T object{};
   const auto bytes = std::as_writable_bytes(std::span<T, 1>(&object, 1));
-  if (TRY(read_inode(file, offset, bytes)) != bytes.size()) return fail(error::enoent);
+  if (TRY(read_contents(file, offset, bytes)) != bytes.size()) return fail(error::enoent);
   return object;
 }
 
@@ -48,7 +48,7 @@ result<elf_symbol> nearest_symbol(m_inode& file, const section_header& table, u3
     const std::span some(symbols.data(), std::min(count - at, SYMBOLS_AT_ONCE));
     const auto bytes = std::as_writable_bytes(some);
     const u32 offset = table.sh_offset + at * u32{sizeof(elf_symbol)};
-    if (TRY(read_inode(file, offset, bytes)) != bytes.size()) break;
+    if (TRY(read_contents(file, offset, bytes)) != bytes.size()) break;
     for (const elf_symbol& symbol : some) {
       const bool is_function = (symbol.st_info & 15) == STT_FUNC;
       if (is_function && symbol.st_value <= address && (!best || symbol.st_value > best->st_value))
@@ -101,7 +101,7 @@ result<program_symbol> find_program_symbol(m_inode& program, u32 address) {
   const elf_symbol symbol = TRY(nearest_symbol(program, table.symbols, address));
   std::array<char, 128> name{};
   const auto bytes = std::as_writable_bytes(std::span(name).first(name.size() - 1));
-  TRY(read_inode(program, table.names.sh_offset + symbol.st_name, bytes));
+  TRY(read_contents(program, table.names.sh_offset + symbol.st_name, bytes));
 
   program_symbol found{.offset = address - symbol.st_value};
   put_demangled(name.data(), found.name);

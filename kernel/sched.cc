@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <new>
+#include <span>
 
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "kernel/i386/interrupts.h"
-#include "kernel/i386/task_switch.h"
 
 // head.asm; the stack that boot runs on becomes task 0's.
 extern "C" byte boot_stack[];
@@ -110,7 +110,7 @@ wake_reason sleep(wait_queue& queue, instant deadline, task_state how) {
 
 }  // namespace
 
-std::array<task_struct*, NR_TASKS> task;
+std::array<task_struct*, NR_TASKS + NR_KERNEL_TASKS> task;
 task_struct* current = &idle_task;
 volatile u32 jiffies = 0;
 
@@ -141,10 +141,13 @@ void idle() {
   }
 }
 
-result<task_struct*> create_task(std::string_view name) {
+namespace {
+
+// In one of these places of the task array.
+result<task_struct*> make_task(std::span<task_struct*> places, std::string_view name) {
   release_ended_kernel_tasks();
-  const auto slot = std::ranges::find(task, nullptr);
-  if (slot == task.end()) return fail(error::eagain);
+  const auto slot = std::ranges::find(places, nullptr);
+  if (slot == places.end()) return fail(error::eagain);
   const auto stack = allocate_pages(KERNEL_STACK_SIZE / PAGE_SIZE);
   if (stack.empty()) return fail(error::enomem);
 
@@ -156,6 +159,12 @@ result<task_struct*> create_task(std::string_view name) {
   std::ranges::copy(name.substr(0, t->comm.size() - 1), t->comm.begin());
   *slot = t;
   return t;
+}
+
+}  // namespace
+
+result<task_struct*> create_task(std::string_view name) {
+  return make_task(std::span(task).first(NR_TASKS), name);
 }
 
 void start_task(task_struct& t) {
@@ -173,7 +182,7 @@ void release(task_struct& t) {
 }
 
 result<void> kernel_task(const char* name, void (*body)(void*), void* argument) {
-  task_struct* t = TRY(create_task(name));
+  task_struct* t = TRY(make_task(std::span(task).subspan(NR_TASKS), name));
   t->priority = kernel_task_priority;
   prepare_kernel_entry(*t, body, argument);
   start_task(*t);

@@ -17,7 +17,10 @@ class address_space;
 struct trap_frame;  // kernel/i386/trap_frame.h
 
 constexpr u32 HZ = 100;
-constexpr u32 NR_TASKS = 64;
+constexpr u32 NR_TASKS = 64;  // processes, and the idle task
+// The kernel's own tasks: process 1, which begins as one; replugd; for each xHCI controller one,
+// and one for each of its ports.
+constexpr u32 NR_KERNEL_TASKS = 128;
 constexpr u32 NR_OPEN = 32;
 constexpr u32 KERNEL_STACK_SIZE = 16384;
 
@@ -62,14 +65,16 @@ struct task_struct {
   wait_queue child_exited;
 };
 
-extern std::array<task_struct*, NR_TASKS> task;  // the book's array; [0] is idle
+// The book's array; [0] is idle. The kernel's own tasks stand from [NR_TASKS] on: a table that is
+// full of processes has room for them.
+extern std::array<task_struct*, NR_TASKS + NR_KERNEL_TASKS> task;
 extern task_struct* current;
 extern volatile u32 jiffies;
 
 void sched_init();
 
-// A new task with its kernel stack, in the task array, with a pid and nothing else: the caller
-// fills it in and starts it, or releases it. Errors: eagain when the table is full, enomem.
+// A new process's task with its kernel stack, in the task array, with a pid and nothing else: the
+// caller fills it in and starts it, or releases it. Errors: eagain when there are NR_TASKS, enomem.
 result<task_struct*> create_task(std::string_view name);
 void start_task(task_struct& t);
 // Frees the task's slot and stack (the book's release); it must not be the current one, and its
@@ -88,6 +93,13 @@ void wake_task(task_struct& t, wake_reason why);
 [[noreturn]] void idle();
 // The timer interrupt: HZ times a second. user_mode: it interrupted a process, not the kernel.
 void do_timer(bool user_mode);
+
+// The machine's part (kernel/i386/task_switch.cc). switch_to gives the processor from the current
+// task to `next`; only schedule calls it.
+void switch_to(task_struct& next);
+// When it is scheduled for the first time, the task calls body(argument) with interrupts enabled;
+// when body returns it ends.
+void prepare_kernel_entry(task_struct& t, void (*body)(void*), void* argument);
 
 // Marks a signal for a task and wakes it when it sleeps interruptibly. Never sleeps.
 void send_signal(task_struct& to, u32 signal);

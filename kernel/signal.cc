@@ -186,6 +186,19 @@ bool changeable(u32 signal) { return valid(signal) && !(signal_bit(signal) & UNB
 
 }  // namespace
 
+// What eax was is what the call "returns". A frame that is not there ends the process.
+result<u32> sys_sigreturn() {
+  trap_frame& registers = *current->user_registers;
+  const result<u32> blocked = pop_signal_frame(registers);
+  if (blocked) {
+    current->blocked = *blocked & ~UNBLOCKABLE;
+  } else {
+    printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
+    force_signal(*current, abi::sigsegv);
+  }
+  return registers.eax;
+}
+
 // System V's manner, as in the book: the action is gone once it has been taken. The result is the
 // earlier handler.
 result<u32> sys_signal(u32 signal, u32 handler, u32 restorer) {

@@ -1,10 +1,7 @@
 // Building and undoing the stack frame of a signal handler: see signal_frame.h.
 #include "kernel/signal_frame.h"
 
-#include "hal/log.h"
 #include "kernel/i386/trap_frame.h"
-#include "kernel/signal.h"
-#include "kernel/sys.h"
 #include "kernel/user_memory.h"
 
 namespace {
@@ -70,19 +67,8 @@ bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& 
   return true;
 }
 
-result<void> pop_signal_frame(trap_frame& registers) {
+result<u32> pop_signal_frame(trap_frame& registers) {
   const signal_frame frame = TRY(get_user<signal_frame>(registers.esp - SAVED_OFFSET));
   restore(registers, frame.saved);
-  current->blocked = frame.blocked & ~UNBLOCKABLE;
-  return {};
-}
-
-// What eax was is what the call "returns". A frame that is not there ends the process.
-result<u32> sys_sigreturn() {
-  trap_frame& registers = *current->user_registers;
-  if (!pop_signal_frame(registers)) {
-    printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
-    force_signal(*current, abi::sigsegv);
-  }
-  return registers.eax;
+  return frame.blocked;
 }

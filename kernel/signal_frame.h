@@ -10,5 +10,6 @@
 // has no room for it: nothing has changed then. Sleeps (the stack's page may have to be copied).
 bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action);
 
-// sigreturn: takes the frame off again. Errors: efault.
-result<void> pop_signal_frame(trap_frame& registers);
+// sigreturn: takes the frame off again and tells which signals it says were blocked. Errors:
+// efault.
+result<u32> pop_signal_frame(trap_frame& registers);

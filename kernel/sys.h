@@ -88,5 +88,5 @@ result<void> sys_clock_gettime(u32 clock, u32 to);
 result<void> sys_nanosleep(u32 time, u32 remaining);
 
 // sys_reboot.cc
-result<void> sys_reboot(u32 magic1, u32 magic2, u32 command, u32 argument);
+result<void> sys_reboot(u32 magic1, u32 magic2, u32 command, u32 flags);
 result<u32> sys_syslog(u32 type, u32 buffer, u32 length);

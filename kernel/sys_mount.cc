@@ -1,5 +1,5 @@
 // The system calls about whole file systems, and about durability.
-#include "fs/buffer/buffer.h"
+#include "fs/sync.h"
 #include "kernel/files.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
@@ -24,7 +24,7 @@ result<void> sys_umount2(u32 path, u32 flags) {
 
 result<void> sys_umount(u32 path) { return sys_umount2(path, 0); }
 
-// The book's sys_sync stands in fs/buffer/buffer.cc; unlike Linux's it tells a write error.
+// The book's sys_sync stands in fs/sync.cc; unlike Linux's it tells a write error.
 result<void> sys_sync_all() { return sys_sync(); }
 
 // fdatasync, too: a MINIX inode is one block at most, not worth a difference.

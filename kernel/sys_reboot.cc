@@ -1,7 +1,8 @@
 // The system calls about the machine: its end, and what the kernel has said.
 #include <algorithm>
+#include <utility>
 
-#include "fs/fs.h"
+#include "fs/replug/power_off.h"
 #include "hal/clock.h"
 #include "hal/log.h"
 #include "kernel/files.h"
@@ -24,10 +25,10 @@ bool others_live() {
   return false;
 }
 
-// So that no file stays open: everybody is asked to end, then made to. Process 1 rests meanwhile,
-// lest it begin another shell. Who waits for a stick that is away is not waited for.
+// So that no file stays open: all processes are asked to end, then made to. Process 1 is stopped
+// meanwhile, for it would begin another shell. A process that waits for a stick which is away, and
+// cannot be killed there, is not waited for.
 void end_other_processes() {
-  current->blocked = ~u32{0};
   if (current->pid != 1) force_signal(*find_process(1), abi::sigstop);
   for (const u32 signal : {abi::sigterm, abi::sigkill}) {
     signal_all(signal);
@@ -38,31 +39,52 @@ void end_other_processes() {
   current->fs.pwd = current->fs.root.copy();
 }
 
-// Everything that a stick can still be told, it is told; what cannot be written is said on the
-// console and does not hold the machine up.
-void put_file_systems_away() {
+// The programs were ended and the machine stays on all the same: process 1 is begun again, and with
+// it everything that /etc/rc starts.
+void begin_session_again() {
+  printk("Plug the stick in, or give up what waits with `poweroff -f`\n");
+  if (current->pid == 1) return;
+  task_struct& init = *find_process(1);
+  send_signal(init, abi::sigcont);
+  force_signal(init, abi::sigkill);
+}
+
+// Nothing that a program has written may be lost. With `force` the user gives up what waits for a
+// stick. A refusal comes before any program is ended; only when a stick is pulled after that, or
+// refuses the last blocks, is it a late one. Errors: ebusy, eintr: the machine stays on.
+result<void> put_file_systems_away(bool force) {
+  if (!force) TRY(checkpoint::ready_for_power_off());
+  const u32 blocked = std::exchange(current->blocked, ~u32{0});
   end_other_processes();
-  if (!sys_sync_all()) printk("Some blocks could not be written.\n");
-  umount_all();
+  if (force) {
+    checkpoint::give_up_and_unmount_all();
+    return {};
+  }
+  const result<void> away = checkpoint::write_and_unmount_all();
+  current->blocked = blocked;
+  if (!away) begin_session_again();
+  return away;
 }
 
 }  // namespace
 
-// The numbers are Linux's: two magic ones against accidents, and the command. Only process 1's
-// descendants exist, all of them root, so nobody is refused.
-result<void> sys_reboot(u32 magic1, u32 magic2, u32 command, u32) {
+// The numbers are Linux's: two magic ones against accidents, and the command; `flags` is ours.
+// Only process 1's descendants exist, all of them root, so that there are no rights to check.
+result<void> sys_reboot(u32 magic1, u32 magic2, u32 command, u32 flags) {
   if (magic1 != abi::reboot_magic1 || magic2 != abi::reboot_magic2) return fail(error::einval);
+  if (flags & ~abi::reboot_force) return fail(error::einval);
+  const bool force = flags & abi::reboot_force;
   switch (command) {
     case abi::reboot_restart:
-      put_file_systems_away();
+      TRY(put_file_systems_away(force));
       printk("Restarting.\n");
       restart();
     case abi::reboot_power_off:
-      put_file_systems_away();
+      TRY(put_file_systems_away(force));
       printk("Power off.\n");
       power_off();
     case abi::reboot_halt:
-      put_file_systems_away();
+      TRY(put_file_systems_away(force));
       printk("Halted: it is safe to turn the machine off.\n");
       halt();
     default: return fail(error::einval);

@@ -1,7 +1,7 @@
 // write and read: where the walk through the kernel starts (docs/design.md, "One write, followed").
 //
 // A descriptor is an open file, a pointer is checked memory; everything else is the file's own
-// matter: the next station of a byte on its way to the stick is write_file in fs/.
+// matter: the next station of a byte on its way to the stick is write_open_file in fs/.
 #include <algorithm>
 
 #include "kernel/files.h"
@@ -16,12 +16,12 @@ constexpr u32 MAX_COUNT = 0x7FFF'F000;
 result<u32> sys_write(u32 fd, u32 buffer, u32 count) {
   file& to = *TRY(file_of(fd));
   const std::span<const byte> bytes = TRY(user_span(buffer, std::min(count, MAX_COUNT), false));
-  const result<u32> written = write_file(to, bytes);
+  const result<u32> written = write_open_file(to, bytes);
   if (written == fail(error::epipe)) send_signal(*current, abi::sigpipe);
   return written;
 }
 
 result<u32> sys_read(u32 fd, u32 buffer, u32 count) {
   file& from = *TRY(file_of(fd));
-  return read_file(from, TRY(user_span(buffer, std::min(count, MAX_COUNT), true)));
+  return read_open_file(from, TRY(user_span(buffer, std::min(count, MAX_COUNT), true)));
 }

@@ -90,9 +90,11 @@ constexpr u16 s_ifmt = 0170000, s_ifreg = 0100000, s_ifdir = 0040000, s_ifchr = 
 constexpr u32 wnohang = 1, wuntraced = 2;
 // mount, umount2
 constexpr u32 ms_rdonly = 1, mnt_force = 1;
-// reboot
+// reboot: magic1, magic2, command, flags. ebusy while blocks wait for a stick; with reboot_force,
+// which Linux does not have, they are given up.
 constexpr u32 reboot_magic1 = 0xfee1dead, reboot_magic2 = 672274793;
 constexpr u32 reboot_restart = 0x01234567, reboot_power_off = 0x4321fedc, reboot_halt = 0xcdef0123;
+constexpr u32 reboot_force = 1;
 // clock_gettime
 constexpr u32 clock_realtime = 0, clock_monotonic = 1;
 // umount -f and signals

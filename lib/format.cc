@@ -4,7 +4,7 @@
 
 namespace {
 
-// Where the characters go: counted all, kept as far as there is room.
+// Where the characters go: all are counted, those for which there is room are kept.
 class output {
  public:
   explicit output(std::span<char> to) : to_(to) {}

@@ -14,7 +14,8 @@
 size_t format_to(std::span<char> to, const char* format, std::va_list arguments);
 size_t format(std::span<char> to, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-// Text that grows inside a buffer somebody else owns; what does not fit is cut, never overrun.
+// Text that grows inside a buffer of the caller; what does not fit is cut off, never written behind
+// the end.
 class text_sink {
  public:
   explicit text_sink(std::span<char> to) : to_(to) {}

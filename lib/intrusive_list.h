@@ -83,12 +83,12 @@ class intrusive_list {
     return first;
   }
 
-  // Puts the elements in order; those of which neither is before(a, b) the other keep theirs. A
-  // merge sort of the runs that are in order already, so what is nearly sorted costs one pass.
+  // Sorts by before(a, b); equal elements keep their order. It merges the runs that are in order
+  // already, so a list that is nearly sorted costs one pass.
   template <class Before>
   void sort(Before before) {
     if (size_ < 2) return;
-    std::array<T*, 32> merged{};  // [i]: nothing, or 2^i runs made one; the earlier, the higher i
+    std::array<T*, 32> merged{};  // [i]: 2^i merged runs; higher i: earlier runs
     for (T* rest = front_; rest;) {
       T* run = cut_run(rest, before);
       u32 i = 0;
@@ -101,10 +101,10 @@ class intrusive_list {
   }
 
  private:
-  // While it sorts, chains are linked by `next` alone.
+  // During a sort, chains are linked by `next` alone.
   static T*& next_of(T& element) { return (element.*Link).next; }
 
-  // Takes the elements off `rest` that stand in order at its beginning.
+  // Takes off `rest` the run of elements in order that it begins with.
   template <class Before>
   static T* cut_run(T*& rest, Before before) {
     T* first = rest;

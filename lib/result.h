@@ -2,7 +2,7 @@
 //
 // - A function that can fail returns result<T>; the caller says TRY(...) to pass the error on, or
 //   looks at it. Ignoring one is a compile error ([[nodiscard]] on std::expected in our build).
-// - Our own bugs are no results: those are kassert (hal/panic.h).
+// - A bug of the kernel is not a result: it is a kassert (hal/panic.h).
 // - The numbers are POSIX's in Linux i386 numbering, so a system call returns -to_errno(e). The
 //   names are lower case because the host's <errno.h> owns the upper-case ones as macros.
 #pragma once

@@ -2,8 +2,8 @@
 //
 // The sum over word pairs of (m[i] + k[i]) * (m[i+1] + k[i+1]), in 64 bits. For two different
 // sectors chosen without knowledge of the key, the chance to collide is at most 2^-32: a bound that
-// a CRC, which anybody can steer, does not give. It costs about one instruction per byte on the
-// i386.
+// a CRC does not give, since its collisions can be made on purpose. It costs about one instruction
+// per byte on the i386.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 class sector_hasher {
  public:
-  // Derives the key from a seed that nobody outside knows (boot time, counters).
+  // Derives the key from a seed that is unknown outside the machine (boot time, counters).
   explicit constexpr sector_hasher(u64 seed) {
     for (u32& word : key_) word = next_key_word(seed);
   }

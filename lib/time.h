@@ -28,5 +28,5 @@ struct instant {
   constexpr duration operator-(instant t) const { return {ns - t.ns}; }
 };
 
-// The deadline of a wait that something else is bound to end.
+// No deadline: for a wait that something else ends for certain.
 constexpr instant never{INT64_MAX};

@@ -1,8 +1,5 @@
 // An address space: what a process sees below KERNEL_BASE. Areas say what belongs where; pages come
 // when they are touched (do_no_page), shared pages are copied when they are written (do_wp_page).
-//
-// Memory map: 0 … KERNEL_BASE is the process's, KERNEL_BASE … is the kernel's, the same in every
-// space: all low physical memory in a row, then the windows of device registers.
 #pragma once
 
 #include <array>
@@ -11,11 +8,7 @@
 #include "lib/ids.h"
 #include "lib/result.h"
 #include "lib/types.h"
-
-constexpr u32 KERNEL_BASE = 0x8000'0000;  // linker.ld and boot/head know it too
-constexpr u32 USER_TEXT = 0x0040'0000;    // where programs are linked
-constexpr u32 USER_STACK_TOP = 0x7FFF'F000;
-constexpr u32 USER_STACK_MAX = 0x0080'0000;  // the stack grows down to at most this size
+#include "mm/layout.h"
 
 // One run of pages with the same story.
 struct vm_area {

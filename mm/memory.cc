@@ -9,6 +9,7 @@
 #include "hal/paging.h"
 #include "hal/panic.h"
 #include "mm/address_space.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 namespace {
@@ -142,14 +143,4 @@ void address_space::free_page_tables() {
     free_page(page_in(directory_[i]));
     directory_[i] = 0;
   }
-}
-
-u32 address_space::resident_pages() const {
-  u32 pages = 0;
-  for (const u32 table : std::span(directory_, user_tables)) {
-    if (!is_present(table)) continue;
-    for (const u32 entry : std::span(table_in(table), ENTRIES_PER_TABLE))
-      pages += is_present(entry);
-  }
-  return pages;
 }

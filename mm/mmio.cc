@@ -3,6 +3,7 @@
 #include "hal/mmio.h"
 #include "hal/paging.h"
 #include "hal/panic.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 namespace {

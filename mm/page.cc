@@ -10,7 +10,6 @@
 #include "hal/paging.h"
 #include "hal/panic.h"
 #include "mm/buddy.h"
-#include "mm/mmio.h"
 #include "mm/page_table.h"
 
 namespace {
@@ -65,7 +64,6 @@ void mem_init(std::span<const memory_range> usable, u32 first_free) {
   }
   pages_in_all = allocator.free_pages();
   unmap_beyond(pages * PAGE_SIZE);
-  mmio_init();
 }
 
 std::span<byte> allocate_pages(u32 count) { return allocate_aligned_pages(count, 1); }

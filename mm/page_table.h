@@ -1,8 +1,9 @@
 // The i386's page tables: entries of directories and tables (Intel SDM volume 3, 4.3).
 #pragma once
 
+#include "hal/memory.h"
 #include "lib/types.h"
-#include "mm/page.h"
+#include "mm/layout.h"
 
 constexpr u32 ENTRIES_PER_TABLE = 1024;
 constexpr u32 TABLE_SPAN = ENTRIES_PER_TABLE * PAGE_SIZE;  // what one table maps

@@ -18,7 +18,7 @@ HOST_TEST_CXXFLAGS := $(subst -O1,-O0,$(subst $(COMMA)undefined,,$(HOST_CXXFLAGS
 # Files of other rooms that need no machine.
 HOST_EXTRA := $(wildcard mm/buddy.cc kernel/options.cc)
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
-HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/buffer fs/replug kernel
+HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug kernel
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests
@@ -43,11 +43,23 @@ $(HOST_TEST_PROGRAM): $(HOST_PRODUCT_OBJECTS) $(HOST_TEST_OBJECTS) tests/sim/ker
 	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
 	  -lgtest_main -lgtest -lpthread
 
+# The checkpoint without what is above it: if it needed the cache or the file system, this would not link.
+ALONE_PROGRAM := $(HOST)/checkpoint_tests
+ALONE_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(wildcard lib/*.cc drivers/block/*.cc fs/checkpoint/*.cc)) \
+  $(patsubst %.cc,$(HOST)/%.o,$(filter-out %_test.cc tests/sim/scsi_target.cc,$(wildcard tests/sim/*.cc)) \
+    $(wildcard tests/fs/checkpoint/alone/*.cc))
+
+$(ALONE_PROGRAM): $(ALONE_OBJECTS) tests/sim/kernel_state.ld
+	@echo "  LINK  $@"
+	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
+	  -lgtest_main -lgtest -lpthread
+
 .PHONY: host-tests host-test
-host-tests: $(HOST_TEST_PROGRAM)
+host-tests: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM)
 
 # Two halves side by side; each test stands in one of them.
-host-test: $(HOST_TEST_PROGRAM)
+host-test: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM)
+	@$(ALONE_PROGRAM) --gtest_brief=1
 	@tests/run_host_tests $(HOST_TEST_PROGRAM) $(FILTER)
 
 .PHONY: proof

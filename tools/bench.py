@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """`make bench`: this kernel and Linux in the same QEMU on the same stick, line by line.
 
-Prints a table with a ratio per line – above 1 we are ahead – and writes it to build/bench/bench.txt,
-the figures to bench.json, the picture to bench.svg. BENCH=quick is one pass of everything.
+Prints a table with a ratio per line – above 1 this kernel is faster – and writes it to
+build/bench/bench.txt; the figures are build/bench/bench.json, the picture build/bench/bench.svg.
+BENCH=quick is one pass of everything.
 `--profile PHASE` shows in which functions of the kernel the instructions of a phase are spent.
 
 Figures that repeat: commands, TRBs, instructions, and the guest's time under `-icount`. Wall times

@@ -1,4 +1,4 @@
-# What one does with Replug from the host: see `make help`. Included by the Makefile.
+# What can be done with Replug from the host: see `make help`. Included by the Makefile.
 #
 # A comment "## …" behind a target is its line in `make help`.
 
@@ -66,7 +66,7 @@ bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=pha
 	@BUILD=$(BUILD) BENCH=$(BENCH) $(PYTHON) tools/bench.py $(if $(PROFILE),--profile $(PROFILE)) \
 	  $(if $(APPEND),--append "$(APPEND)")
 
-lint:  ## layers, headers, formatting
+lint:  ## layers, headers, citations, plain words, formatting
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/lint.py
 
 doctor:  ## says what is missing on this machine or too old, and how to get it

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """`make demo`: writes to a stick, pulls it out, plugs it back in, looks whether anything is lost.
 
-Runs unattended and tells what it does. "The stick holds" is never the kernel's word: it is read
+Runs unattended and tells what it does. "The stick holds" is never taken from the kernel: it is read
 from the image file behind the emulated stick, while the kernel runs. Exit status 0 only if every
 byte arrived and every step went as it is told here.
 """

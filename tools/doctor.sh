@@ -1,5 +1,5 @@
 #!/bin/sh
-# What this machine lacks for working with Replug, and how to get it.
+# What this machine lacks for work on Replug, and how to get it.
 #
 #   doctor.sh [--quiet | --install] build|demo|test|debug|bench …
 #

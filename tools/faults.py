@@ -95,7 +95,7 @@ def _last_chain(story):
 
 
 def final_exception(text):
-    """What was raised last, which nothing could deliver: its vector."""
+    """The vector of the exception that was raised last and could not be delivered."""
     raised = _RAISED.findall(text.rpartition("Triple fault")[0])
     return int(raised[-1][1], 16) if raised else None
 

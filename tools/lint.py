@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Holds the sources to the rules of docs/design.md that a program can check: `make lint`.
 
-Layers, headers that compile alone, machine access only where it belongs, formatting, no leftovers,
-short functions. Prints one line per finding; every rule counts as one test.
+Layers, no circles of includes, headers that compile alone, machine access only where it belongs,
+formatting, no leftovers, short functions, citations, plain words. Prints one line per finding; every
+rule counts as one test.
 """
 
 import os
@@ -14,52 +15,34 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import citations
+import sources
+from sources import blank, code_lines, comment_blocks, listed, text_of
+
 LAYERS = {"lib": 0, "hal": 1, "mm": 2, "drivers/block": 2, "drivers/char": 2, "drivers/pci": 2,
-          "drivers/usb": 3, "fs": 4, "kernel": 5}
-# fs/ knows block and character devices, not what is behind them; storage/ knows USB, not xHCI.
+          "drivers/usb": 3, "fs/checkpoint": 4, "fs/buffer": 5, "fs": 6, "fs/replug": 7, "kernel": 8}
+# fs/ knows block and character devices, not what is behind them, fs/checkpoint/ block devices alone;
+# storage/ knows USB, not xHCI.
 FORBIDDEN = [("fs/", "drivers/usb/"), ("fs/", "drivers/pci/"),
+             ("fs/checkpoint/", "drivers/char/"),
              ("drivers/usb/storage/", "drivers/usb/xhci/")]
 MACHINE_ROOMS = ("boot/", "kernel/i386/")
 MACHINE_WORDS = re.compile(r"\b(asm|__asm__|inb|outb|inw|outw|inl|outl)\b\s*(volatile|\()")
 LONGEST_FUNCTION = 70
 LONGER_FUNCTIONS = {
-    # "file.cc:function": why a reader would accept it
+    # "NAME.cc:function": why a reader would accept it
 }
+# "The task that sleeps", not one of these: the actor is named. ("whose" of things is fine.)
+PERSONS = re.compile(r"\b(who|whoever|whom|nobody|he|him|his)\b", re.IGNORECASE)
 CLANG_FORMAT_MAJOR = 14  # others differ in details
 FLAGS = ["-std=c++23", "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-m32", "-ffreestanding",
-         "-fsyntax-only", "-I", str(ROOT)]
-
-
-def listed(*endings):
-    """The project's own files, as git sees them, with these endings."""
-    result = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=False,
-                            capture_output=True, text=True)
-    names = result.stdout.split("\n") if result.returncode == 0 else [
-        path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*")
-        if not path.relative_to(ROOT).parts[0].startswith(("build", "."))]
-    return sorted(name for name in names if name.endswith(endings) and (ROOT / name).is_file())
-
-
-def text_of(name):
-    return (ROOT / name).read_text(encoding="utf-8")
+         "-fsyntax-only", "-I", str(sources.ROOT)]
 
 
 def room_of(name):
     """The longest room that a path stands in, or None (user/, tests/, tools/)."""
     rooms = [room for room in LAYERS if name.startswith(room + "/")]
     return max(rooms, key=len, default=None)
-
-
-def code_lines(text):
-    """(number, line) with comments and string literals blanked."""
-    def blank(match):
-        return re.sub(r"[^\n]", " ", match.group())
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", blank, text, flags=re.DOTALL)
-    text = re.sub(r'"(\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(\\.|[^\'\\\n])+\'',
-                  lambda match: match.group()[0] + " " * (len(match.group()) - 2)
-                  + match.group()[0], text)
-    return enumerate(text.split("\n"), 1)
 
 
 # --- the rules: each yields its findings -----------------------------------------------------
@@ -76,7 +59,7 @@ def layers():
             if not included:
                 continue
             target = included.group(1)
-            if not (ROOT / target).exists():
+            if not (sources.ROOT / target).exists():
                 yield f"{name}:{number}: {target} is not a path from the project's root"
                 continue
             other = room_of(target)
@@ -136,8 +119,8 @@ def formatting():
     """clang-format changes nothing"""
     files = listed(".h", ".cc")
     for start in range(0, len(files), 40):
-        result = subprocess.run(["clang-format", "--dry-run", *files[start:start + 40]], cwd=ROOT,
-                                capture_output=True, text=True, check=False)
+        result = subprocess.run(["clang-format", "--dry-run", *files[start:start + 40]],
+                                cwd=sources.ROOT, capture_output=True, text=True, check=False)
         found = re.findall(r"^(\S+?:\d+):\d+: warning", result.stderr, re.MULTILINE)
         yield from sorted(set(f"{place}: not formatted" for place in found))
 
@@ -178,8 +161,70 @@ def short_functions():
                 yield f"{name}:{start}: {function} has {length} lines"
 
 
-RULES = [layers, machine_access, no_build_switches, headers_alone, formatting, no_leftovers,
-         short_functions]
+def unit_of(name):
+    """X.h and X.cc are one unit."""
+    return name.rsplit(".", 1)[0]
+
+
+def units():
+    """{unit: {unit that one of its files includes: "file:line" of the include}} of the kernel."""
+    includes = {}
+    for name in listed(".h", ".cc"):
+        if room_of(name) is None:
+            continue
+        mine = includes.setdefault(unit_of(name), {})
+        for number, line in enumerate(text_of(name).split("\n"), 1):
+            included = re.match(r'\s*#include "([^"]+)"', line)
+            if included and unit_of(included.group(1)) != unit_of(name):
+                mine.setdefault(unit_of(included.group(1)), f"{name}:{number}")
+    return includes
+
+
+def reachable(includes, start):
+    """The units that `start` includes, directly or through others."""
+    found, waiting = set(), [start]
+    while waiting:
+        for unit in includes.get(waiting.pop(), ()):
+            if unit not in found:
+                found.add(unit)
+                waiting.append(unit)
+    return found
+
+
+def no_circles():
+    """no units include each other in a circle"""
+    includes = units()
+    reach = {unit: reachable(includes, unit) for unit in includes}
+    told = set()
+    for unit in sorted(includes):
+        if unit in told or unit not in reach[unit]:
+            continue
+        circle = {unit} | {other for other in reach[unit] if unit in reach.get(other, ())}
+        told |= circle
+        inside = [f"{place} includes {there}" for here in sorted(circle)
+                  for there, place in sorted(includes[here].items()) if there in circle]
+        yield f"{', '.join(sorted(circle))}: {'; '.join(inside)}"
+
+
+def plain_words():
+    """comments speak of what acts, not of persons"""
+    for name in listed(*sources.COMMENTED):
+        for first, text in comment_blocks(name):
+            if name.endswith(".md"):
+                text = re.sub(r"^```.*?^```|`[^`\n]+`", lambda match: blank(match.group()), text,
+                              flags=re.DOTALL | re.MULTILINE)
+            for match in PERSONS.finditer(text):
+                yield f"{name}:{first + text.count(chr(10), 0, match.start())}: {match.group()}"
+
+
+def citations_exist():
+    """what comments and pages refer to exists"""
+    for name, line, message in citations.findings():
+        yield f"{name}:{line}: {message}"
+
+
+RULES = [layers, no_circles, machine_access, no_build_switches, headers_alone, formatting,
+         no_leftovers, short_functions, citations_exist, plain_words]
 
 
 def reason_to_skip(rule):

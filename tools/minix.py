@@ -1,12 +1,11 @@
 """MINIX file systems, version 1, in an image file: read them, and fill ones that mkfs.minix made.
 
-This is the host's own eye on a stick. It shares no code with the kernel, so that a test which asks
-it what an image holds asks somebody who was not there when it was written. `fsck.minix` judges the
-structure; this module knows the contents.
+It shares no code with the kernel, so that a mistake of the kernel cannot hide from a test that asks
+here what an image holds. `fsck.minix` judges the structure; this module reads the contents.
 
     volume = Volume.open("stick.img")                 # or offset= for a partition
     volume.read("/user/user1/user2/hello.txt")
-    volume.write("/notes.txt", b"...")                # only in images that nobody else has open
+    volume.write("/notes.txt", b"...")                # only in images that no other program has open
 
 The format (all little-endian): block 0 boot, block 1 superblock, inode bitmap, zone bitmap, inode
 table with 32 inodes a block, data. Files have 7 direct zones, one indirect, one double-indirect.

@@ -3,7 +3,7 @@
 
 No root rights are needed: nodes stand in the table, everything belongs to root in the image. The
 image is as large as its contents, and some space for what is written at run time. It is replaced
-only when it has changed, so that nothing is linked again for nothing.
+only when it has changed, so that the kernel is not linked again without need.
 """
 
 import argparse

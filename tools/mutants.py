@@ -65,7 +65,8 @@ def apply(patch, tree, *options):
 
 
 def make(tree, *goals):
-    """A make that shares nothing with the one that started us. Its output, and whether it worked."""
+    """Runs make without the settings of the make that started this program. Returns its output, and
+    whether it worked."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
     done = subprocess.run(["make", "--no-print-directory", f"-j{os.cpu_count() or 1}", *goals],

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Records what a command prints on a terminal, as an SVG in which the lines appear as they did.
+"""Records what a command prints on a terminal, as an SVG in which each line appears when it was
+printed.
 
     tools/record.py docs/demo.svg make demo
 

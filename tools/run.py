@@ -81,7 +81,8 @@ def prepare_stick(image):
 
 
 class Watcher:
-    """Looks after a machine that has stopped by itself: switched off, rebooting, or lost."""
+    """Deals with a machine that has stopped by itself: switched off, rebooting, or after a triple
+    fault."""
 
     def __init__(self, machine):
         self._machine = machine
@@ -150,7 +151,7 @@ def running_machine():
 
 
 def control():
-    """The QMP of the running machine, for one use: others want it too."""
+    """The QMP of the running machine, for one use: other programs need it too."""
     return Qmp.connect(CONTROL)
 
 
@@ -232,7 +233,7 @@ def gdb_command(commands):
 
 def take_console():
     """The serial line of a machine that is being debugged. It has one end only: OSError when there
-    is no machine, and BlockingIOError when somebody else has the line."""
+    is no machine, and BlockingIOError when another program has the line."""
     connection = Line(socket.AF_UNIX)
     connection.lock = open(CONSOLE_LOCK, "w", encoding="ascii")  # pylint: disable=consider-using-with
     try:

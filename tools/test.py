@@ -22,7 +22,7 @@ JOBS = os.cpu_count() or 1
 
 
 def make(*goals, **more):
-    """A fresh make: the one that started us must not share its job slots with a grandchild."""
+    """Runs make anew: the make that started this program must not share its job slots with it."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     command = ["make", "--no-print-directory", f"-j{JOBS}", f"BUILD={BUILD}", *goals]

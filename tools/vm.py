@@ -64,7 +64,8 @@ class Machine:
             "-M", machine, "-m", str(memory), "-nodefaults", "-vga", "std", "-display", "none",
             "-kernel", str(self._kernel), "-append", append,
             "-device", f"{controller},id=xhci,p2=8,p3=4",
-            # The firmware looks for sticks to boot from, a tenth of a second; one millisecond will do.
+            # The firmware waits a tenth of a second for sticks to boot from; a millisecond is
+            # enough.
             "-fw_cfg", "name=etc/usb-time-sigatt,string=\x01", *extra]
         if not reboots:
             self._arguments.append("-no-reboot")
@@ -91,7 +92,7 @@ class Machine:
         self.end()
 
     def start(self, console=True):
-        """console=False: the serial line is left to the caller, who reads `serial`."""
+        """console=False: the serial line is left to the caller, which reads `serial`."""
         if not shutil.which(QEMU):
             raise VmError(f"{QEMU} is missing; `make doctor` says how to get it")
         if not self._kernel.exists():
@@ -172,7 +173,7 @@ class Machine:
         return is_plugged(self._qmp, name)
 
     def pull(self, name="stick"):
-        """Pulls a stick: at the return the kernel has been told, and the image is nobody's."""
+        """Pulls a stick. At the return the kernel has been told, and QEMU has closed the image."""
         pull(self._qmp, name)
 
     def plug(self, name="stick", port=None):

@@ -25,7 +25,7 @@ BOOK_PROGRAMS := $(patsubst user/book/%.cc,%,$(wildcard user/book/*.cc))
 TEST_PROGRAMS := $(patsubst user/tests/%.cc,%,$(wildcard user/tests/*.cc))
 ETC_FILES := $(patsubst user/etc/%,%,$(wildcard user/etc/*))
 
-# Everything that is in the tree, for whoever makes an image of it.
+# Everything that is in the tree: an image of it is made elsewhere.
 ROOT_FILES := $(BIN_PROGRAMS:%=$(ROOT)/bin/%) $(SYSTEM_PROGRAMS:%=$(ROOT)/sbin/%) $(ROOT)/etc/update \
   $(BOOK_PROGRAMS:%=$(ROOT)/book/%) $(TEST_PROGRAMS:%=$(ROOT)/test/%) $(ETC_FILES:%=$(ROOT)/etc/%)
 ROOT_DIRECTORIES := $(addprefix $(ROOT)/,bin sbin etc dev mnt tmp root book test)

@@ -1,6 +1,5 @@
 #include "drivers/block/block_device.h"
 
-#include "drivers/block/ll_rw_block.h"
 #include "hal/dma.h"
 #include "hal/panic.h"
 

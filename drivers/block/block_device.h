@@ -6,7 +6,7 @@
 // (/dev/sda) are genhd.h's.
 //
 // A driver derives from it, implements request_fn and, in a task of its own or at once:
-//     while (request* r = next_request()) end_request(*r, do_it(*r));
+//     while (request* r = next_request()) end_request(*r, carry_out(*r));
 // When the device goes away: die(). Every queued request then ends with enodev, and so does every
 // later submit; the driver ends the one that it has in hand, after die(), so that nobody is told
 // enodev by a device that is not gone(). wait_unreferenced() tells when it may be reused.
@@ -73,7 +73,7 @@ class block_device {
   // Queues one block for I/O, merged with its neighbours where it can be. The buffer is unlocked
   // when this is called and locked when it returns. May sleep for a free request. A device that is
   // gone, a write to a protected one (erofs) or a block past the end (eio) ends the I/O at once
-  // through end_io.
+  // through b_end_io.
   void submit(block_command cmd, lba first, buffer_head& bh);
 
   // Makes durable every write that completed before this call: SYNCHRONIZE CACHE. Sleeps. Success

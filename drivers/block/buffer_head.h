@@ -41,3 +41,9 @@ struct buffer_head {
   list_link<buffer_head> b_hash_link;  // its hash chain, while b_dev is set
   list_link<buffer_head> b_list_link;  // the clean list (LRU) or its device's dirty list
 };
+
+// Sleeps until the buffer is unlocked. Bounded: every request ends by completion, time-out or
+// removal.
+inline void wait_on_buffer(buffer_head& bh) {
+  while (bh.b_lock) sleep_on(bh.b_wait);
+}

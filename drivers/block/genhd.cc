@@ -22,8 +22,6 @@ gendisk* disk_of(dev_id dev) {
   return dev.major() == MAJOR_DISK && index < NR_DISKS ? &disks[index] : nullptr;
 }
 
-std::span<gendisk> all_disks() { return disks; }
-
 dev_id whole_disk(dev_id dev) {
   if (dev.major() != MAJOR_DISK) return dev;
   return dev_id(MAJOR_DISK, static_cast<u8>(dev.minor() / MINORS_PER_DISK * MINORS_PER_DISK));

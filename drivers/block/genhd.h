@@ -46,7 +46,6 @@ dev_id whole_disk(dev_id dev);
 std::array<char, 8> disk_name(dev_id dev);
 
 gendisk* disk_of(dev_id dev);  // null for a name that no disk can have
-std::span<gendisk> all_disks();
 
 // Gives a medium the first free name. Errors: enfile when all are taken.
 result<dev_id> add_disk(block_device& device, const partition_table& partitions);
@@ -61,5 +60,6 @@ void set_ramdisk(block_device& device);
 
 // Reads the MBR's four primary and the logical partitions (chain of extended ones, bounded). A
 // medium without a valid table has the whole disk only. Entries that reach past the end are left
-// out. Sleeps.
-result<partition_table> read_partitions(block_device& device);
+// out. `scratch` is a block of memory that allocate_pages gave out: the caller's, so that a table
+// can be read when no memory is free. Sleeps. Errors: eio, enodev.
+result<partition_table> read_partitions(block_device& device, std::span<byte> scratch);

@@ -22,7 +22,3 @@ void ll_rw_block(block_command cmd, buffer_head& bh) {
   if (bh.b_blocknr.value() >= blocks) return end_at_once(cmd, bh, error::enxio);
   target->device->submit(cmd, target->first + bh.b_blocknr.value() * SECTORS_PER_BLOCK, bh);
 }
-
-void wait_on_locked_buffer(buffer_head& bh) {
-  while (bh.b_lock) sleep_on(bh.b_wait);
-}

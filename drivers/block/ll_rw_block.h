@@ -8,10 +8,3 @@
 // a free request. A name with nothing behind it ends the I/O at once with enxio or enodev, through
 // b_end_io as always.
 void ll_rw_block(block_command cmd, buffer_head& bh);
-
-// Sleeps until the buffer is unlocked. Bounded: every request ends by completion, time-out or
-// removal.
-void wait_on_locked_buffer(buffer_head& bh);
-inline void wait_on_buffer(buffer_head& bh) {
-  if (bh.b_lock) wait_on_locked_buffer(bh);
-}

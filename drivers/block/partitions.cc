@@ -1,8 +1,7 @@
 // The partition table of a PC: the MBR, and the chain of extended boot records behind it.
 #include "drivers/block/genhd.h"
-#include "hal/memory.h"
+#include "hal/panic.h"
 #include "lib/endian.h"
-#include "lib/guard.h"
 
 namespace {
 
@@ -65,15 +64,11 @@ result<void> read_logical(block_device& device, u32 extended, std::span<byte> sc
 
 }  // namespace
 
-result<partition_table> read_partitions(block_device& device) {
+result<partition_table> read_partitions(block_device& device, std::span<byte> scratch) {
+  kassert(scratch.size() == BLOCK_SIZE);
   partition_table table{};
   table[0] = {lba{}, device.identity.sectors, 0};
   if (device.identity.sectors < SECTORS_PER_BLOCK) return table;
-  const std::span<byte> page = allocate_pages(1);
-  if (page.empty()) return fail(error::enomem);
-  at_scope_end free_page([&] { free_pages(page); });
-  const std::span<byte> scratch = page.first(BLOCK_SIZE);
-
   TRY(read_blocks(device, lba{}, scratch));
   const boot_record mbr = *reinterpret_cast<const boot_record*>(scratch.data());
   if (!has_table(mbr)) return table;

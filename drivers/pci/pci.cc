@@ -15,12 +15,11 @@ using bus_field = field<23, 16>;
 using device_field = field<15, 11>;
 using function_field = field<10, 8>;
 
-constexpr u8 reg_vendor = 0x00, reg_device = 0x02, reg_command = 0x04, reg_status = 0x06,
-             reg_revision = 0x08, reg_header_type = 0x0E, reg_bar0 = 0x10, reg_secondary_bus = 0x19,
-             reg_capabilities = 0x34, reg_interrupt_line = 0x3C;
+constexpr u8 reg_vendor = 0x00, reg_device = 0x02, reg_command = 0x04, reg_revision = 0x08,
+             reg_header_type = 0x0E, reg_bar0 = 0x10, reg_secondary_bus = 0x19,
+             reg_interrupt_line = 0x3C;
 constexpr u16 no_device = 0xFFFF;
 using multi_function = field<7, 7, u8>;
-using has_capabilities = field<4, 4, u16>;
 constexpr u16 command_memory = 1 << 1, command_master = 1 << 2, command_intx_disable = 1 << 10;
 
 // Base address registers (6.2.5.1).
@@ -141,14 +140,4 @@ void pci_cut_off(const pci_device& at) {
   const u16 command = pci_read16(at, reg_command);
   pci_write16(at, reg_command,
               static_cast<u16>((command & ~command_master) | command_intx_disable));
-}
-
-u8 pci_capability(const pci_device& at, u8 id) {
-  if (!has_capabilities::in(pci_read16(at, reg_status))) return 0;
-  u8 offset = pci_read8(at, reg_capabilities) & 0xFC;
-  for (int hops = 0; offset != 0 && hops < 48; ++hops) {  // a list may be a ring
-    if (pci_read8(at, offset) == id) return offset;
-    offset = pci_read8(at, static_cast<u8>(offset + 1)) & 0xFC;
-  }
-  return 0;
 }

@@ -57,5 +57,3 @@ result<mmio_window> pci_map_bar(const pci_device& at, u8 index);
 void pci_enable(const pci_device& at);
 // From now on the device neither reads nor writes memory by itself, nor raises its interrupt line.
 void pci_cut_off(const pci_device& at);
-// Where the capability with this id stands in configuration space; 0: the device has none.
-u8 pci_capability(const pci_device& at, u8 id);

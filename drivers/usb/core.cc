@@ -4,6 +4,7 @@
 
 #include "drivers/usb/storage/usb_disk.h"
 #include "hal/log.h"
+#include "hal/memory.h"
 #include "lib/guard.h"
 
 namespace usb {
@@ -13,13 +14,20 @@ namespace {
 struct class_driver {
   const char* name;
   bool (*matches)(const interface_info& interface);
-  result<void> (*serve)(host_device& device, const interface_info& interface);
+  void (*serve)(host_device& device, const interface_info& interface);
+  u32 object_size;  // of what `serve` makes in host_device::memory
 };
 
 // The class drivers there are. Hubs and UAS will stand here too.
 constexpr class_driver drivers[] = {
-    {"usb-storage", storage::matches, storage::serve},
+    {"usb-storage", storage::matches, storage::serve, storage::object_size},
 };
+
+constexpr u32 largest_object() {
+  u32 largest = 0;
+  for (const class_driver& driver : drivers) largest = std::max(largest, driver.object_size);
+  return largest;
+}
 
 constinit intrusive_list<host_device, &host_device::link> devices{};
 
@@ -101,7 +109,8 @@ result<void> identify_and_serve(host_device& device) {
       if (interface.alternate == 0 && driver.matches(interface)) {
         TRY(device.configure(chosen.value, interface.endpoints()));
         device.facts.driver = driver.name;
-        return driver.serve(device, interface);
+        driver.serve(device, interface);
+        return {};
       }
   printk("usb %u-%u: no driver for this device\n", device.facts.bus, device.facts.port);
   return {};
@@ -130,15 +139,19 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
   return from.control(setup, to);
 }
 
-result<void> attend(host_device& device) {
+result<void> driver_memory::allocate() {
+  page = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
+  object = TRY(dma_buffer::allocate(largest_object(), PAGE_SIZE));
+  return {};
+}
+
+void attend(host_device& device) {
   devices.push_back(device);
   const at_scope_end forget([&device] { devices.remove(device); });
   const result<void> served = identify_and_serve(device);
-  if (served || device.gone() || served.error() == error::enotsup) return {};
-  if (served.error() == error::enomem) return served;
-  printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
-         to_errno(served.error()));
-  return {};
+  if (!served && served.error() != error::enotsup && !device.gone())
+    printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
+           to_errno(served.error()));
 }
 
 void list_devices(text_sink& out) {

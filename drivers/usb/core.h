@@ -23,9 +23,23 @@ struct device_facts {
   const char* driver = nullptr;                              // null: nobody serves it
 };
 
+// The memory that a device's class driver works in, reserved by the host controller for each of its
+// ports: nothing that a stick needs is allocated when it is plugged in. What the driver of the
+// device before left there is still there.
+struct driver_memory {
+  dma_buffer page;    // for what the device reads and writes
+  dma_buffer object;  // for the driver's own object: enough for that of any class driver
+
+  // Errors: enomem.
+  result<void> allocate();
+};
+
 // A device as the host controller hands it over: addressed, not configured.
 class host_device : public device {
  public:
+  explicit host_device(const driver_memory& m) : memory(m) {}
+
+  const driver_memory& memory;
   device_facts facts;
   list_link<host_device> link;  // of the list that lsusb shows
 
@@ -35,9 +49,8 @@ class host_device : public device {
   virtual result<void> configure(u8 configuration, std::span<const endpoint> endpoints) = 0;
 };
 
-// Serves a device until it is gone or of no use. Sleeps. Errors: enomem, when there is no memory or
-// no place in a table for it: that is no fault of the device, and another try is worth it.
-result<void> attend(host_device& device);
+// Serves a device until it is gone or given up. Sleeps.
+void attend(host_device& device);
 
 // One line for each device that is plugged in, for lsusb.
 void list_devices(text_sink& out);

@@ -46,6 +46,7 @@ result<void> start(const pci_device& at) {
   ++controller_count;
   if (!request_irq(at.interrupt_line, true, on_interrupt, controller))
     printk("xhci%u: no interrupt line, polling\n", controller->number());
+  static_cast<void>(controller->reserve());  // run() tries again, and tells
   return kernel_task("xhci", run, controller);
 }
 

@@ -3,10 +3,10 @@
 #include "drivers/block/genhd.h"
 #include "drivers/block/ll_rw_block.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"
-#include "fs/inode.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
 
@@ -29,11 +29,6 @@ void end_buffer_io(buffer_head& bh, bool write, result<void> outcome) {
   if (bh.b_count == 0) wake_up(buffer_wait);
 }
 
-void start_write(buffer_head& bh) {
-  checkpoint::issued(bh.b_dev, bh.b_blocknr);
-  ll_rw_block(block_command::write, bh);
-}
-
 // A head for a block that is not in the cache: the one that was free and clean the longest.
 buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
   buffer_head* bh = the_policy().find_free();
@@ -42,13 +37,6 @@ buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
   bh->b_end_io = end_buffer_io;
   use_buffer(*bh);
   return bh;
-}
-
-// Every name that a disk can have, the RAM disk's first.
-template <class Visit>
-void for_each_disk(Visit visit) {
-  visit(dev_id(MAJOR_RAM, 0));
-  for (u8 i = 0; i < NR_DISKS; ++i) visit(dev_id(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK)));
 }
 
 // The disk to be written refuses its blocks: perhaps another one gives buffers back (rule 10).
@@ -174,92 +162,30 @@ void forget_block(dev_id dev, block_nr block) {
   checkpoint::forget(dev, block);
 }
 
-result<void> buffer_ref::begin_modify(operation& op) {
+result<checkpoint::block_change> buffer_ref::begin_modify(operation& op) {
   for (;;) {
     wait_on_buffer(*bh_);
     kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
-    if (checkpoint::before_change(op, bh_->b_blocknr, data(), !bh_->b_dirt)) return {};
+    if (auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), !bh_->b_dirt))
+      return std::move(*change);
     TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
   }
 }
 
-result<void> buffer_ref::begin_overwrite(operation& op) {
+result<checkpoint::block_change> buffer_ref::begin_overwrite(operation& op) {
   for (;;) {
     wait_on_buffer(*bh_);
     const bool known = bh_->b_uptodate && !bh_->b_dirt;
-    if (checkpoint::before_change(op, bh_->b_blocknr, data(), known)) return {};
+    if (auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), known))
+      return std::move(*change);
     TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
   }
 }
 
-void buffer_ref::end_modify(operation& op, u32 offset, u32 length) {
+void buffer_ref::end_modify(checkpoint::block_change change, u32 offset, u32 length) {
   bh_->b_uptodate = true;
   story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
-  if (!checkpoint::changed(op, bh_->b_blocknr, data(), offset, length) || bh_->b_dirt) return;
+  if (!std::move(change).finish(data(), offset, length) || bh_->b_dirt) return;
   bh_->b_dirt = true;
   the_policy().file(*bh_);
-}
-
-// --- Synchronising
-
-namespace {
-
-void start_writes(dev_id disk) {
-  dirty_walk walk(disk);
-  while (buffer_head* bh = the_policy().next_dirty(walk))
-    if (!bh->b_lock) start_write(*bh);
-}
-
-// Waits until what has been started is over, by us or by another task whose walk met ours; the
-// first error of what is dirty still.
-result<void> wait_for_writes(dev_id disk) {
-  while (buffer_head* bh = the_policy().first_under_way(disk)) wait_on_buffer(*bh);
-  result<void> outcome;
-  dirty_walk walk(disk);
-  while (const buffer_head* bh = the_policy().next_dirty(walk))
-    if (outcome && bh->b_error) outcome = fail(*bh->b_error);
-  return outcome;
-}
-
-// A volume that is away is not waited for: somebody who types `sync` wants the others safe (row
-// 22).
-result<void> sync_disk(dev_id disk) {
-  if (!resolve(disk)) return {};
-  const result<void> flushed = flush_buffers(disk);
-  const result<void> earlier = take_write_error(disk);
-  if (!flushed && flushed.error() == error::enodev)
-    return {};  // pulled just now: the region has it all
-  return flushed ? earlier : flushed;
-}
-
-}  // namespace
-
-result<void> write_buffers(dev_id disk) {
-  start_writes(disk);
-  return wait_for_writes(disk);
-}
-
-result<void> flush_buffers(dev_id dev) {
-  const dev_id disk = whole_disk(dev);
-  if (checkpoint::absent(disk)) return fail(error::enodev);
-  const result<void> wrote = write_buffers(disk);
-  TRY(checkpoint::barrier(disk));
-  return wrote;
-}
-
-result<void> sync_dev(dev_id dev) {
-  if (checkpoint::dead(dev)) return fail(error::eio);
-  TRY(sync_inodes(dev));
-  const result<void> flushed = flush_buffers(dev);
-  const result<void> earlier = take_write_error(dev);
-  return flushed ? earlier : flushed;
-}
-
-result<void> sys_sync() {
-  result<void> first = sync_inodes(dev_id{});
-  const auto keep_first = [&](result<void> outcome) {
-    if (first && !outcome) first = outcome;
-  };
-  for_each_disk([&](dev_id disk) { keep_first(sync_disk(disk)); });
-  return first;
 }

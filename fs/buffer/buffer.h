@@ -13,11 +13,10 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "drivers/block/buffer_head.h"
-#include "fs/checkpoint/operation.h"
+#include "fs/checkpoint/change.h"
 #include "lib/ids.h"
 #include "lib/result.h"
 
@@ -58,9 +57,9 @@ class [[nodiscard]] buffer_ref {
   // then).
   template <class Edit>
   result<void> modify(operation& op, u32 offset, u32 length, Edit&& edit) {
-    TRY(begin_modify(op));
+    checkpoint::block_change change = TRY(begin_modify(op));
     std::forward<Edit>(edit)(std::span<byte>(bh_->b_data + offset, length));
-    end_modify(op, offset, length);
+    end_modify(std::move(change), offset, length);
     return {};
   }
 
@@ -68,24 +67,19 @@ class [[nodiscard]] buffer_ref {
   // set every byte. Afterwards the block is uptodate.
   template <class Edit>
   result<void> overwrite(operation& op, Edit&& edit) {
-    TRY(begin_overwrite(op));
+    checkpoint::block_change change = TRY(begin_overwrite(op));
     std::forward<Edit>(edit)(std::span<byte>(bh_->b_data, BLOCK_SIZE));
-    end_modify(op, 0, BLOCK_SIZE);
+    end_modify(std::move(change), 0, BLOCK_SIZE);
     return {};
   }
 
  private:
-  result<void> begin_modify(operation& op);
-  result<void> begin_overwrite(operation& op);
-  void end_modify(operation& op, u32 offset, u32 length);
+  result<checkpoint::block_change> begin_modify(operation& op);
+  result<checkpoint::block_change> begin_overwrite(operation& op);
+  void end_modify(checkpoint::block_change change, u32 offset, u32 length);
 
   buffer_head* bh_ = nullptr;
 };
-
-// `buffers` heads with their blocks; 0 sizes the cache by memory. Called once at boot.
-class buffer_policy;
-buffer_policy& find_buffer_policy(std::string_view name);  // buffer_policy.h
-void buffer_init(u32 buffers, buffer_policy& chosen);
 
 // The buffer of a block, which may hold old bytes: look at b_uptodate, or overwrite it. Sleeps,
 // bounded. Errors: eio when no buffer could be freed (every one in use or unwritable), eintr while
@@ -112,41 +106,3 @@ buffer_ref get_hash_table(dev_id dev, block_nr block);
 // A block was freed: its content does not matter any more. Takes the dirty mark and the shadow
 // away.
 void forget_block(dev_id dev, block_nr block);
-
-// Way 1. sys_sync: every volume that is plugged in; absent ones are skipped with a line on the
-// console. Returns when everything that was dirty at the call is durable (SYNCHRONIZE CACHE
-// included), with the first write error, which is then forgotten.
-result<void> sys_sync();
-// The same for one device (with its whole disk's cache flush). Errors: eio; enodev when it is
-// absent.
-result<void> sync_dev(dev_id dev);
-// Writes every dirty buffer of the disk and waits, without touching inodes: what way 2 does.
-result<void> write_buffers(dev_id disk);
-// The same and SYNCHRONIZE CACHE, after which the shadows are given back: what a full region asks
-// for. Errors: eio, enodev (the stick is away: nothing is lost).
-result<void> flush_buffers(dev_id dev);
-
-// Drops every buffer of the disk; dirty ones too. Those in use become stale (not uptodate).
-void invalidate_buffers(dev_id disk);
-// Drops the clean buffers of the disk that nobody uses, but for those that `keep` wants.
-void invalidate_unused_buffers(dev_id disk, bool (*keep)(dev_id dev, block_nr block));
-// The stick was pulled: its dirty buffers become clean, for their content stands in the region.
-// Tells how many there were.
-u32 let_go_of_buffers(dev_id disk);
-
-// Every head by number, for those who must look at all of them: the verification, tests, gdb.
-u32 buffer_total();
-buffer_head& buffer_at(u32 index);
-
-// The error that writes of this device have met since the last call, once.
-result<void> take_write_error(dev_id dev);
-
-// Checks what must be true between sleeps: one head per block, each head on exactly one list,
-// chains complete, dirty means uptodate, counts sane. kasserts on a violation. For tests and for
-// gdb.
-void check_buffer_invariants();
-
-struct buffer_counts {
-  u32 total, clean, dirty, in_use, locked;
-};
-buffer_counts count_buffers();

@@ -6,7 +6,6 @@
 #include <new>
 
 #include "drivers/block/genhd.h"
-#include "fs/checkpoint/checkpoint.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 
@@ -52,18 +51,6 @@ void make_hash_table(u32 buffers) {
   hash_chain* chains = reinterpret_cast<hash_chain*>(memory.data());
   for (u32 i = 0; i < size; ++i) new (chains + i) hash_chain;
   hash_table = {chains, size};
-}
-
-// Its content is of no use any more: it is the next to be claimed.
-void discard(buffer_head& bh) {
-  bh.b_dirt = false;
-  bh.b_uptodate = false;
-  bh.b_error.reset();
-  policy->file(bh);
-}
-
-bool of_disk(const buffer_head& bh, dev_id disk) {
-  return bh.b_dev && whole_disk(bh.b_dev) == disk;
 }
 
 }  // namespace
@@ -118,32 +105,6 @@ result<void> take_write_error(dev_id dev) {
   const error e = *noted;
   noted.reset();
   return fail(e);
-}
-
-void invalidate_buffers(dev_id disk) {
-  for (u32 i = 0; i < nr_buffers; ++i) {
-    buffer_head& bh = buffer_at(i);
-    if (of_disk(bh, disk)) discard(bh);
-  }
-}
-
-void invalidate_unused_buffers(dev_id disk, bool (*keep)(dev_id dev, block_nr block)) {
-  for (u32 i = 0; i < nr_buffers; ++i) {
-    buffer_head& bh = buffer_at(i);
-    const bool unused = bh.b_count == 0 && !bh.b_lock && !bh.b_dirt;
-    if (of_disk(bh, disk) && unused && !keep(bh.b_dev, bh.b_blocknr)) discard(bh);
-  }
-}
-
-u32 let_go_of_buffers(dev_id disk) {
-  u32 dirty = 0;
-  dirty_walk walk(disk);
-  while (buffer_head* bh = policy->next_dirty(walk)) {
-    bh->b_dirt = false;
-    policy->file(*bh);
-    ++dirty;
-  }
-  return dirty;
 }
 
 buffer_counts count_buffers() {

@@ -1,27 +1,17 @@
 // The checkpoint region: a secure copy of every block that is dirty on a removable medium, so that
-// the medium may be pulled at any moment. docs/checkpoint.md tells it at length; the rules it cites
-// are numbered there and in DESIGN §5.
+// the medium may be pulled at any moment. docs/checkpoint.md tells it at length and numbers the
+// rules that are cited here.
 //
-// This file is what the buffer cache and the file system see. It speaks of (device, block, bytes),
-// not of buffers: it can be tested alone.
+// This file is what the buffer cache and the file system ask about a device. The checkpoint lies
+// below both: it speaks of (device, block, bytes), never of buffers or inodes, and asks upward
+// through listener.h alone.
 #pragma once
 
-#include <span>
-#include <string_view>
-
+#include "fs/checkpoint/settings.h"
 #include "lib/ids.h"
 #include "lib/result.h"
-#include "lib/time.h"
 
 namespace checkpoint {
-
-// Times that can be set at boot (hold=, io_wait=, in seconds) and at run time (ckpt).
-struct settings {
-  duration hold =
-      300_s;  // how long an absent stick's blocks are kept; 0 at boot: no shadows at all
-  duration io_wait = 30_s;  // how long a caller waits for an absent stick before it gets eio
-};
-settings& current_settings();
 
 // `slots` blocks of region; 0 sizes it by memory. Called once at boot, before the first device and
 // after the settings were made.
@@ -46,7 +36,7 @@ void unmounted(dev_id dev);
 void mounted(dev_id dev);
 
 // How many blocks of this medium were given up before it came back: its file system may have
-// suffered.
+// suffered. Told once.
 u32 blocks_lost(dev_id dev);
 
 }  // namespace checkpoint

@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "drivers/block/genhd.h"
-#include "fs/buffer/buffer.h"
+#include "fs/checkpoint/listener.h"
+#include "fs/checkpoint/settings.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
 #include "hal/panic.h"
@@ -24,13 +25,13 @@ checkpoint::volume* largest_live_volume() {
 
 // Rule 1: the region is full, so the writer waits while a volume is flushed. When only absent ones
 // hold it, the wait is for them to come back, and bounded.
-result<void> reserve_room(u32 blocks) {
-  if (checkpoint::reserve(blocks)) return {};
+result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
+  if (room.grant(blocks)) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
   do {
     if (checkpoint::volume* v = largest_live_volume()) {
       const u32 before = checkpoint::unreserved();
-      const result<void> flushed = flush_buffers(v->disk);
+      const result<void> flushed = checkpoint::upward().make_room(v->disk);
       if (checkpoint::unreserved() > before) continue;
       if (!flushed && flushed.error() != error::enodev) return flushed;
     }
@@ -39,25 +40,28 @@ result<void> reserve_room(u32 blocks) {
       case wake_reason::timed_out: return fail(error::eio);
       case wake_reason::woken: break;
     }
-  } while (!checkpoint::reserve(blocks));
+  } while (!room.grant(blocks));
   return {};
 }
 
-// A volume that takes changes: live, and its medium not write-protected.
+// A volume that takes changes: live, and its medium not write-protected. Null for a device that
+// cannot be pulled.
 result<checkpoint::volume*> writable_volume(dev_id dev) {
-  TRY(checkpoint::wait_live(dev));
   checkpoint::volume* v = checkpoint::volume_of(dev);
-  if (v && v->device->write_protected) return fail(error::erofs);
+  if (!v) return nullptr;
+  TRY(checkpoint::wait_until_live(*v, false));
+  if (v->device->write_protected) return fail(error::erofs);
   return v;
 }
 
 }  // namespace
 
-operation::operation(dev_id dev, operation* outer)
+operation::operation(dev_id dev, operation* outer, checkpoint::reservation room)
     : dev_(dev),
       task_(current_task()),
       outer_(outer),
-      shadowed_(outer ? outer->shadowed_ : nullptr) {
+      shadowed_(outer ? outer->shadowed_ : nullptr),
+      room_(std::move(room)) {
   operations.push_front(*this);  // the innermost is found first
 }
 
@@ -69,7 +73,7 @@ operation::operation(operation&& other) noexcept
       outer_(other.outer_),
       shadowed_(other.shadowed_),
       volume_(std::exchange(other.volume_, nullptr)),
-      reserved_(std::exchange(other.reserved_, 0)) {
+      room_(std::move(other.room_)) {
   operations.insert_before(&other, *this);
   operations.remove(other);
 }
@@ -78,7 +82,6 @@ operation::~operation() {
   if (!link.linked()) return;  // moved from
   operations.remove(*this);
   if (!volume_) return;
-  checkpoint::unreserve(reserved_);
   --volume_->operations;
   checkpoint::release_if_unused(*volume_);
 }
@@ -95,29 +98,24 @@ result<operation> operation::begin(dev_id dev) {
   if (!checkpoint::volume_of(dev)) TRY(resolve(dev));
   checkpoint::volume* v = TRY(writable_volume(dev));
   if (!v) return operation(dev, nullptr);
-  const u32 room = checkpoint::enabled() ? OPERATION_BLOCKS : 0;
-  TRY(reserve_room(room));
+  checkpoint::reservation room;
+  if (checkpoint::shadows_enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
   const auto still = writable_volume(dev);  // reserving may have slept
-  if (!still || *still != v) {
-    checkpoint::unreserve(room);
-    return fail(still ? error::eio : still.error());
-  }
-  operation op(dev, nullptr);
+  if (!still || *still != v) return fail(still ? error::eio : still.error());
+  operation op(dev, nullptr, std::move(room));
   op.volume_ = v;
-  op.shadowed_ = checkpoint::enabled() ? v : nullptr;
-  op.reserved_ = room;
+  op.shadowed_ = checkpoint::shadows_enabled() ? v : nullptr;
   ++v->operations;
   return op;
 }
 
 void operation::note_file(ino_nr inode, const char* path) {
   noted_ = inode;
-  if (shadowed_) checkpoint::note_file(*shadowed_, dev_, inode, path);
+  if (shadowed_) shadowed_->files.add(dev_, inode, path);
 }
 
-void operation::use_slot() {
+checkpoint::reservation& operation::room() {
   operation* outermost = this;
   while (outermost->outer_) outermost = outermost->outer_;
-  kassert(outermost->reserved_ > 0);
-  --outermost->reserved_;
+  return outermost->room_;
 }

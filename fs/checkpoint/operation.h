@@ -17,6 +17,7 @@
 
 #include <string_view>
 
+#include "fs/checkpoint/region.h"
 #include "hal/task.h"
 #include "lib/ids.h"
 #include "lib/intrusive_list.h"
@@ -54,9 +55,9 @@ class [[nodiscard]] operation {
   ino_nr owner() const { return owner_; }
 
   // For the checkpoint alone: the volume whose blocks need shadows, null when it cannot be pulled
-  // or no shadows are taken at all; and the taking of one reserved slot.
+  // or no shadows are taken at all; and the room that its slots are taken from.
   checkpoint::volume* shadowed() const { return shadowed_; }
-  void use_slot();
+  checkpoint::reservation& room();
 
   // The operation that the current task has begun on this device's disk, null when there is none.
   static operation* current(dev_id dev);
@@ -64,7 +65,7 @@ class [[nodiscard]] operation {
   list_link<operation> link;
 
  private:
-  operation(dev_id dev, operation* outer);
+  operation(dev_id dev, operation* outer, checkpoint::reservation room = {});
   void note_file(ino_nr inode, const char* path);
 
   dev_id dev_;
@@ -74,5 +75,5 @@ class [[nodiscard]] operation {
   operation* outer_;  // the operation this one is a part of
   checkpoint::volume* shadowed_ = nullptr;
   checkpoint::volume* volume_ = nullptr;  // only an outermost one, on a device that can be pulled
-  u32 reserved_ = 0;
+  checkpoint::reservation room_;          // likewise
 };

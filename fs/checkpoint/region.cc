@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "hal/clock.h"
 #include "hal/memory.h"
@@ -23,7 +24,7 @@ using hash_chain = intrusive_list<slot, &slot::hash_link>;
 constinit std::array<hash_chain, HASH_BUCKETS> buckets{};
 constinit slot_list free_slots{};
 constinit u32 nr_slots = 0;
-constinit u32 reserved = 0;
+constinit u32 promised = 0;  // to running operations, and not taken
 constinit wait_queue room{};
 constinit sector_hasher hash{0};
 
@@ -66,21 +67,45 @@ void make_region(u32 slots) {
 
 u32 region_size() { return nr_slots; }
 
-bool reserve(u32 slots) {
-  if (unreserved() < slots) return false;
-  reserved += slots;
-  return true;
+reservation::reservation(reservation&& other) noexcept
+    : granted_(std::exchange(other.granted_, 0)) {
+  while (slot* s = other.taken_.pop_front()) charge(*s);
 }
 
-void unreserve(u32 slots) {
-  kassert(reserved >= slots);
-  reserved -= slots;
+void reservation::charge(slot& s) {
+  s.charged_to = this;
+  taken_.push_back(s);
+}
+
+reservation::~reservation() {
+  if (granted_ == 0) return;
+  promised -= not_taken();
+  while (slot* s = taken_.pop_front()) s->charged_to = nullptr;
   wake_up(room);
+}
+
+bool reservation::grant(u32 slots) {
+  kassert(granted_ == 0);
+  if (unreserved() < slots) return false;
+  granted_ = slots;
+  promised += slots;
+  return true;
 }
 
 wait_queue& room_made() { return room; }
 
-u32 unreserved() { return free_slots.size() - reserved; }
+u32 unreserved() { return free_slots.size() - promised; }
+
+void check_region_invariants() {
+  u32 held = 0;
+  for (hash_chain& chain : buckets)
+    for (const slot& s : chain) {
+      kassert(s.state != slot_state::free && find_slot(s.dev, s.block) == &s);
+      kassert(!s.charged_to || s.charged_to->taken_.contains(s));
+      ++held;
+    }
+  kassert(free_slots.size() + held == nr_slots && promised <= free_slots.size());
+}
 
 slot* find_slot(dev_id dev, block_nr block) {
   for (slot& s : bucket_of(dev, block))
@@ -88,9 +113,9 @@ slot* find_slot(dev_id dev, block_nr block) {
   return nullptr;
 }
 
-slot& take_slot(dev_id dev, block_nr block, slot_list& set) {
-  kassert(reserved > 0 && !free_slots.empty());
-  --reserved;
+slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room) {
+  kassert(room.not_taken() > 0 && promised > 0 && !free_slots.empty());
+  --promised;
   slot& s = *free_slots.pop_front();
   s.state = slot_state::held;
   s.base_known = s.torn = false;
@@ -101,6 +126,7 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set) {
   s.written = {};
   bucket_of(dev, block).push_front(s);
   set.push_back(s);
+  room.charge(s);
   return s;
 }
 
@@ -109,7 +135,12 @@ void free_slot(slot& s, slot_list& set) {
   set.remove(s);
   s.state = slot_state::free;
   free_slots.push_front(s);
-  wake_up(room);
+  if (reservation* room_of_operation = std::exchange(s.charged_to, nullptr)) {
+    room_of_operation->taken_.remove(s);
+    ++promised;  // to that operation, until it ends
+  } else {
+    wake_up(room);
+  }
 }
 
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written) {
@@ -117,6 +148,12 @@ void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stam
   content_version& v = s.versions[s.nr_versions++];
   v.written = written;
   for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i) v.sectors[i] = hash(sector_of(content, i));
+}
+
+void lose_written(slot& s) {
+  s.state = slot_state::lost;
+  s.torn = true;
+  s.written = {};
 }
 
 void forget_versions_before(slot& s, write_stamp stamp) {
@@ -134,7 +171,7 @@ void forget_versions_before(slot& s, write_stamp stamp) {
 }
 
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium) {
-  if (s.torn || s.state == slot_state::issued || !s.base_known) return true;
+  if (s.torn || in_flight(s) || !s.base_known) return true;
   if (std::memcmp(sector_of(s.bytes(), index).data(), medium.data(), SECTOR_SIZE) == 0) return true;
   const u64 found = hash(medium);
   for (u32 i = 0; i < s.nr_versions; ++i)

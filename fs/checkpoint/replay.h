@@ -7,16 +7,14 @@
 
 namespace checkpoint {
 
-// Which slots write_set writes: all of them, or those that are on the device but not yet durable.
-enum class which_slots : u8 { all, unflushed };
+struct replay_summary {
+  u32 blocks;
+  duration took;
+};
 
-// Writes slots straight from the region to the device, many at a time, and waits. Each slot's state
-// goes the usual way: issued, then written or torn. Sleeps. Errors: the first that a write met.
-result<void> write_set(volume& v, block_device& device, which_slots which);
-
-// verify → replay → live: the device has been verified; writes the set, flushes, and gives all
-// shadows back at once (rule 7). A pull meanwhile leaves the volume absent again, and whole.
-// Sleeps. Errors: eio, enodev; the volume is absent then.
-result<void> replay(volume& v, block_device& device);
+// verify → replay → live (or from conflict, when the user forces it): writes the set to the device,
+// flushes, and gives all shadows back at once (rule 7). A pull meanwhile leaves the volume absent
+// again, and whole. Sleeps. Errors: eio, enodev; the volume is absent then.
+result<replay_summary> replay(volume& v, block_device& device);
 
 }  // namespace checkpoint

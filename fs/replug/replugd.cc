@@ -1,12 +1,16 @@
 #include "fs/replug/replugd.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "drivers/block/media_event.h"
-#include "drivers/char/info_device.h"
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/replay.h"
 #include "fs/checkpoint/story.h"
+#include "fs/checkpoint/tombstone.h"
 #include "fs/replug/report.h"
 #include "fs/replug/verify.h"
 #include "hal/clock.h"
@@ -58,13 +62,6 @@ void arrived(block_device& device) {
   wake_up(work);
 }
 
-// A refused stick was pulled: the volume goes on missing the right one.
-void candidate_left(volume& v) {
-  v.candidate->drop();
-  v.candidate = nullptr;
-  if (v.state == volume_state::conflict) set_state(v, volume_state::absent);
-}
-
 // One of those that are alike was pulled: perhaps the others can be told apart now.
 void twin_left(block_device& device) {
   if (!twins.remove(device)) return;
@@ -78,23 +75,17 @@ void twin_left(block_device& device) {
 void left(block_device& device) {
   twin_left(device);
   for (volume& v : checkpoint::all_volumes()) {
-    if (v.candidate == &device) candidate_left(v);
+    if (v.refused == &device) checkpoint::refused_left(v);
     if (v.state == volume_state::live && v.device == &device) checkpoint::pulled(v);
   }
   wake_up(work);
 }
 
-bool is_missing(const volume& v) {
-  return v.state == volume_state::absent || v.state == volume_state::conflict;
-}
-
-// The volume's stick may stand before us. Looks at its content; on any doubt nothing changes.
-result<verdict> look_at(volume& v, block_device& device) {
-  const volume_state before = v.state;
-  set_state(v, volume_state::verify);
+// Compares the stick with what the volume, whose state is `verify`, must find on it. On any doubt
+// nothing changes.
+result<verdict> look_at(const volume& v, block_device& device) {
   const result<verdict> outcome = checkpoint::verify(v, device);
   if (outcome) story::tell_stick(story::event::verified, v.disk, static_cast<u32>(*outcome));
-  set_state(v, v.candidate || before != volume_state::conflict ? before : volume_state::absent);
   return outcome;
 }
 
@@ -127,11 +118,15 @@ void refuse_twin(volume& v, block_device& device) {
 }
 
 void refuse(volume& v, block_device& device) {
-  if (v.candidate) v.candidate->drop();
-  device.hold();
-  v.candidate = &device;
-  set_state(v, volume_state::conflict);
+  checkpoint::refused(v, device);
   checkpoint::report_conflict(v, device);
+}
+
+// Writes to the stick what is held for it, and tells.
+result<void> replay_to(volume& v, block_device& device) {
+  const checkpoint::replay_summary summary = TRY(checkpoint::replay(v, device));
+  checkpoint::report_return(v, summary.blocks, summary.took);
+  return {};
 }
 
 // This stick is the missed one, unchanged.
@@ -139,7 +134,7 @@ void welcome(volume& v, block_device& device, const partition_table& partitions)
   if (device.write_protected && checkpoint::held_blocks(v) > 0)
     return printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
   if (has_twin(v, device, partitions)) return refuse_twin(v, device);
-  if (!checkpoint::replay(v, device) && !device.gone())
+  if (!replay_to(v, device) && !device.gone())
     printk("%s: the stick refuses our blocks (write error); they are kept\n",
            disk_name(v.disk).data());
 }
@@ -151,29 +146,50 @@ void tell_lookalike(const volume& v, const block_device& device) {
   checkpoint::report_stranger(v, device, other_size ? "capacity differs" : "description differs");
 }
 
+// A missed volume that the stick belongs to, but was changed elsewhere. It stays in `verify` until
+// the stick has been compared with the others too.
+struct changed_elsewhere {
+  volume* which = nullptr;
+  std::optional<checkpoint::verification> verifying;
+};
+
+enum class finding : u8 {
+  unrelated,  // look on
+  settled,    // what becomes of the stick is decided
+};
+
+// Compares the stick with one volume that is missed.
+finding compare_with(volume& v, block_device& device, const partition_table& partitions,
+                     changed_elsewhere& changed) {
+  checkpoint::verification verifying(v);
+  const result<verdict> outcome = look_at(v, device);
+  if (!outcome) return finding::settled;  // it cannot be read
+  switch (*outcome) {
+    case verdict::same: welcome(v, device, partitions); return finding::settled;
+    case verdict::different: checkpoint::report_stranger(v, device, "content differs"); break;
+    case verdict::modified:
+      if (changed.which) break;
+      changed.which = &v;
+      changed.verifying.emplace(std::move(verifying));
+      break;
+  }
+  return finding::unrelated;
+}
+
 // Compares the stick with every volume that is missed. Whether that settled what becomes of it: it
 // is one of them, or one of them changed elsewhere; or it could not be read.
 bool settle_return(block_device& device, const partition_table& partitions) {
-  volume* changed_elsewhere = nullptr;
+  changed_elsewhere changed;
   for (volume& v : checkpoint::all_volumes()) {
-    if (!is_missing(v)) continue;
-    if (!checkpoint::may_be(v, device, partitions)) {
+    if (!checkpoint::is_missing(v)) continue;
+    if (!checkpoint::may_be(v, device, partitions))
       tell_lookalike(v, device);
-      continue;
-    }
-    const result<verdict> outcome = look_at(v, device);
-    if (!outcome) return true;
-    if (*outcome == verdict::same) {
-      welcome(v, device, partitions);
+    else if (compare_with(v, device, partitions, changed) == finding::settled)
       return true;
-    }
-    if (*outcome == verdict::different) checkpoint::report_stranger(v, device, "content differs");
-    if (*outcome == verdict::modified && !changed_elsewhere) changed_elsewhere = &v;
   }
   if (device.gone()) return true;  // its leaving has been dealt with: nothing may refer to it now
-  if (!changed_elsewhere || !is_missing(*changed_elsewhere)) return false;
-  refuse(*changed_elsewhere, device);
-  return true;
+  if (changed.which) refuse(*changed.which, device);
+  return changed.which != nullptr;
 }
 
 void announce(const volume& v) {
@@ -185,13 +201,14 @@ void announce(const volume& v) {
 }
 
 void look_at_arrival(block_device& device) {
-  const result<partition_table> partitions = read_partitions(device);
+  const result<partition_table> partitions =
+      read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
   if (!partitions) {
     if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
     return;
   }
   if (settle_return(device, *partitions) || device.gone()) return;
-  if (const volume* v = checkpoint::add_volume(device, *partitions))
+  if (const volume* v = checkpoint::arrived(device, *partitions))
     announce(*v);
   else
     printk("No name is free for another stick\n");
@@ -201,12 +218,12 @@ void look_at_arrival(block_device& device) {
 // and this task runs both sides of it.
 void look_at_clock() {
   for (volume& v : checkpoint::all_volumes()) {
-    if (!is_missing(v)) continue;
+    if (!checkpoint::is_missing(v)) continue;
     if (now() >= checkpoint::expires_at(v)) {
-      checkpoint::give_up(v);
+      checkpoint::expired(v);
     } else if (now() >= v.remind_at) {
       checkpoint::report_missed(v);
-      v.remind_at = checkpoint::missed(v) ? v.remind_at + REMIND_EVERY : never;
+      v.remind_at = checkpoint::has_unfinished_work(v) ? v.remind_at + REMIND_EVERY : never;
     }
   }
 }
@@ -214,7 +231,7 @@ void look_at_clock() {
 instant next_event() {
   instant next = never;
   for (const volume& v : checkpoint::all_volumes())
-    if (is_missing(v)) next = std::min({next, v.remind_at, checkpoint::expires_at(v)});
+    if (checkpoint::is_missing(v)) next = std::min({next, v.remind_at, checkpoint::expires_at(v)});
   return next;
 }
 
@@ -231,29 +248,31 @@ void replugd(void*) {
 
 }  // namespace
 
-void media_init() {
+void replugd_init() {
+  checkpoint::set_listener({.make_room = flush_buffers,
+                            .let_go = let_go_of_buffers,
+                            .discard = discard_buffers,
+                            .tell_loss = checkpoint::report_loss});
   set_media_listener({arrived, left});
-  register_info(abi::info_file::ckpt, checkpoint::print_volumes, checkpoint::execute_command);
-  register_info(abi::info_file::disks, checkpoint::print_disks);
+  checkpoint::reserve_verify_memory();
   kassert(kernel_task("replugd", replugd, nullptr));
 }
 
 namespace checkpoint {
 
-void media_settings_changed() { wake_up(work); }
+void times_changed() { wake_up(work); }
 
 result<void> drop_volume(volume& v) {
   if (!is_missing(v)) return fail(error::ebusy);
-  give_up(v);
+  dropped(v);
   return {};
 }
 
 result<void> force_volume(volume& v) {
   if (!is_missing(v)) return fail(error::ebusy);
-  if (!v.candidate) return fail(error::enomedium);
-  block_device& device = *v.candidate;
-  v.candidate = nullptr;  // its reference is ours now
-  const result<void> outcome = replay(v, device);
+  if (!v.refused) return fail(error::enomedium);
+  block_device& device = take_refused(v);
+  const result<void> outcome = replay_to(v, device);
   if (outcome) printk("%s: forced; check it with fsck\n", disk_name(v.disk).data());
   device.drop();
   return outcome;

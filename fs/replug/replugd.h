@@ -1,19 +1,19 @@
-// media: sticks come and go. The one listener of media_event, and the task `replugd` that looks at
-// what arrived: is it one that is missed (verify, replay), or a new one (a name)? It also keeps the
-// time.
+// replugd: sticks come and go. The one listener of media_event, and the task `replugd` that looks
+// at what arrived: is it one that is missed (verify, replay), or a new one (a name)? It also keeps
+// the time: the reminders, and the end of `hold`.
 #pragma once
 
 #include "fs/checkpoint/volume.h"
 #include "lib/result.h"
 
-// Starts the task and listens; registers /dev/ckpt and /dev/disks. Called once at boot, before any
-// driver.
-void media_init();
+// Starts the task and listens; tells the checkpoint whom it may ask upward. Called once at boot,
+// before any driver.
+void replugd_init();
 
 namespace checkpoint {
 
-// The times have been changed: deadlines are computed anew.
-void media_settings_changed();
+// hold= or io_wait= was set anew: the task computes its deadlines again.
+void times_changed();
 
 // ckpt drop: gives up what is held for an absent stick; one that was refused becomes a stick of its
 // own. ckpt force: writes what is held to the stick that was refused, though it was changed

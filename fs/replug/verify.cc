@@ -4,33 +4,27 @@
 #include <array>
 #include <cstring>
 
-#include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/batch.h"
 #include "fs/checkpoint/shadow.h"
-#include "fs/inode.h"
-#include "fs/super.h"
+#include "fs/medium_check.h"
 #include "hal/memory.h"
+#include "hal/panic.h"
 
 namespace checkpoint {
 
 namespace {
 
-// Kernel pages for the length of a verification.
-class pages {
- public:
-  explicit pages(size_t size)
-      : memory_(allocate_pages(static_cast<u32>((size + PAGE_SIZE - 1) / PAGE_SIZE))) {}
-  ~pages() {
-    if (!memory_.empty()) free_pages(memory_);
-  }
-  pages(const pages&) = delete;
-  pages& operator=(const pages&) = delete;
-  byte* data() const { return memory_.data(); }
-  bool empty() const { return memory_.empty(); }
+// What verifications work in, taken at boot. The task replugd alone verifies, one stick at a time.
+constinit std::span<byte> block_memory{}, inode_memory{};
 
- private:
-  std::span<byte> memory_;
-};
+std::span<byte> take_pages(size_t size) {
+  const std::span<byte> pages =
+      allocate_pages(static_cast<u32>((size + PAGE_SIZE - 1) / PAGE_SIZE));
+  kassert(!pages.empty());
+  return pages;
+}
 
 using block_bytes = std::span<const byte, BLOCK_SIZE>;
 
@@ -106,25 +100,28 @@ verdict judge_slot(const expectation& e, block_bytes medium) {
   return verdict::same;
 }
 
-// A mounted file system's superblock tells sticks apart, whatever was in flight at the pull: its
-// geometry never changes while it is mounted.
-result<verdict> verify_superblocks(const volume& v, block_device& device, byte* scratch) {
-  const auto judge = [](const expectation& e, block_bytes medium) {
-    const super_block* sb = get_super(e.dev);
-    return !sb || same_geometry(*sb, medium) ? verdict::same : verdict::different;
-  };
-  examination e(v, device, scratch, judge);
-  for (const super_block& sb : all_super_blocks())
-    if (sb.s_ready && whole_disk(sb.s_dev) == v.disk) TRY(e.add({sb.s_dev, SUPER_BLOCK_NR}));
-  TRY(e.finish());
-  return e.result_so_far();
+// The file systems mounted on a disk, by their devices.
+struct mounted_list {
+  std::array<dev_id, MINORS_PER_DISK> devices;
+  u32 count = 0;
+};
+
+void collect_mounted(void* context, dev_id dev) {
+  mounted_list& list = *static_cast<mounted_list*>(context);
+  if (list.count < list.devices.size()) list.devices[list.count++] = dev;
 }
 
-// Bitmaps and inodes: whatever another machine does to the file system changes some of them, so
-// what is still remembered of them is worth comparing.
-bool is_metadata(dev_id dev, block_nr block) {
-  const super_block* sb = get_super(dev);
-  return sb && block < block_nr(sb->s_firstdatazone);
+// The geometry of a mounted file system tells sticks apart, whatever was in flight at the pull.
+result<verdict> verify_geometry(const volume& v, block_device& device, byte* scratch) {
+  mounted_list mounted{};
+  for_each_mounted(v.disk, &mounted, collect_mounted);
+  const auto judge = [](const expectation& e, block_bytes medium) {
+    return same_geometry(e.dev, medium) ? verdict::same : verdict::different;
+  };
+  examination e(v, device, scratch, judge);
+  for (u32 i = 0; i < mounted.count; ++i) TRY(e.add({mounted.devices[i], GEOMETRY_BLOCK}));
+  TRY(e.finish());
+  return e.result_so_far();
 }
 
 // What the buffers still hold of this disk: those in use, and metadata.
@@ -163,16 +160,14 @@ struct inode_list {
 void collect_inode(void* context, dev_id dev, block_nr block, u32 offset,
                    std::span<const byte, 32> expected) {
   inode_list& list = *static_cast<inode_list*>(context);
-  if (list.count == NR_INODE || shadowed(dev, block)) return;
+  if (list.count == MOST_INODES_TO_CHECK || shadowed(dev, block)) return;
   expected_inode& inode = list.inodes[list.count++];
   inode = {dev, block, offset, {}};
   std::ranges::copy(expected, inode.bytes.begin());
 }
 
 result<verdict> verify_inodes(const volume& v, block_device& device, byte* scratch) {
-  const pages memory(NR_INODE * sizeof(expected_inode));
-  if (memory.empty()) return fail(error::enomem);
-  inode_list list{reinterpret_cast<expected_inode*>(memory.data()), 0};
+  inode_list list{reinterpret_cast<expected_inode*>(inode_memory.data()), 0};
   for_each_clean_inode(v.disk, &list, collect_inode);
   const auto judge = [&](const expectation& e, block_bytes medium) {
     const expected_inode& inode = list.inodes[e.index];
@@ -188,17 +183,23 @@ result<verdict> verify_inodes(const volume& v, block_device& device, byte* scrat
 
 }  // namespace
 
+void reserve_verify_memory() {
+  block_memory = take_pages(64 * BLOCK_SIZE);
+  inode_memory = take_pages(MOST_INODES_TO_CHECK * sizeof(expected_inode));
+}
+
+std::span<byte> verify_memory() { return block_memory; }
+
 bool may_be(const volume& v, const block_device& device, const partition_table& partitions) {
   return v.identity == device.identity && v.partitions == partitions;
 }
 
 result<verdict> verify(const volume& v, block_device& device) {
-  const pages scratch(64 * BLOCK_SIZE);
-  if (scratch.empty()) return fail(error::enomem);
-  // Rule 11: data that nobody uses is dropped and read again later; what remains is compared.
-  invalidate_unused_buffers(v.disk, is_metadata);
+  const std::span<byte> scratch = block_memory;
+  // Rule 11: data that no task uses is dropped and read again later; what remains is compared.
+  drop_clean_buffers(v.disk, is_metadata);
   forget_zone_runs(v.disk);
-  verdict worst = TRY(verify_superblocks(v, device, scratch.data()));
+  verdict worst = TRY(verify_geometry(v, device, scratch.data()));
   if (worst == verdict::different) return worst;
   worst = TRY(verify_buffers(v, device, scratch.data()));
   worst = std::max(worst, TRY(verify_set(v, device, scratch.data())));

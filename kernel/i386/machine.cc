@@ -11,6 +11,7 @@
 #include "kernel/i386/interrupts.h"
 #include "kernel/i386/multiboot.h"
 #include "kernel/options.h"
+#include "mm/mmio.h"
 #include "mm/page.h"
 
 extern "C" {
@@ -73,5 +74,6 @@ void machine_init(u32 multiboot_information) {
     set_boot_options(reinterpret_cast<const char*>(direct_map(info.command_line)));
   memory_list memory;
   mem_init(read_memory_map(info, memory), physical_address(kernel_end));
+  mmio_init();
   clock_init();
 }

@@ -1,4 +1,4 @@
-// The battery-backed clock (MC146818), the book's CMOS time.
+// The battery-backed clock (MC146818), which the book's time_init reads.
 #pragma once
 
 #include "lib/types.h"

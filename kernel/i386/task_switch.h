@@ -1,5 +1,6 @@
 // Where a task's kernel stack meets the processor: how a new task begins, and how the kernel is
-// left for user mode. Everything that fork and exec must know of the i386.
+// left for user mode. Everything that fork and exec must know of the i386; what the scheduler needs
+// (switch_to) is declared in sched.h.
 //
 //   fork:  child = TRY(create_task(…)); …; prepare_fork_return(*child, *current->user_registers);
 //          start_task(*child);
@@ -11,10 +12,6 @@
 
 struct task_struct;
 
-// When it is scheduled for the first time, the task calls body(argument) with interrupts enabled;
-// when body returns it ends.
-void prepare_kernel_entry(task_struct& t, void (*body)(void*), void* argument);
-
 // When it is scheduled for the first time, the task returns to user mode with these registers, but
 // eax = 0: fork's answer to the child.
 void prepare_fork_return(task_struct& t, const trap_frame& parent);
@@ -25,9 +22,6 @@ trap_frame user_frame(u32 entry, u32 stack_pointer);
 // Leaves the kernel for user mode, on the current task's own, now empty, kernel stack. The task's
 // address space must be set and active.
 [[noreturn]] void enter_user_mode(const trap_frame& registers);
-
-// Gives the processor from the current task to `next` (schedule alone calls it).
-void switch_to(task_struct& next);
 
 // Ends a system call, an interrupt or an exception that came from user mode: gives the processor
 // away when the time slice is over and delivers signals.

@@ -123,7 +123,7 @@ TEST_P(Files, AreCutAndGrownToAnyLength) {
   });
 }
 
-// The zones it had are another's by then.
+// By then its zones belong to another file.
 TEST_P(Files, GrowAnewAfterTheyWereCut) {
   on_minix(options(), [](fs_context& ctx) {
     for (u32 i = 0; i < 3; ++i) {

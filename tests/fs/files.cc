@@ -35,12 +35,12 @@ opened::opened(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
 }
 
 result<u32> opened::write(std::string_view text) const {
-  return write_file(*file_, bytes_of(text));
+  return write_open_file(*file_, bytes_of(text));
 }
 
 result<std::string> opened::read(u32 size) const {
   std::string text(size, '\0');
-  const u32 done = TRY(read_file(*file_, std::as_writable_bytes(std::span(text))));
+  const u32 done = TRY(read_open_file(*file_, std::as_writable_bytes(std::span(text))));
   text.resize(done);
   return text;
 }
@@ -51,7 +51,7 @@ result<void> opened::close() {
 }
 
 namespace {
-// Opens, does something, closes; the first error.
+// Opens, calls `action`, closes; returns the first error.
 template <class Action>
 result<void> with_file(fs_context& ctx, std::string_view path, u32 flags, Action&& action) {
   file* open_one = TRY(open_file(ctx, path, flags, 0644));

@@ -14,13 +14,13 @@ namespace sim {
 // Printable text whose every character depends on its position and on `salt`.
 std::string pattern(size_t size, u32 salt = 0, size_t from = 0);
 
-// What a process would do, with the error that came out.
+// What a process would do, with the error that it would get.
 result<void> write_to(fs_context& ctx, std::string_view path, std::string_view text,
                       u32 flags = abi::o_creat | abi::o_trunc);
 result<std::string> read_from(fs_context& ctx, std::string_view path);
 result<void> write_at(fs_context& ctx, std::string_view path, u32 position, std::string_view text,
                       u32 flags = abi::o_creat);
-// The names in a directory but for . and .., sorted.
+// The names in a directory, sorted, without . and ..
 result<std::vector<std::string>> names_in(fs_context& ctx, std::string_view path);
 u32 free_blocks(fs_context& ctx);
 u32 free_inodes(fs_context& ctx);

@@ -1,9 +1,11 @@
-// Disks that lie: whatever stands on one, the kernel neither stops nor reads or writes where it
-// must not. The sanitizers and a panic are the judges; what the calls answer does not matter.
+// Disks that lie: whatever stands on a disk, the kernel must not stop, and must not read or write
+// where it has no right to. The sanitizers and a panic are the judges; what the calls return does
+// not matter.
 #include <gtest/gtest.h>
 
 #include <cstring>
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/minix_format.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
@@ -12,7 +14,7 @@ using namespace sim;
 
 namespace {
 
-// A file system with something of everything on it.
+// A file system with a file of every kind.
 const std::vector<byte>& furnished(u32 name_length) {
   static std::map<u32, std::vector<byte>> made;
   std::vector<byte>& image = made[name_length];
@@ -48,7 +50,7 @@ void put_u16(std::vector<byte>& image, size_t at, u16 value) {
   std::memcpy(image.data() + at, &value, sizeof value);
 }
 
-// Values that break things more often than any.
+// Values that find more bugs than random ones.
 u16 nasty_value(std::mt19937_64& random) {
   constexpr u16 values[] = {0, 1, 2, 3, 64, 65, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 1499, 1500};
   return random() % 3 ? values[random() % std::size(values)] : static_cast<u16>(random());
@@ -62,7 +64,7 @@ void corrupt(std::vector<byte>& image, std::mt19937_64& random, u32 from, u32 to
   }
 }
 
-// Everything a user might do, wherever it still goes. Names come from the disk.
+// Every call that a user may make; each may fail. Names come from the disk.
 void use_directory(fs_context& ctx, const std::string& path, u32 depth) {
   const auto names = names_in(ctx, path);
   if (!names) return;
@@ -191,7 +193,8 @@ TEST_P(Hostile, DisksDoNoHarm) {
   });
 }
 
-// Zone numbers that lead to what is no file's: read, it would be told; written, it would be lost.
+// Zone numbers that point to what belongs to no file: the superblock, a bitmap, a place past the
+// end. A read must not show it, a write must not destroy it.
 void expect_zone_refused(std::vector<byte> image, const std::string& path, u32 position) {
   const std::vector<byte> before = image;
   medium stick(std::move(image));

@@ -3,6 +3,7 @@
 // everything, whatever becomes of the cache.
 #include <gtest/gtest.h>
 
+#include "fs/sync.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
 #include "tests/sim/xhci/machine.h"

@@ -5,6 +5,11 @@
 #include <algorithm>
 
 #include "drivers/char/info_device.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/checkpoint/settings.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/replugd.h"
 #include "hal/clock.h"
 
@@ -15,7 +20,8 @@ void boot(const boot_options& options) {
   checkpoint::current_settings() = {options.hold, options.io_wait};
   buffer_init(options.buffers, find_buffer_policy(options.policy));
   checkpoint::init(options.slots);
-  media_init();
+  replugd_init();
+  checkpoint::info_files_init();
 }
 
 checkpoint::volume_state state_of(dev_id disk) {

@@ -1,5 +1,4 @@
-// A booted kernel up to the file system, as the tests of fs/ want it: main.cc's wiring without
-// processes.
+// A kernel booted up to the file system, for the tests of fs/: main.cc's wiring without processes.
 #pragma once
 
 #include <string>
@@ -24,7 +23,7 @@ struct boot_options {
 constexpr dev_id sda(8, 0);
 constexpr dev_id sdb(8, 16);
 
-// Sets up cache, region and media task. Inside a world, once.
+// Sets up cache, region and the task replugd. Inside a world, once.
 void boot(const boot_options& options = {});
 
 // Sleeps until the disk's volume is in this state; fails the test after two simulated minutes.

@@ -1,7 +1,6 @@
 #include "tests/fs/minix_image.h"
 
 #include <unistd.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -81,7 +80,7 @@ std::vector<byte> mkfs_minix(u32 blocks, u32 inodes, u32 name_length) {
   return image = file.read();
 }
 
-// Its exit status is no verdict: it passes a wrong mode and wrong counts. Any line but the
+// Its exit status is not enough: it is 0 for a wrong mode and wrong counts too. Any line but the
 // announcement is a complaint.
 std::string fsck_minix(std::span<const byte> image) {
   const temporary_file file;
@@ -174,7 +173,7 @@ minix_image::raw_inode minix_image::read_inode(u32 number) {
   return inode;
 }
 
-// The data zones below `zone`, in order; a missing tree counts as zeros as far as they are wanted.
+// The data zones below `zone`, in order; where the tree is missing, as many zeros as are wanted.
 void minix_image::collect_zones(raw_inode& inode, u32 zone, int depth, u32 wanted) {
   if (zone != 0 && !usable_zone(zone)) {
     problem("zone number " + std::to_string(zone) + " is out of range");

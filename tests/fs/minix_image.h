@@ -1,5 +1,5 @@
-// The bytes of a MINIX v1 file system, read and judged without any of the kernel's code: what a
-// test believes of a medium, it has from here.
+// The bytes of a MINIX v1 file system, read and judged without any of the kernel's code: the tests
+// judge a medium by this.
 #pragma once
 
 #include <map>
@@ -34,7 +34,8 @@ class minix_image {
   // By path: "/a", "/d/b". The root is not among them.
   const std::map<std::string, image_file>& files() const { return files_; }
   bool has(const std::string& path) const { return files_.contains(path); }
-  // Everything that is not as it must be between operations: links, bits, zones, dots.
+  // Everything that is not as it must be between operations: links, bits, zones, the entries . and
+  // ..
   const std::vector<std::string>& problems() const { return problems_; }
   std::string problem_text() const;
   u16 state() const { return u16_at(1024 + 18); }

@@ -1,4 +1,5 @@
-// The judge is judged: it must find what is planted, as must fsck.minix in the way it is called.
+// The judge itself is tested: minix_image must find planted damage, and so must fsck.minix in the
+// way it is called.
 #include "tests/fs/minix_image.h"
 
 #include <gtest/gtest.h>
@@ -33,8 +34,8 @@ TEST(minix_image, a_fresh_one_is_empty_and_sound) {
 // Damage of every kind that a lost or torn write could leave.
 TEST(minix_image, planted_damage_is_found) {
   const std::vector<std::vector<byte>> damaged = {
-      planted(inode_map, {0x07}),            // an inode marked that nobody uses
-      planted(zone_map, {0x07}),             // a zone marked that nobody uses
+      planted(inode_map, {0x07}),            // an unused inode marked
+      planted(zone_map, {0x07}),             // an unused zone marked
       planted(zone_map, {0x01}),             // the root's zone not marked
       planted(inode_table + 13, {5}),        // wrong link count
       planted(root_directory + 32, {9, 0}),  // .. names an inode that is none

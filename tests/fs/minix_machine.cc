@@ -1,5 +1,6 @@
 #include "tests/fs/minix_machine.h"
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/fs.h"
 #include "tests/fs/minix_image.h"
 

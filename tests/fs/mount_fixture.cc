@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/buffer/buffer_table.h"
+#include "fs/read_super.h"
 #include "hal/clock.h"
 
 using namespace sim;

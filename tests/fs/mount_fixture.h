@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fs/read_super.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
 
@@ -16,8 +17,8 @@ class Mount : public testing::Test {
   void in_machine(const std::function<void(fs_context&)>& body, u64 seed = 1);
   // What in_machine made on the root, for tests that come back to it.
   static void unfurnish(fs_context& ctx);
-  // The second stick is made anew and mounted; while `body` goes on it is pulled and plugged, and
-  // stays away for less than io_wait, so that nobody gets an error. It is judged at the end.
+  // The second stick is made anew and mounted; while `body` runs it is pulled and plugged, and
+  // stays away for less than io_wait, so that no call gets an error. It is judged at the end.
   void while_it_is_pulled(u64 seed, const std::function<void(fs_context&)>& body);
   std::vector<byte> stick_bytes() { return {stick.durable().begin(), stick.durable().end()}; }
   u16 stored_state();

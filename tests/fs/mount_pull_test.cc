@@ -1,7 +1,10 @@
 // What a pulled stick does to a mounted file system, and to its unmounting.
+#include "fs/buffer/invalidate.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/mount_fixture.h"
 #include "tests/fs/name_model.h"
+#include "tests/fs/session.h"
 
 using namespace sim;
 using checkpoint::volume_state;
@@ -169,6 +172,64 @@ TEST_F(Mount, StaysWholeWhenManyWriteAndItIsPulled) {
           if (random_chance(8)) static_cast<void>(sys_sync());
         }
       });
+    });
+  });
+}
+
+// getcwd goes up from the root of the second stick and waits for a block of the first; meanwhile
+// the second file system is taken away by force.
+TEST_F(Mount, GetcwdFromAFileSystemThatIsForcedAway) {
+  in_machine([&](fs_context& ctx) {
+    EXPECT_OK(mount_path(ctx, "/sdb", "/mnt", 0));
+    fs_context inside = ctx.copy();
+    EXPECT_OK(change_directory(inside, "/mnt"));
+    EXPECT_OK(sys_sync());
+    drop_clean_buffers(sda);
+    EXPECT_OK(stat_path(ctx, "/sdb"));  // the root directory is cached again, /mnt is not
+    root.least_latency = root.most_latency = 5_s;
+    const fiber asking = spawn("getcwd", [&] {
+      std::array<char, 64> path{};
+      EXPECT_ERROR(error::eio, current_directory(inside, path));
+      inside = {};
+    });
+    sleep_for(1_s);
+    EXPECT_FALSE(asking.ended());
+    pull_from(stick, sdb);
+    EXPECT_OK(umount_path(ctx, "/sdb", true));
+    EXPECT_FALSE(asking.ended()) << "it was to sleep over the umount";
+    asking.join();
+    root.least_latency = root.most_latency = 1_ms;
+  });
+  judge(root.durable());
+}
+
+// A process writes to the stick's device file, past the file system, while that is unmounted. What
+// it has written last is durable once its fsync has said so.
+TEST(RawWriter, KeepsItsBlocksAtAnUmount) {
+  constexpr u32 position = 390 * BLOCK_SIZE;
+  for_each_seed(40, [&](u64 seed) {
+    medium stick(mkfs_minix(400));
+    run(seed, [&] {
+      session process(boot_with_root({.buffers = 256}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/file", "x"));
+      opened f(process.context(), "/dev/sda", abi::o_rdwr);
+      bool over = false;
+      char last = 'a';
+      auto writer = spawn("writer", [&] {
+        for (char next = 'a'; !over; next = next == 'z' ? 'a' : static_cast<char>(next + 1)) {
+          (*f).f_pos = position;
+          if (f.write(std::string(BLOCK_SIZE, next))) last = next;
+          sleep_for(duration{static_cast<i64>(random_below(1'500'000))});
+        }
+      });
+      ASSERT_TRUE(process.umount());
+      over = true;
+      writer.join();
+      EXPECT_TRUE(sync_file(*f));
+      EXPECT_EQ(static_cast<char>(stick.durable()[position]), last) << "seed " << seed;
+      EXPECT_EQ(checkpoint::held_blocks(*checkpoint::volume_of(sda)), 0u) << "seed " << seed;
     });
   });
 }

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/read_super.h"
+#include "fs/sync.h"
 #include "tests/fs/mount_fixture.h"
 
 using namespace sim;
@@ -139,7 +141,7 @@ TEST_F(Mount, KeepsTheStateThatItFound) {
   EXPECT_EQ(stored_state(), 0) << "only fsck may say that it is valid again";
 }
 
-// One nonsense in the superblock at a time.
+// One impossible value in the superblock at a time.
 TEST_F(Mount, RefusesSuperblocksThatMakeNoSense) {
   struct nonsense {
     u32 offset;

@@ -1,5 +1,5 @@
-// Random lives of a file system: steps on paths of a small namespace, alone or side by side with a
-// model that says what must come out.
+// Random steps on the paths of a small name space, alone or side by side with a model that says
+// what each must return.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// Names: create, link, unlink, mkdir, rmdir, rename, and who loses a race for one.
+// Names: create, link, unlink, mkdir, rmdir, rename, and races for one name.
 #include <gtest/gtest.h>
 
 #include <algorithm>

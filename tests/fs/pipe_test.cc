@@ -20,11 +20,11 @@ ends open_pipe() {
 }
 
 result<u32> put(file* f, std::string_view text) {
-  return write_file(*f, std::as_bytes(std::span(text)));
+  return write_open_file(*f, std::as_bytes(std::span(text)));
 }
 result<std::string> get(file* f, size_t size) {
   std::string text(size, '\0');
-  text.resize(TRY(read_file(*f, std::as_writable_bytes(std::span(text)))));
+  text.resize(TRY(read_open_file(*f, std::as_writable_bytes(std::span(text)))));
   return text;
 }
 void close_both(ends pipe) {

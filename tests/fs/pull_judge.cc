@@ -6,7 +6,7 @@ namespace sim {
 
 namespace {
 
-// Empty: as it was promised.
+// Empty when all is as it was promised.
 std::string compare(const minix_image& image, const std::string& path, const image_file& promised) {
   if (!image.has(path)) return " is lost";
   const image_file& found = image.files().at(path);

@@ -3,6 +3,7 @@
 #include <set>
 #include <sstream>
 
+#include "fs/buffer/buffer_table.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
@@ -10,6 +11,7 @@
 #include "tests/fs/pull_judge.h"
 #include "tests/fs/pull_workload.h"
 #include "tests/fs/session.h"
+#include "tests/sim/memory.h"
 
 namespace sim {
 namespace {
@@ -19,7 +21,7 @@ using volume_state = checkpoint::volume_state;
 constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
 
-// A file system that has been used before, by somebody else.
+// A file system that another machine has used before.
 const std::vector<byte>& used_image() {
   static std::vector<byte> image;
   if (!image.empty()) return image;
@@ -39,7 +41,8 @@ std::vector<byte> image_of(other_stick which) {
   return which == other_stick::same_shape ? used_image() : mkfs_minix(image_blocks, 96);
 }
 
-// One run: the stick, the one who pulls and plugs it, the processes, and what they were promised.
+// One run: the stick, the fiber that pulls and plugs it, the processes, and what they were
+// promised.
 class experiment {
  public:
   explicit experiment(const pull_plan& plan)
@@ -133,10 +136,11 @@ class experiment {
     return device.flushing() ? phase::flush : phase::working;
   }
 
-  // Nothing is plugged in any more, and nobody has anything to do.
+  // Nothing is plugged in any more, and no task has anything to do.
   void look_for_leaks() {
     if (machine_->controller().slots_in_use() != 0) complain("a slot of the controller leaked");
     if (free_page_count() != pages_before_) complain("memory leaked");
+    if (memory().refused() > 0) complain("memory was asked for after the pull");
     if (here().kernel_tasks() != tasks_before_) complain("a task leaked");
   }
 
@@ -150,17 +154,24 @@ class experiment {
     work_.demand(left, "umount");
   }
 
-  // The one who pulled it has it in his hand for a while, and may try another one first.
+  // The stick stays out for a while, and another one may be plugged in before it.
   void bring_back() {
     while (!over_) {
       if (stick_.plugged()) {
         sleep_for(20_ms);
         continue;
       }
+      if (plan_.starved) starve();
       sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
       if (plan_.first != other_stick::none) try_other_stick();
       plug_again();
     }
+  }
+
+  // What a stick that comes back needs has been reserved at boot: nobody even asks.
+  void starve() {
+    memory().refuse_all();
+    fill_task_table();
   }
 
   void try_other_stick() {

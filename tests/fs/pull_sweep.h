@@ -11,9 +11,8 @@
 
 namespace sim {
 
-// Another stick that says the same of itself and is plugged in before the right one: not at all;
-// one with a file system of another shape; one with a file system of the same shape and other
-// files.
+// Whether another stick with the same descriptors is plugged in before the right one: none; one
+// with a file system of another geometry; one of the same geometry with other files.
 enum class other_stick { none, another_shape, same_shape };
 
 // What the processes do.
@@ -35,7 +34,7 @@ enum class workload : u8 {
 constexpr size_t workloads = 13;
 const char* name_of(workload what);
 
-// What the kernel, or the stick's plug, is about at a step.
+// What the kernel is doing with the stick at a step.
 enum class phase : u8 { enumeration, port_reset, working, flush, verify, replay };
 constexpr size_t phases = 6;
 const char* name_of(phase now);
@@ -57,8 +56,9 @@ struct pull_plan {
   bool large_file = false;  // more dirty blocks than buffers and slots: forced writes
   bool flush_lies = false;  // the stick acknowledges flushes that it does not do
   bool ask_fsck = false;    // fsck.minix judges too
+  bool starved = false;     // from the first pull on no memory is given out and no task is made
   workload what = workload::everything;
-  std::optional<usb_setup> usb{};  // none: a block device of its own
+  std::optional<usb_setup> usb{};  // none: a block device without USB
 };
 
 struct pull_outcome {

@@ -1,4 +1,5 @@
-// The stick is pulled at every step of a workload, and every acknowledged byte is there in the end.
+// The stick is pulled at every step of a workload; every acknowledged byte must be there in the
+// end.
 #include "tests/fs/pull_sweep.h"
 
 #include <gtest/gtest.h>
@@ -119,9 +120,9 @@ TEST_P(second_pull, is_only_another_pull) {
 
 INSTANTIATE_TEST_SUITE_P(starting_at, second_pull, ::testing::Values(3, 11, 19));
 
-// The oracle can fail. A stick that acknowledges a flush which it has not done makes the kernel
-// give back its shadows too early, as it would by releasing them at the status of the write; the
-// same sweep must catch it.
+// The sweep must be able to fail. A stick that acknowledges a flush which it has not done makes the
+// kernel give back its shadows too early, as if it released them at the status of the write; the
+// sweep must notice.
 TEST(pull_sweep_itself, catches_shadows_that_are_released_before_the_flush) {
   pull_plan plan{
       .seed = 31, .style = {cache_loss::all, in_flight::old_content}, .flush_lies = true};
@@ -134,7 +135,7 @@ TEST(pull_sweep_itself, catches_shadows_that_are_released_before_the_flush) {
   EXPECT_GT(caught, 0u);
 }
 
-// And the stick that lies is no trouble as long as nobody pulls it: it is the pull that is judged.
+// The same stick without a pull is no trouble: it is the pull that the sweep judges.
 TEST(pull_sweep_itself, does_not_cry_without_a_pull) {
   const pull_plan plan{.seed = 31, .style = {}, .flush_lies = true};
   EXPECT_EQ(sim::run_with_pulls(plan).complaint_text(), "");

@@ -1,6 +1,7 @@
 #include "tests/fs/pull_workload.h"
 
 #include "fs/buffer/buffer.h"
+#include "fs/sync.h"
 #include "tests/sim/scheduler.h"
 
 namespace sim {
@@ -46,7 +47,7 @@ void pull_workload::run(session& process) {
   if (plan_.large_file) write_large_file(process);
 }
 
-// All the ways in which a file system changes, in a directory of its own.
+// Every kind of change of a file system, in a directory of its own.
 void pull_workload::write_files(session& process, const std::string& mount, const std::string& top,
                                 u32 seed) {
   const auto at = [&](const std::string& name) { return mount + top + name; };

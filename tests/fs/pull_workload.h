@@ -18,8 +18,7 @@ class pull_workload {
   pull_workload(const pull_plan& plan, std::vector<std::string>& complaints);
 
   void run(session& process);
-  // The stick is back long before anybody's patience ends, so every call must succeed. Whether it
-  // did.
+  // The stick is back long before io_wait ends, so every call must succeed. Returns whether it did.
   bool demand(const result<void>& outcome, const std::string& what);
   // What must stand on the medium in the end, by path.
   const std::map<std::string, image_file>& promised() const { return model_; }

@@ -1,12 +1,15 @@
-// System calls that meet in the middle: on a cold cache, so that they sleep where they can, and
-// with many seeds. The medium and the model are compared afterwards.
+// System calls that run at the same time: with a cold cache, so that they sleep wherever they can,
+// and with many seeds. The medium and the model are compared afterwards.
 #include <gtest/gtest.h>
 
 #include <optional>
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/dir.h"
+#include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
@@ -36,9 +39,9 @@ void with_cold_stick(u64 seed, const std::function<void(session&)>& prepare,
   EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
 }
 
-// unlink finds a name, and while it waits for the file another one comes to stand under that name:
-// two change places. Inodes are locked by their numbers, so the file must be older than its
-// directory.
+// unlink finds a name, and while it waits for the file, two files exchange their names: another one
+// has the name now. Inodes are locked in the order of their numbers, so the file must be older than
+// its directory.
 TEST(races, unlink_takes_the_file_that_has_the_name_now) {
   with_cold_stick(
       1,
@@ -55,7 +58,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
         ASSERT_TRUE(dir && file);
         std::optional<fiber> unlinker;
         {
-          auto op = begin_change(**dir);
+          auto op = begin_operation(**dir);
           ASSERT_TRUE(op);
           const inode_change writing(*op, {file->get()});
           unlinker = spawn("unlinker", [&] {
@@ -76,7 +79,7 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
 }
 
 // A file is cut while its last block is on its way to the stick, and another file grows at the same
-// time: by the same block only when nothing of the first life can happen to it any more.
+// time. It may get the same block only when the write for the first file can no longer touch it.
 TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
   for_each_seed(10, [](u64 seed) {
     medium stick(mkfs_minix(image_blocks));
@@ -112,7 +115,7 @@ TEST(races, a_freed_block_is_forgotten_before_it_is_free) {
   });
 }
 
-// A block that is freed while it is on its way to the stick belongs to the next writer at once.
+// A block is freed while it is on its way to the stick, and another file gets it at once.
 TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
   for_each_seed(60, [](u64 seed) {
     with_cold_stick(
@@ -135,6 +138,52 @@ TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
           });
           EXPECT_EQ(process.read("/mnt/young"), young);
         });
+  });
+}
+
+// sync finds an inode dirty that a task is deleting. The number of that inode soon belongs to
+// another file: its content must not be overwritten.
+TEST(races, sync_does_not_write_an_inode_that_is_being_deleted) {
+  constexpr u32 writers = 3, files = 12;
+  const auto name_of_file = [](u32 n, u32 i) {
+    return std::to_string(n) + "_" + std::to_string(i);
+  };
+  for_each_seed(60, [&](u64 seed) {
+    medium stick(mkfs_minix(2048, 64));
+    run(seed, [&] {
+      session process(boot_with_root({.buffers = 64, .slots = 512}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      bool over = false;
+      std::vector<fiber> syncers;
+      for (int i = 0; i < 3; ++i)
+        syncers.push_back(spawn("sync", [&] {
+          while (!over) {
+            EXPECT_TRUE(sys_sync());
+            sleep_for(duration{static_cast<i64>(random_below(2'000'000))});
+          }
+        }));
+      in_parallel(writers, [&](u32 n) {
+        session mine = process.fork();
+        for (u32 i = 0; i < files; ++i) {
+          const std::string big = "/mnt/" + std::to_string(n) + "_big";
+          ASSERT_TRUE(mine.write(big, pattern(30'000, n)));
+          ASSERT_TRUE(mine.unlink(big));
+          ASSERT_TRUE(mine.write("/mnt/" + name_of_file(n, i), pattern(100, i)));
+        }
+      });
+      over = true;
+      for (auto& s : syncers) s.join();
+      EXPECT_TRUE(process.umount());
+    });
+    const minix_image image(stick.durable());
+    EXPECT_EQ(image.problem_text(), "") << "seed " << seed;
+    for (u32 n = 0; n < writers; ++n)
+      for (u32 i = 0; i < files; ++i) {
+        const auto file = image.files().find("/" + name_of_file(n, i));
+        EXPECT_TRUE(file != image.files().end() && file->second.content == pattern(100, i))
+            << "seed " << seed << ", file " << name_of_file(n, i);
+      }
   });
 }
 

@@ -1,13 +1,15 @@
 // Reading ahead (fs/read_ahead.h), and what a file remembers of where its blocks are: judged by the
 // commands that the stick gets.
-#include "fs/read_ahead.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "fs/bmap.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/inode.h"
 #include "fs/namei.h"
+#include "fs/read_ahead.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
@@ -180,7 +182,7 @@ TEST(reading_ahead, reads_a_device_too) {
   });
 }
 
-// One block of the stick cannot be read: that is for whoever wants it, and for nobody else.
+// One block of the stick cannot be read: only a reader of that block gets the error.
 TEST(reading_ahead, keeps_errors_to_the_block_that_has_them) {
   with_cold_file(1200, roomy, [](session& process, medium& stick) {
     const opened f(process.context(), "/mnt/f", abi::o_rdonly);

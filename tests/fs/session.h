@@ -1,4 +1,4 @@
-// A process, as far as the file system sees one: whole calls on whole files, for tests.
+// A process as the file system sees it: calls on whole files, for tests.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ class session {
   // Creates or replaces the file.
   result<void> write(const std::string& path, const std::string& content);
   result<void> write_at(const std::string& path, u32 offset, const std::string& bytes);
-  // Like write, but what is there is overwritten in its place.
+  // Like write, but the file's blocks are overwritten in their place.
   result<void> overwrite(const std::string& path, const std::string& content);
   result<void> append(const std::string& path, const std::string& bytes);
   result<std::string> read(const std::string& path);

@@ -15,7 +15,7 @@ namespace {
 // follow.
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
-// So is what some of them are given.
+// Nor what some of the conversions are given.
 #pragma GCC diagnostic ignored "-Wformat-overflow"
 
 template <class... Arguments>

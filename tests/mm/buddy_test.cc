@@ -81,7 +81,8 @@ TEST(buddy, what_does_not_fit_is_refused_and_changes_nothing) {
   EXPECT_EQ(m.buddies.free_pages(), 32u);
 }
 
-// Runs of all sizes come and go; none overlaps another, and in the end everything is one again.
+// Runs of all sizes are taken and given back; none overlaps another, and in the end all memory is
+// one run again.
 TEST(buddy, random_use) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);

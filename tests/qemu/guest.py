@@ -1,4 +1,4 @@
-"""A running kernel, as the tests see it: a shell to type into and sticks whose images they read."""
+"""A running kernel for the tests: a shell to type into, and sticks whose images are read."""
 
 import re
 import time
@@ -9,7 +9,7 @@ from console import ConsoleError
 from vm import Machine
 
 # What the kernel says; the tests wait for these lines.
-AWAITED = r"Replug .*waiting for it.*"  # two seconds after a pull; a quick return is not told
+AWAITED = r"Replug .*waiting for it.*"  # two seconds after a pull; not at a quick return
 RETURNED = r"is back as sd\w+: (\d+) blocks? written.*"
 REFUSED = r"is not the missing"
 CONFLICT = r"was changed elsewhere"
@@ -36,7 +36,7 @@ class Guest(Machine):
         self.console.wait_seen(f"/dev/{disk} mounted on {directory}")
 
     def wait_for(self, condition, what, timeout=30):
-        """Polls a condition of the outside world; the patience is no measure of speed."""
+        """Polls a condition until it holds; the time limit is generous and measures nothing."""
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, (
@@ -50,8 +50,8 @@ class Guest(Machine):
         return int(found.group(1)), int(found.group(2))
 
     def interrupt(self):
-        """Presses ^C until the prompt is there: before the program is the terminal's foreground job
-        the key is not yet meant for it."""
+        """Presses ^C until the prompt is there: a key that comes before the program is the
+        terminal's foreground job does not reach the program."""
         for _ in range(30):
             self.console.send("\x03")
             try:

@@ -14,7 +14,7 @@ def test_update_writes_after_a_while(boot, make_stick):
 
 
 def test_a_full_cache_forces_writing(boot, make_stick, data):
-    """Two MiB through 64 buffers: without way 2 it could not end."""
+    """Two MiB through 64 buffers: without way 2 the command would not end."""
     guest = boot(make_stick(kib=16384), append="buffers=64")
     guest.ok("dd if=/dev/zero of=/mnt/zeros bs=1024 count=2048")
     assert len(guest.volume().tree()) > 0

@@ -1,6 +1,6 @@
 """`make debug` against the live kernel: every command, every walk, and the pages of docs/walks.
 
-gdb runs in batch; each session boots the kernel under it, so there are few sessions.
+gdb runs in batch mode; each session boots the kernel, so there are few sessions.
 """
 
 import json
@@ -40,7 +40,8 @@ def debug_session(tmp_path):
     return session
 
 
-# A command about the block that took a shadow last: it is dirty, so even a tiny cache holds it.
+# A command about the block that took a shadow last: it is dirty, so it is in the cache, however
+# small that is.
 def of_last_block(command):
     return (f"python gdb.execute('{command}' % [event.block for event in ckpt.story() "
             "if event.name == 'shadowed'][-1])")
@@ -61,7 +62,8 @@ SHOWN = {
     "inodes": r"^sda +1 +d .*/mnt$",
     "inodes all": r"/mnt/hello.txt$",
     "requests": r"^no requests$",
-    "tasks": r"update +a queue of its own in sys_pause$",
+    "tasks": (r"update +a queue of its own in sys_pause$(.*\n)*"
+              r".*usb0-2\.plugged_ in xhci::attendant::run$"),
     "task 1 bt": r"sys_waitpid  kernel/exit\.cc:\d+(.*\n)*.*from user mode",
     "task 1": r"comm = \"init\"",
     "ckpt": r"^region: \d+ slots, [1-9]\d* in use",

@@ -1,4 +1,5 @@
-"""Media that fail in one place, or are full: an error for who asked, and nothing else."""
+"""Media that fail in one place, or are full: the call that asked gets an error, and nothing else
+happens."""
 
 import minix
 

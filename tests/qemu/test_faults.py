@@ -1,4 +1,4 @@
-"""`make run` when the kernel loses the processor: which exceptions led there, with source lines."""
+"""`make run` at a triple fault of the kernel: which exceptions led there, with source lines."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def running(tmp_path):
 
 
 def inject(gdb, *commands):
-    """gdb changes something in the running kernel and lets it go on."""
+    """gdb changes something in the running kernel, which then goes on."""
     arguments = ["gdb", "-nx", "-batch", "-ex", "set architecture i386",
                  "-ex", f"target remote {gdb}"]
     for command in (*commands, "detach"):

@@ -1,6 +1,8 @@
-"""Random commands on a stick that is pulled again and again, beside a model of what they promise.
+"""Random commands on a stick that is pulled again and again, compared with a model of what they
+promise.
 
-A failure is repeated by its name, which has its seed. SEEDS=100 tries that many, not two.
+To repeat a failure, run the test by its name, which has its seed. SEEDS=100 tries 100 seeds, not
+two.
 """
 
 import os

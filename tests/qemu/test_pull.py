@@ -1,4 +1,4 @@
-"""The main job: pulls at every kind of moment, returns into every kind of port."""
+"""Pulls at every kind of moment, returns into every kind of port."""
 
 import random
 import time

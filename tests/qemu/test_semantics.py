@@ -1,4 +1,5 @@
-"""What programs see while a stick is away, and when it never comes back (removal table rows)."""
+"""What programs see while a stick is away, and when it never comes back (docs/checkpoint.md, The
+semantics table)."""
 
 import minix
 import pytest

@@ -1,4 +1,4 @@
-"""Which stick is which: others, swapped ones, protected ones, partitioned ones, hostile ones."""
+"""Other sticks, swapped ones, write-protected ones, partitioned ones, hostile ones."""
 
 import random
 import struct

@@ -1,10 +1,11 @@
-"""The terminal: editing a line, ending a file, interrupting, and who may read from it."""
+"""The terminal: editing a line, ending a file, interrupting, and which processes may read from
+it."""
 
 import re
 
 
 def start(guest, command):
-    """Starts a command as one job and waits until the terminal is its."""
+    """Starts a command as one job and waits until that job has the terminal."""
     guest.console.start(f"sh -c 'echo ready; {command}'")
     guest.console.expect("^ready")
 

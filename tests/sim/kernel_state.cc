@@ -19,8 +19,8 @@ __attribute__((no_sanitize("address", "undefined"))) void copy_unchecked(const b
 
 size_t state_size() { return static_cast<size_t>(kernel_state_end - kernel_state_start); }
 
-// Static constructors of the product do no work (DESIGN §6), so it does not matter whether this one
-// runs before or after them.
+// Static constructors of the product do no work (docs/design.md, The language), so it does not
+// matter whether this one runs before or after them.
 struct boot_copy {
   std::vector<byte> bytes = std::vector<byte>(state_size());
   boot_copy() { copy_unchecked(kernel_state_start, bytes.data(), bytes.size()); }

@@ -51,6 +51,11 @@ physical_memory::~physical_memory() {
 }
 
 std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
+  ++asked_;
+  if (asked_ >= first_refused_ && asked_ <= last_refused_) {
+    ++refused_;
+    return {};
+  }
   if (size == 0 || count_pages(size) > pages_free()) return {};
   // The arena is far larger than the memory, so the first hole is soon found.
   size_t offset = 0;

@@ -33,8 +33,12 @@ class physical_memory {
   u32 pages_free() const { return pages_ - used_; }
   u32 pages() const { return pages_; }
 
-  // From now on there are only so many free pages; more do not come back.
-  void leave_only(u32 free_pages) { pages_ = used_ + free_pages; }
+  // Allocations that fail: all from now on; or one, the n-th from now on (1: the next).
+  void refuse_all() { first_refused_ = asked_ + 1, last_refused_ = ~u64{0}; }
+  void refuse_one(u64 nth) { first_refused_ = last_refused_ = asked_ + nth; }
+  void refuse_none() { first_refused_ = ~u64{0}; }
+  // How many allocations have failed for these reasons.
+  u32 refused() const { return refused_; }
 
  private:
   struct given_out {
@@ -43,6 +47,9 @@ class physical_memory {
   };
   std::map<size_t, given_out> pieces_;  // by offset: what is given out
   u64 owners_ = 0;
+  u64 asked_ = 0;  // allocations, also those that failed
+  u64 first_refused_ = ~u64{0}, last_refused_ = 0;
+  u32 refused_ = 0;
   u32 pages_;
   u32 used_ = 0;
 };

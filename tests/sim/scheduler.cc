@@ -277,6 +277,7 @@ void fiber::signal() const {
   if (asleep() && task_->interruptible) state_here().wake(*task_, wake_reason::signalled);
 }
 
+void fill_task_table() { state_here().task_table_is_full = true; }
 void forget_signal() { state_here().current->signal = false; }
 
 std::mt19937_64& random() { return state_here().random; }

@@ -90,6 +90,8 @@ fiber daemon(const char* name, std::function<void()> body);
 // Runs `count` fibers side by side and returns when all have ended.
 void in_parallel(u32 count, const std::function<void(u32 index)>& body);
 void forget_signal();
+// From now on the table of tasks is full: kernel_task fails with eagain.
+void fill_task_table();
 std::mt19937_64& random();
 u64 random_below(u64 limit);  // 0 … limit - 1
 bool random_chance(u32 one_in);

@@ -61,6 +61,7 @@ void sleep_for(duration time) { (void)sleep_until(nullptr, now() + time, false);
 // --- hal/task.h ---
 
 result<void> kernel_task(const char* name, void (*body)(void*), void* argument) {
+  if (state_here().task_table_is_full) return fail(error::eagain);
   sim::daemon(name, [=] { body(argument); });
   return {};
 }

@@ -28,6 +28,7 @@ struct world::state {
   task_struct* current = nullptr;  // null: the scheduler itself
   int next_pid = 1;
   u64 turns_at_this_time = 0;
+  bool task_table_is_full = false;
   bool stopped = false;  // a panic or a deadlock: nothing runs any more
 
   // the host's own stack, where run() stands

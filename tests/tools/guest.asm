@@ -1,5 +1,5 @@
 ; A kernel for testing tools/vm.py without Replug: prompts on COM1, echoes every character, and
-; writes "H" to the top left corner of the screen. It halts QEMU's patience with nothing else.
+; writes "H" to the top left corner of the screen. It does nothing else.
         bits 32
         section .text
         align 4

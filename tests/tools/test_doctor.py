@@ -1,4 +1,4 @@
-"""tools/doctor.sh on machines that lack things: a PATH with little in it plays them."""
+"""tools/doctor.sh on machines that lack things: each is a PATH with few commands in it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""tools/measure: figures that cannot go stale without a word."""
+"""tools/measure: a figure that cannot be right any more must be reported."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ def build_kernel(root, files):
     """A kernel of one function in each file, named after it."""
     for file in files:
         name = file.rpartition("/")[2].removesuffix(".cc")
-        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(f"namespace {{ int keep; }}\nint {name}() {{ return ++keep; }}\n")
     subprocess.run([CXX, "-m32", "-g", "-ffreestanding", "-nostdlib", "-no-pie", "-fno-pic",
                     "-Wl,-Ttext=0x80100000,-e,0", *[root / file for file in files],
@@ -53,7 +53,7 @@ def test_a_kernel_without_a_file_of_the_cache_is_refused(tmp_path):
 
 
 def figures_of(speed):
-    """What a run brings of every phase, the same for all; the more speed, the better."""
+    """What a run measures of every phase, the same for all; a higher speed gives better figures."""
     times = {key: 1e6 / speed for _, key, _, _ in report.RATES}
     times |= {key: 1 / speed for _, key in report.BOOT}
     keys = ("insns", "commands", "data_commands", "trbs", "doorbells", "interrupts")

@@ -1,5 +1,5 @@
-"""tools/minix.py judges what the kernel wrote, so it is itself judged here: by fsck.minix, by a
-round trip, and by damage that must be noticed."""
+"""tools/minix.py judges what the kernel wrote, so it is itself tested here: by fsck.minix, by a
+round trip, and by damage that it must notice."""
 
 import random
 import stat

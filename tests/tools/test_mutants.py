@@ -1,4 +1,4 @@
-"""The mutants fit the tree as it is; `make mutants` shows that the tests kill them."""
+"""Every mutant applies to the tree as it is; `make mutants` shows that the tests kill them."""
 
 import mutants
 import pytest

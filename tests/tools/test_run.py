@@ -1,4 +1,5 @@
-"""tools/run.py on a terminal, with the guest of thirty lines: keys, a second terminal, manners."""
+"""tools/run.py on a terminal, with the guest of thirty lines (guest.asm): keys, a second terminal,
+what is left behind."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""tests/run_host_tests: a share of the tests runs what it must, and fails when one of them fails.
+"""tests/run_host_tests: a share runs the tests that it must, and fails when one of them fails.
 
 The program is a stand-in that plays GoogleTest with twenty tests.
 """

@@ -1,4 +1,5 @@
-"""tools/vm.py with a guest of thirty lines, so that a failure here is not the kernel's."""
+"""tools/vm.py with a guest of thirty lines (guest.asm), so that a failure here is not a failure of
+the kernel."""
 
 import pytest
 from vm import Machine, Stick, VmError

@@ -1,4 +1,4 @@
-"""The shell on a terminal: editing, history, jobs, and who gets ^C."""
+"""The shell on a terminal: editing, history, jobs, and which job gets ^C."""
 
 import time
 
@@ -84,7 +84,7 @@ def test_interrupt_cancels_the_line(terminal):
     assert terminal.run("echo b") == "b"
 
 
-# Tells that it runs before it sleeps; the echo of the command line must not look the same.
+# Says that it runs before it sleeps; the echo of the command line must not look the same.
 SLEEPER = "sh -c 'echo run''ning; exec sleep 60'"
 
 
@@ -94,7 +94,7 @@ def start(terminal, line):
 
 
 def told(terminal, what):
-    """Whether the shell tells it of a job at one of the next prompts."""
+    """Whether the shell reports it of a job at one of the next prompts."""
     for _ in range(100):
         if what in terminal.run("true"):
             return True

@@ -109,7 +109,7 @@ class Bufs(Command):
 
 The buffers that hold a block, in the order of their memory. State letters: U uptodate, D dirty,
 L locked (I/O is under way or queued), S sent (the driver has taken it), E a write failed. Then the
-number of users, the shadow's slot, and who waits. Examples: bufs sda dirty    bufs sda 5-20"""
+number of users, the shadow's slot, and its waiters. Examples: bufs sda dirty    bufs sda 5-20"""
 
     TESTS = {"dirty": lambda h: h.dirt, "clean": lambda h: not h.dirt, "locked": lambda h: h.lock,
              "used": lambda h: h.count, "waited": lambda h: h.waiters,
@@ -174,7 +174,7 @@ their cost is the number of lines here, not the size of the cache."""
 
 class Hash(Command):
     """hash: how full the hash table's chains are.
-hash DEVICE BLOCK: the chain that a block belongs to, and who else is on it.
+hash DEVICE BLOCK: the chain that a block belongs to, and the other blocks on it.
 hash N: chain N."""
 
     def run(self, arguments):

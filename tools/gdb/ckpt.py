@@ -58,8 +58,8 @@ only in its cache. A slot is free when a flush has made it durable."""
             f"\"{text(volume['identity']['product'])}\" serial {text(volume['identity']['serial'])}; "
             f"{held}; {last} writes completed, {flushed} of them flushed; "
             f"{int(volume['operations'])} operations under way")
-        files = int(volume["nr_files"])
-        for index, note in enumerate(array(volume["files"])):
+        files = int(volume["files"]["count_"])
+        for index, note in enumerate(array(volume["files"]["notes_"])):
             if index == files:
                 break
             say(f"  has data of {text(note['path']) or 'inode'} (inode {number(note['inode'])})")
@@ -124,7 +124,7 @@ def why(dev, block):
 
 
 class Why(Command):
-    """why BLOCK [DEVICE]: the story of a block: dirtied by whom, shadowed where, queued, written,
+    """why BLOCK [DEVICE]: the story of a block: dirtied by a process, shadowed, queued, written,
 flushed, pulled, replayed; as far back as the kernel's log of 4096 events goes.
 
 Without a device, every device that has a story of a block with this number."""

@@ -15,7 +15,7 @@ import vm  # noqa: E402
 
 
 class Guest:
-    """The machine. It stands still while we think."""
+    """The machine. It stands still while gdb has it."""
 
     def __init__(self):
         self._console = None
@@ -113,7 +113,7 @@ class Guest:
         if not mounted():
             self.until("checkpoint::mounted if $stick(dev)")
             self.finish()
-        # `update` syncs once when it starts: let that be over.
+        # `update` syncs once when it starts: waits until that is over.
         if any(text(task["comm"]) == "update" and place_of(task) != "sys_pause"
                for task in all_tasks()):
             self.until('sys_pause if $program("update")')

@@ -15,7 +15,7 @@ U32 = 0xFFFFFFFF
 
 
 class Command(gdb.Command):
-    """A command named after its class, in lower case; its help is the class's text."""
+    """A command named after its class, in lower case; its help is the text of the class."""
 
     def __init__(self):
         super().__init__(type(self).__name__.lower(), gdb.COMMAND_DATA)

@@ -20,7 +20,7 @@ import walk  # noqa: E402
 import words  # noqa: E402
 
 OVERVIEW = """The kernel's structures:
-  bufs [DEV] [N-M] [dirty|locked|…]   the buffer cache       tasks, task N bt   who sleeps on what
+  bufs [DEV] [N-M] [dirty|locked|…]   the buffer cache       tasks, task N bt   what tasks sleep on
   dirty                               the dirty lists        rings [all]        xHCI rings, decoded
   hash [DEV BLOCK]                    the hash table         ports              the root hubs' ports
   inodes [all]                        inodes in memory       pagetable ADDR     one translation

@@ -1,10 +1,10 @@
-"""tasks, task N bt, task N: who runs, who sleeps, on what, since where."""
+"""tasks, task N bt, task N: which tasks run, which sleep, on what, and in which function."""
 
 import gdb
 from kernel import (Command, KERNEL_BASE, U32, array, at_address, describe, elements, enum_name,
                     function_at, read32, say, seconds, source_line, text, variable)
 
-# The way down into every sleep: of no interest when asked where somebody sleeps.
+# The functions that every sleep goes through: left out when it is shown where a task sleeps.
 _SLEEPING = {"switch_stacks", "switch_to", "schedule", "sleep", "sleep_on",
              "interruptible_sleep_on", "sleep_for", "wait_until", "xhci::controller::wait_until",
              "first_run_of_kernel_task", "xhci::controller::wait_until<"}
@@ -37,7 +37,7 @@ def name_at(address):
 
 
 def sleepers(queue):
-    """Names of those who sleep on a wait_queue, the latest first."""
+    """Names of the tasks that sleep on a wait_queue, the latest first."""
     return [name_at(int(waiter["task"])) for waiter in elements(queue["waiters"])]
 
 

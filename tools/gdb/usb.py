@@ -2,8 +2,9 @@
 
 import struct
 
-from kernel import (Command, array, at_address, enum_names, objects, read, read32, say, text,
-                    variable)
+from kernel import (Command, array, at_address, enum_names, objects, path_into, read, read32, say,
+                    text, type_named, variable)
+from tasks import HEAP
 
 TRB = struct.Struct("<QII")
 
@@ -16,6 +17,21 @@ def slots(controller):
     """[(slot, device)] of a controller."""
     return [(slot, pointer.dereference()) for slot, pointer in enumerate(array(controller["devices_"]))
             if int(pointer)]
+
+
+def place_in_attendant(address):
+    """The name of what stands at an address in the memory of a port's attendant; None elsewhere."""
+    for controller in controllers():
+        for pointer in array(controller["attendants_"]):
+            attendant, offset = pointer.dereference(), address - int(pointer)
+            if not int(pointer) or not 0 <= offset < attendant.type.sizeof:
+                continue
+            name, device = text(attendant["name_"]), type_named("xhci::device")
+            inside = address - int(attendant["device_"].address)
+            if 0 <= inside < device.sizeof:
+                return f"{name}.device_{path_into(device, inside)}"
+            return name + path_into(attendant.type, offset)
+    return None
 
 
 # --- TRBs (xHCI 1.2, 6.4) --------------------------------------------------------------------
@@ -120,8 +136,7 @@ class Ring:
 
 
 def producer_ring(name, ring, dequeue=None):
-    count = int(ring["segments_"])
-    memory = [segment for index, segment in enumerate(array(ring["memory_"])) if index < count]
+    memory = list(array(ring["memory_"]))
     enqueue = int(ring["enqueue_"])
     return Ring(name, memory, 256, enqueue if dequeue is None else dequeue, enqueue,
                 int(ring["cycle_"]))
@@ -140,7 +155,7 @@ def endpoint_name(device, index):
 
 def rings_of(controller):
     commands, command = controller["commands_"], controller["command_"]
-    if not int(commands["segments_"]):
+    if not list(array(commands["memory_"])):
         return
     dequeue = int(command["position"]) if command["busy"] and not command["done"] else None
     yield producer_ring("command ring", commands, dequeue)
@@ -206,7 +221,7 @@ def occupant(port):
 
 
 class Ports(Command):
-    """ports: the ports of the USB controllers: PORTSC, decoded, and who lives behind each.
+    """ports: the ports of the USB controllers: PORTSC, decoded, and the device behind each.
 
 The registers are read from the machine itself."""
 
@@ -221,5 +236,6 @@ The registers are read from the machine itself."""
 
 
 def install():
+    HEAP.append(place_in_attendant)
     Rings()
     Ports()

@@ -1,7 +1,7 @@
 """walk NAME: a prepared program, followed through the kernel from station to station.
 
-The stations are the headings of docs/walks/NAME.md (pages.py): the page is the walk. Here they are
-told, with what each has changed.
+The stations are the headings of docs/walks/NAME.md (pages.py): the page is the walk. This file
+shows them, and what each has changed.
 """
 
 import difflib

@@ -6,13 +6,14 @@ from measure.functions import Functions
 from measure.guests import Replug
 
 BUFFERS = (64, 1024, 16384)
-# Who finds, gives and takes buffers, without what they start: requests, sleeping, shadows.
-FILES = sorted(f"fs/{path.name}" for path in vm.ROOT.glob("fs/buffer*.cc"))
+# The functions that find, give and take buffers, without what they start: requests, sleeping,
+# shadows.
+FILES = sorted(f"fs/buffer/{path.name}" for path in vm.ROOT.glob("fs/buffer/*.cc"))
 POLICIES = {"": "fs/buffer/buffer_lists.cc", "0.11": "fs/buffer/buffer_ring.cc"}
 
 
 def spent_by_file(functions, counts):
-    """{file of the cache: instructions}. A file without any function is an error of ours."""
+    """{file of the cache: instructions}. A file without any function is a mistake in this table."""
     known = {function.file for function in functions.all}
     if missing := [file for file in FILES if file not in known]:
         raise LookupError(f"the kernel has no functions of {', '.join(missing)}")

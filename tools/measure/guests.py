@@ -2,7 +2,7 @@
 
 Both offer the same to tools/measure/phases.py: run(command), drop_caches(), begin(phase) marks with
 the wall clock and the counts of instructions, the times the guest's own clock gave, and when it was
-up. The peer's own driver does the work for Linux; it stands outside the project.
+up. The peer has a driver of its own for Linux, outside the project.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """What is measured: the phases, in the order that both systems run them, and what came out.
 
-A run's result is a dictionary of figures: "seqw_1k.durable_us" from the guest's clock, and from a
-counting run "seqw_1k.commands", ".insns", ".trbs", ….
+A run's result is a dictionary of figures: "PHASE.durable_us" from the guest's clock, and from a
+counting run "PHASE.commands", ".insns", ".trbs", ….
 """
 
 import re

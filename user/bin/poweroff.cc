@@ -1,13 +1,11 @@
-// poweroff: ends the session. The kernel unmounts what is mounted; what could not be written is
-// told.
-#include <stdio.h>
+// poweroff: ends the session and switches the machine off.
+#include <session_end.h>
 #include <sys/reboot.h>
-#include <tool.h>
-#include <unistd.h>
 
-int main(int, char** argv) {
-  tool::begin(argv, "\nWrites everything, unmounts, and switches the machine off.");
-  if (sync() < 0) tool::complain("not everything was written");
-  reboot(RB_POWER_OFF);
-  return tool::complain("the machine stays on");
+int main(int argc, char** argv) {
+  return end_session(
+      argc, argv,
+      "[-f]\nWrites everything, unmounts, and switches the machine off; refuses while "
+      "blocks wait for a stick.\n  -f  gives them up: the console names the files",
+      RB_POWER_OFF);
 }

@@ -1,12 +1,11 @@
 // reboot: ends the session and starts the machine again.
-#include <stdio.h>
+#include <session_end.h>
 #include <sys/reboot.h>
-#include <tool.h>
-#include <unistd.h>
 
-int main(int, char** argv) {
-  tool::begin(argv, "\nWrites everything, unmounts, and starts the machine again.");
-  if (sync() < 0) tool::complain("not everything was written");
-  reboot(RB_AUTOBOOT);
-  return tool::complain("the machine does not start again");
+int main(int argc, char** argv) {
+  return end_session(
+      argc, argv,
+      "[-f]\nWrites everything, unmounts, and starts the machine again; refuses while "
+      "blocks wait for a stick.\n  -f  gives them up: the console names the files",
+      RB_AUTOBOOT);
 }

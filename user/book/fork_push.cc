@@ -2,8 +2,8 @@
 // pushes something on its stack.
 //
 // gdb: copy_page_tables clears the write permission on both sides and counts mem_map up. The first
-// push faults: un_wp_page finds a count above 1 and copies the page. The other's push faults too:
-// the count is 1 now, and the page only becomes writable again.
+// push faults: do_wp_page finds a count above 1 and copies the page (in the book un_wp_page does).
+// The other's push faults too: the count is 1 now, and the page only becomes writable again.
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

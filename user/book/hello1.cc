@@ -2,8 +2,9 @@
 // reads 20000 bytes of hello3.txt, while every free buffer is dirty. Boot with buffers=64, and:
 //   write_loop /mnt/fill 5000 ; hello1 & hello2 & hello3
 //
-// gdb: A, in getblk, starts sync_dev and waits; B and C choose the same locked buffer; the first to
-// wake takes it, the other looks again (the loop at getblk's end).
+// gdb: A finds no clean buffer in getblk, starts write_buffers for the disk, and waits; B and C
+// wait as well. Each looks again after its sleep: the loop at getblk's end. (In the book A calls
+// sync_dev, and B and C choose the same locked buffer: policy=0.11 has its ring.)
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,8 @@
 // "ABCDE". Start them together:   read_a & read_b & write_c
 //
 // gdb: three entries of file_table, one inode, one buffer. While the block is being read all three
-// wait for the same buffer (b_wait): the queue that the book threads through their stacks.
+// wait for the same buffer: its b_wait lists them, the latest first. (In the book the queue runs
+// through the stacks of the three.)
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 // Chapter 5, opening and reading: open hello.txt for reading and writing, read 12000 bytes.
 //
-// gdb: open_namei, get_dir, find_entry, once for each name of the path; iget where the path crosses
-// from the root disk to the stick. Then file_read → bmap: blocks 0 to 6 stand in the inode itself
-// (i_zone[0…6]), block 7 and those behind it in the block that i_zone[7] names.
+// gdb: open_namei, dir_namei, find_entry, once for each name of the path; iget where the path
+// crosses from the root disk to the stick. Then file_read → bmap: blocks 0 to 6 stand in the inode
+// itself (i_zone[0…6]), block 7 and those behind it in the block that i_zone[7] names.
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

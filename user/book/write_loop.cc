@@ -1,9 +1,9 @@
 // Chapter 5, the second way of synchronising: "Hello, world" written a million times. 12 000 000
 // bytes are 11 719 blocks, more than the buffer cache has clean ones.
 //
-// gdb: getblk, at the moment when no buffer is clean: it writes the device's dirty ones (sync_dev)
-// before it takes one; no update process was needed. Boot with buffers=64 to see it at once, or
-// give a smaller count:   write_loop /mnt/hello.txt 1000
+// gdb: getblk, at the moment when no buffer is clean: make_room writes the dirty ones of a disk
+// (write_buffers; in the book sync_dev) before getblk takes one; no update process was needed. Boot
+// with buffers=64 to see it at once, or give a smaller count:   write_loop /mnt/hello.txt 1000
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -86,8 +86,8 @@ int mount(const char* device, const char* directory, const char* type, unsigned 
 }
 int umount(const char* target) { return system_call(syscall::umount, target); }
 int umount2(const char* target, int flags) { return system_call(syscall::umount2, target, flags); }
-int reboot(unsigned command) {
-  return system_call(syscall::reboot, abi::reboot_magic1, abi::reboot_magic2, command);
+int reboot(unsigned command, unsigned flags) {
+  return system_call(syscall::reboot, abi::reboot_magic1, abi::reboot_magic2, command, flags);
 }
 
 pid_t fork() { return system_call(syscall::fork); }

@@ -1,7 +1,8 @@
 // exec of good and of hostile programs: what it refuses, what it hands on, what it keeps.
 //
-// Called with arguments it is its own helper: `exec echo A B` prints A and B, `exec fd N` tells
-// whether descriptor N is open.
+// Called with arguments it is its own helper (help): `exec echo A B` prints its arguments and its
+// environment, `exec length A` the length of A; `exec fd N` tells whether descriptor N is open,
+// `exec signals` whether a handler was reset and an ignored signal is still ignored.
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>

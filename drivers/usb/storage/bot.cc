@@ -13,20 +13,16 @@ bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag) {
          csw.tag == tag && csw.status <= static_cast<u8>(csw_status::phase_error);
 }
 
-bulk_only::bulk_only(host_device& device, const interface_info& interface) : device_(device) {
+bulk_only::bulk_only(host_device& device, const interface_info& interface)
+    : device_(device),
+      memory_(device.memory.page),
+      cbw_segment_{memory_.address() + cbw_offset, sizeof(command_block_wrapper)},
+      csw_segment_{memory_.address() + csw_offset, sizeof(command_status_wrapper)} {
   for (const endpoint& e : interface.endpoints())
     if (e.is_bulk()) {
       u8& address = e.is_in() ? in_ : out_;
       if (address == 0) address = e.address;
     }
-}
-
-result<void> bulk_only::allocate() {
-  if (in_ == 0 || out_ == 0) return fail(error::eproto);
-  memory_ = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
-  cbw_segment_ = {memory_.address() + cbw_offset, sizeof(command_block_wrapper)};
-  csw_segment_ = {memory_.address() + csw_offset, sizeof(command_status_wrapper)};
-  return {};
 }
 
 command_status_wrapper bulk_only::status() const {

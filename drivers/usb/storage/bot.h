@@ -68,11 +68,11 @@ bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag);
 
 class bulk_only {
  public:
+  // Its wrappers and small data stand in the page of device.memory.
   bulk_only(host_device& device, const interface_info& interface);
 
-  // Memory for its wrappers and for small data. Errors: enomem, eproto without a pair of bulk
-  // endpoints.
-  result<void> allocate();
+  // Whether the interface has the pair of bulk endpoints that everything here needs.
+  bool has_endpoints() const { return in_ != 0 && out_ != 0; }
 
   // Runs one command. Sleeps, at most its timeout and the recovery's. Errors: eio (the transport
   // failed and has been recovered: the command may or may not have been executed), etimedout
@@ -112,7 +112,7 @@ class bulk_only {
 
   host_device& device_;
   u8 in_ = 0, out_ = 0;
-  dma_buffer memory_;
+  const dma_buffer& memory_;
   dma_segment cbw_segment_, csw_segment_;
   u32 tag_ = 0;
 };

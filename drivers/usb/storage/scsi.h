@@ -76,7 +76,7 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 class scsi_disk {
  public:
   scsi_disk(host_device& device, const interface_info& interface) : transport_(device, interface) {}
-  result<void> allocate() { return transport_.allocate(); }
+  bool has_endpoints() const { return transport_.has_endpoints(); }
   host_device& device() const { return transport_.device(); }
 
   // From power-on to ready for reading and writing. Sleeps. Errors: enomedium (ask again later),

@@ -1,29 +1,19 @@
 #include "drivers/usb/storage/usb_disk.h"
 
-#include <cstring>
+#include <memory>
+#include <new>
 
 #include "drivers/block/media_event.h"
-#include "drivers/usb/object_pool.h"
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/panic.h"
-#include "lib/guard.h"
 
 namespace usb::storage {
 
 namespace {
 
 constexpr u8 class_mass_storage = 8, subclass_scsi = 6, protocol_bulk_only = 0x50;
-constexpr u32 max_devices = 8;
-
-// What a device needs for as long as it is plugged in.
-struct session {
-  session(host_device& device, const interface_info& interface) : disk(device, interface) {}
-  scsi_disk disk;
-  segment_list segments{};
-};
-constinit object_pool<session, max_devices> sessions{};
 
 // A card reader without a card is asked every second.
 void wait_for_medium(host_device& device) {
@@ -56,14 +46,15 @@ bool matches(const interface_info& interface) {
          interface.protocol == protocol_bulk_only;
 }
 
-result<void> serve(host_device& device, const interface_info& interface) {
-  session* s = sessions.make(device, interface);
-  if (!s) return fail(error::enomem);
-  const at_scope_end destroy([s] { sessions.destroy(s); });
-  TRY(s->disk.allocate());
-  serve_media(*s);
-  device.release();  // before the session's memory goes, which the device may know
-  return {};
+void serve(host_device& device, const interface_info& interface) {
+  session& s = *new (device.memory.object.bytes().data()) session(device, interface);
+  if (s.disk.has_endpoints())
+    serve_media(s);
+  else
+    printk("usb %u-%u: a disk without a pair of bulk endpoints\n", device.facts.bus,
+           device.facts.port);
+  device.release();  // before the session is over: until then the controller may use its memory
+  std::destroy_at(&s);
 }
 
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {

@@ -14,14 +14,21 @@
 
 namespace usb::storage {
 
-// For the core's table of class drivers.
-bool matches(const interface_info& interface);
-// Errors: enomem, eproto (endpoints are missing); then nothing has been sent to the device.
-result<void> serve(host_device& device, const interface_info& interface);
-
 // Up to 1 MiB at SuperSpeed, 120 KiB below, as in Linux: more than that, some devices do not stand.
 constexpr u32 max_sectors_super_speed = 2048, max_sectors_high_speed = 240;
 using segment_list = std::array<dma_segment, max_transfer_pieces>;
+
+// For the core's table of class drivers.
+bool matches(const interface_info& interface);
+void serve(host_device& device, const interface_info& interface);
+
+// What a device needs for as long as it is plugged in; it stands in host_device::memory.
+struct session {
+  session(host_device& device, const interface_info& interface) : disk(device, interface) {}
+  scsi_disk disk;
+  segment_list segments{};
+};
+constexpr u32 object_size = sizeof(session);
 
 // Where a request's blocks stand in memory, neighbours joined: at most as many segments as it has
 // pieces. Returns the part of `list` used.

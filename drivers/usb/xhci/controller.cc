@@ -1,6 +1,6 @@
 #include "drivers/usb/xhci/controller.h"
 
-#include "drivers/usb/xhci/device.h"
+#include "drivers/usb/xhci/attendant.h"
 #include "hal/log.h"
 #include "lib/guard.h"
 
@@ -98,9 +98,10 @@ void controller::look_at_port(root_port& port) {
     if (port.lost(status)) port.occupant->mark_gone();
     return;
   }
-  if (!status.connected() || status.connect_changed()) port.forget();
-  if (status.connected() && port.wants_try() && device::start(*this, port, !at_start_)) return;
-  port.clear_changes();
+  if (!status.connected() || status.connect_changed()) port.given_up = false;
+  if (!status.connected()) return port.clear_changes();
+  if (port.given_up) return port.clear_changes();
+  attendants_[port.number()]->serve(!at_start_);
 }
 
 // --- events ---
@@ -226,13 +227,8 @@ bool controller::command_ring_runs() const {
 
 result<command_outcome> controller::command_ok(const trb& t) {
   const command_outcome outcome = TRY(command(t));
-  switch (outcome.code) {
-    case completion::success: return outcome;
-    case completion::resource_error:
-    case completion::bandwidth_error:
-    case completion::no_slots: return fail(error::enomem);
-    default: return fail(error::eio);
-  }
+  if (outcome.code != completion::success) return fail(error::eio);
+  return outcome;
 }
 
 void controller::bind_slot(u32 slot, device* d, phys_addr context) {

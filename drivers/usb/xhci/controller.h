@@ -1,10 +1,13 @@
 // controller: one xHCI host controller (xHCI 1.2, chapter 4), from reset to its end.
 //
 // Tasks:
-// - the controller's own (run) starts it, watches its health and its ports, and starts a task for
-//   every device that appears;
-// - a device's task (device.h) brings it up, serves it and takes it down again. It alone gives
-//   commands for its slot.
+// - the controller's own (run) starts it, watches its health and its ports, and tells a port's
+//   attendant of every device that appears;
+// - an attendant's (attendant.h), one for each port, brings the device up, serves it and takes it
+//   down again. It alone gives commands for the device's slot.
+//
+// All memory and all tasks that the controller and the devices behind its ports will ever need are
+// taken at boot (reserve).
 //
 // The event ring is emptied by the interrupt handler, which only marks and wakes, and just as well
 // by every task that waits: wait_until looks again every poll_interval. So a machine whose
@@ -28,6 +31,7 @@
 
 namespace xhci {
 
+class attendant;
 class device;
 
 struct command_outcome {
@@ -51,6 +55,10 @@ class controller {
   controller(mmio_window registers, u8 number, bus_access bus)
       : registers_(registers), number_(number), bus_(bus) {}
 
+  // Takes all memory and tasks that it will ever need, as far as it has not yet. Called at boot,
+  // before programs run; run() calls it too and says so when it fails. Never sleeps. Errors:
+  // enomem, eagain (no task), enotsup, enodev and eio for a controller that describes itself badly.
+  result<void> reserve();
   // Its task's body: returns when the controller is given up.
   void run();
   // Its interrupt handler. Returns whether it had raised the line.
@@ -67,8 +75,7 @@ class controller {
   // Gives a command and waits for its end, one at a time. Errors: etimedout (it was aborted),
   // enodev.
   result<command_outcome> command(const trb& t);
-  // The same, where anything but success is an error: enomem when the controller is short of slots,
-  // bandwidth or the like, otherwise eio.
+  // The same, where anything but success is eio.
   result<command_outcome> command_ok(const trb& t);
 
   void ring_doorbell(u32 slot, u32 target) const { doorbells_.write32(4 * slot, target); }
@@ -104,8 +111,10 @@ class controller {
   void read_protocol(u32 offset);
   result<void> wait_register(u32 offset, u32 mask, u32 value, duration timeout);
   result<void> halt_and_reset();
-  result<void> allocate_memory();
-  result<void> allocate_scratchpads();
+  result<void> reserve_memory();
+  result<void> reserve_scratchpads();
+  result<void> reserve_attendants();
+  void clear_memory();
   void program_rings();
   result<void> begin();
 
@@ -135,11 +144,13 @@ class controller {
 
   dma_buffer contexts_;  // the DCBAA: physical addresses of device contexts by slot
   dma_buffer scratchpad_array_, scratchpads_;
+  std::array<dma_buffer, 1> command_memory_;
   producer_ring commands_;
   event_ring events_;
 
-  std::array<root_port, max_ports + 1> ports_{};  // from 1
-  std::array<device*, max_slots + 1> devices_{};  // by slot, from 1
+  std::array<root_port, max_ports + 1> ports_{};        // from 1
+  std::array<attendant*, max_ports + 1> attendants_{};  // of the ports
+  std::array<device*, max_slots + 1> devices_{};        // by slot, from 1
 
   struct {
     bool busy = false;  // somebody's command is under way

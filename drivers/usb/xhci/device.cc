@@ -2,18 +2,12 @@
 
 #include <cstring>
 
-#include "drivers/usb/object_pool.h"
 #include "hal/log.h"
-#include "hal/memory.h"
 #include "hal/panic.h"
-#include "hal/task.h"
 
 namespace xhci {
 
 namespace {
-
-constexpr u32 max_devices = 16;
-constinit usb::object_pool<device, max_devices> pool{};
 
 constexpr u8 request_clear_feature = 1;
 
@@ -27,29 +21,16 @@ const usb::transfer* failed_before(const usb::transfer& t) {
 
 // --- life ---
 
-bool device::start(controller& host, root_port& port, bool hot) {
-  device* d = pool.make(host, port, hot);
-  port.occupant = d;
-  if (d && kernel_task("usb", live, d)) return true;
-  port.vacate();
-  port.postpone();
-  if (d) pool.destroy(d);
-  return false;
-}
-
-void device::live(void* self) {
-  device& d = *static_cast<device*>(self);
-  d.facts.bus = d.host_.number();
-  d.facts.port = static_cast<u8>(d.port_.number());
-  result<void> served = d.bring_up();
-  if (served)
-    served = usb::attend(d);
-  else if (served.error() != error::enomem && !d.gone_)
-    printk("usb %u-%u: no contact with the device (error %d)\n", d.facts.bus, d.facts.port,
-           to_errno(served.error()));
-  d.try_again_ = served == fail(error::enomem);
-  d.release();
-  pool.destroy(&d);
+void device::live() {
+  facts.bus = host_.number();
+  facts.port = static_cast<u8>(port_.number());
+  if (const result<void> up = bring_up()) {
+    usb::attend(*this);
+  } else if (!gone_) {
+    printk("usb %u-%u: no contact with the device (error %d)\n", facts.bus, facts.port,
+           to_errno(up.error()));
+  }
+  release();
 }
 
 void device::mark_gone() {
@@ -71,10 +52,7 @@ void device::release() {
     for (transfer_queue& q : queues_) q.fail_all(error::enodev);
   }
   port_.vacate();
-  if (try_again_)
-    port_.postpone();
-  else if (!was_gone)
-    port_.give_up();
+  port_.given_up = !was_gone;
   host_.port_vacated();
 }
 

@@ -1,9 +1,9 @@
 // device: what is plugged into a port, from the controller's side: a slot with its contexts and the
 // transfer queues of its endpoints (xHCI 1.2, 4.3 to 4.6).
 //
-// It lives in a task of its own: live() claims and resets the port, gets a slot and an address,
-// hands the device to the core, and takes it down. The interrupt handler and the controller's task
-// call only mark_gone and on_transfer_event.
+// It lives in the task of its port's attendant: live() claims and resets the port, gets a slot and
+// an address, hands the device to the core, and takes it down. The interrupt handler and the
+// controller's task call only mark_gone and on_transfer_event.
 //
 // Taking it down, in this order (4.6.4): gone is marked, so nothing new is queued; every endpoint
 // with transfers is stopped, and the events until then are heard; the slot is disabled. Only now
@@ -20,13 +20,32 @@
 
 namespace xhci {
 
+// What a class driver uses of an interface: one bulk endpoint of each direction.
+constexpr u32 max_bulk_endpoints = 2;
+// Of the ring of a bulk endpoint: room for all that may be submitted at once (slot.cc).
+constexpr u32 bulk_segments = 3;
+
+// The memory that a device needs, reserved for its port (attendant.h). What the device before it
+// left there is still there.
+struct device_memory {
+  context_table input, output;
+  dma_buffer bounce;  // the data stage of control transfers
+  std::array<dma_buffer, 1> control_ring;
+  std::array<std::array<dma_buffer, bulk_segments>, max_bulk_endpoints> bulk_rings;
+  usb::driver_memory driver;
+
+  // Errors: enomem.
+  result<void> allocate(u32 context_stride);
+};
+
 class device final : public usb::host_device {
  public:
-  // Starts a task for what is plugged into `port`; `hot`: plugged in just now. False when there is
-  // no memory or no task for it: the port is to be looked at again later.
-  static bool start(controller& host, root_port& port, bool hot);
+  // What is plugged into `port`; `hot`: plugged in just now.
+  device(controller& host, root_port& port, bool hot, device_memory& reserved)
+      : host_device(reserved.driver), host_(host), port_(port), hot_(hot), memory_(reserved) {}
 
-  device(controller& host, root_port& port, bool hot) : host_(host), port_(port), hot_(hot) {}
+  // From its port's reset to the end of everything that knows it. Sleeps.
+  void live();
 
   // Never sleep.
   void mark_gone();
@@ -49,11 +68,8 @@ class device final : public usb::host_device {
   result<void> configure(u8 configuration, std::span<const usb::endpoint> endpoints) override;
 
  private:
-  static void live(void* self);
-
   // slot.cc: from nothing to an address, and back
   result<void> bring_up();
-  result<void> allocate();
   result<void> address_once();
   result<void> enable_slot();
   result<void> address_device();
@@ -63,6 +79,7 @@ class device final : public usb::host_device {
   result<void> configure_endpoints();
   result<void> select_configuration();
   void begin_input(u32 add_flags, u32 drop_flags);
+  bool has_endpoint_like(const usb::endpoint& e) const;
   void copy_slot_context(u32 entries);
 
   // device.cc: transfers
@@ -84,17 +101,17 @@ class device final : public usb::host_device {
   bool hot_;
   bool gone_ = false;
   bool released_ = false;
-  bool try_again_ = false;  // it is let go for want of memory
   u32 slot_ = 0;
   u16 control_packet_ = 0;
 
-  context_table input_, output_;
-  dma_buffer bounce_;  // the data stage of control transfers
+  device_memory& memory_;
+  const context_table &input_ = memory_.input, &output_ = memory_.output;
+  const dma_buffer& bounce_ = memory_.bounce;
   u8 configuration_ = 0;
-  std::array<usb::endpoint, usb::interface_info::max_endpoints> endpoints_{};
+  std::array<usb::endpoint, max_bulk_endpoints> endpoints_{};
   u32 endpoint_count_ = 0;
   // EP0's, then one for each of endpoints_.
-  std::array<transfer_queue, usb::interface_info::max_endpoints + 1> queues_{};
+  std::array<transfer_queue, max_bulk_endpoints + 1> queues_{};
 };
 
 }  // namespace xhci

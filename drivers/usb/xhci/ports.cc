@@ -2,7 +2,6 @@
 
 #include "drivers/usb/xhci/controller.h"
 #include "hal/clock.h"
-#include "hal/log.h"
 #include "hal/wait.h"
 
 namespace xhci {
@@ -67,15 +66,6 @@ result<void> root_port::claim(bool hot) {
   if (lost(status())) return fail(error::enodev);
   return {};
 }
-
-void root_port::postpone() {
-  if (!next_try_)
-    printk("usb %u-%u: no memory for what is plugged in; tried again every second\n",
-           host_->number(), number_);
-  next_try_ = now() + 1_s;
-}
-
-bool root_port::wants_try() const { return !given_up_ && (!next_try_ || now() >= *next_try_); }
 
 bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const {
   const instant deadline = now() + duration{milliseconds * 1'000'000};

@@ -3,17 +3,14 @@
 // The change bits of PORTSC raise one event when the first of them is set, so they are cleared and
 // read again until none is left. The event says only "look".
 //
-// A port is occupied from the moment its device's task is started until that task has taken the
+// A port is occupied from the moment its attendant is told of a device until it has taken the
 // device down. While it is watched, CCS = 0, CSC = 1 (pulled, and perhaps plugged again before
 // anybody looked) or a port that was enabled and no longer is: each means that the device is gone.
 // CSC is cleared only when a new occupant claims the port, so that a pull is never overlooked.
 #pragma once
 
-#include <optional>
-
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
-#include "lib/time.h"
 
 namespace xhci {
 
@@ -22,7 +19,9 @@ class device;
 
 class root_port {
  public:
-  void attach_to(controller& host, u32 number) {
+  // Becomes this port of this controller, with nothing known of it.
+  void begin_as(controller& host, u32 number) {
+    *this = {};
     host_ = &host;
     number_ = number;
   }
@@ -41,19 +40,8 @@ class root_port {
 
   // --- occupation ---
   device* occupant = nullptr;
-  // What is plugged in was of no use: nothing more is done until it is pulled.
-  void give_up() { given_up_ = true; }
-  // There was no memory for what is plugged in: it is tried again after a second.
-  void postpone();
-  // Something else may be plugged in from now on.
-  void forget() {
-    given_up_ = false;
-    next_try_.reset();
-  }
-  // Whether what is plugged in is to be tried now.
-  bool wants_try() const;
-  // Whether it was tried before, so it may have an address already.
-  bool tried_before() const { return next_try_.has_value(); }
+  // What is plugged in was of no use; nothing more is done until it is pulled.
+  bool given_up = false;
 
   // The occupant begins: waits for steady contact when `hot` (plugged in just now), clears all
   // changes and watches the port from then on. Errors: enodev when nothing is plugged in.
@@ -83,8 +71,6 @@ class root_port {
   u8 slot_type_ = 0;
   bool watched_ = false;
   bool enabled_ = false;
-  bool given_up_ = false;
-  std::optional<instant> next_try_{};
 };
 
 }  // namespace xhci

@@ -18,19 +18,22 @@ void store(trb& to, const trb& from, u32 control) {
 
 }  // namespace
 
-result<void> producer_ring::allocate(u32 segments) {
-  kassert(segments > 0 && segments <= max_segments);
-  for (u32 i = 0; i < segments; ++i)
-    memory_[i] = TRY(dma_buffer::allocate(segment_trbs * sizeof(trb), 4096));
-  segments_ = segments;
-  clear();
+result<void> allocate_segments(std::span<dma_buffer> segments) {
+  for (dma_buffer& segment : segments)
+    segment = TRY(dma_buffer::allocate(producer_ring::segment_trbs * sizeof(trb), 4096));
   return {};
 }
 
+void producer_ring::use(std::span<const dma_buffer> segments) {
+  kassert(!segments.empty() && segments.size() <= max_segments);
+  memory_ = segments;
+  clear();
+}
+
 void producer_ring::clear() {
-  for (u32 i = 0; i < segments_; ++i) {
+  for (u32 i = 0; i < segments(); ++i) {
     for (byte& b : memory_[i].bytes()) b = byte{0};
-    const bool last = i + 1 == segments_;
+    const bool last = i + 1 == segments();
     memory_[i].as<trb>()[segment_trbs - 1] = link_trb(memory_[last ? 0 : i + 1].address(), last);
   }
   enqueue_ = used_ = first_ = 0;
@@ -89,7 +92,7 @@ u32 producer_ring::next(u32 position) const {
 }
 
 std::optional<u32> producer_ring::position_of(u64 address) const {
-  for (u32 i = 0; i < segments_; ++i) {
+  for (u32 i = 0; i < segments(); ++i) {
     const u64 base = memory_[i].address().value();
     if (address >= base && address < base + segment_trbs * sizeof(trb) &&
         (address - base) % sizeof(trb) == 0)

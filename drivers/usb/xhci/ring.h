@@ -8,10 +8,13 @@
 // - push() writes a TRB; publish() hands over all that was pushed since the last publish, by
 //   storing the first one's cycle bit last. That store is the commit point.
 // - retire() gives room back, in TRBs, Links not counted, as the oldest are done with.
+// - It does not own its memory, which outlives it: what a device's rings need is reserved for its
+//   port (attendant.h).
 #pragma once
 
 #include <array>
 #include <optional>
+#include <span>
 
 #include "drivers/usb/xhci/trb.h"
 #include "hal/dma.h"
@@ -19,19 +22,23 @@
 
 namespace xhci {
 
+// Memory for the segments of a producer ring, a page each; never sleeps. Errors: enomem.
+result<void> allocate_segments(std::span<dma_buffer> segments);
+
 class producer_ring {
  public:
   static constexpr u32 segment_trbs = 256;  // a page
   static constexpr u32 max_segments = 4;
 
-  // Errors: enomem.
-  result<void> allocate(u32 segments);
+  // Makes it an empty ring of these segments, which allocate_segments has filled and which outlive
+  // it. Only while the controller does not read them.
+  void use(std::span<const dma_buffer> segments);
   // Empties it and starts anew with cycle 1. Only when the controller does not look.
   void clear();
 
   // The most TRBs that a ring of so many segments holds: one place stays free.
   static constexpr u32 room_of(u32 segments) { return segments * (segment_trbs - 1) - 1; }
-  bool has_room(u32 trbs) const { return used_ + trbs <= room_of(segments_); }
+  bool has_room(u32 trbs) const { return used_ + trbs <= room_of(segments()); }
   // Whether the TRB pushed next is the last before a Link.
   bool before_link() const { return enqueue_ % segment_trbs == segment_trbs - 2; }
   u32 push(trb t);  // returns its position; there is room
@@ -51,7 +58,8 @@ class producer_ring {
   u64 pointer_to(u32 position) const;
 
  private:
-  u32 capacity() const { return segments_ * segment_trbs; }
+  u32 segments() const { return static_cast<u32>(memory_.size()); }
+  u32 capacity() const { return segments() * segment_trbs; }
   trb& slot(u32 position) const {
     return memory_[position / segment_trbs].as<trb>()[position % segment_trbs];
   }
@@ -61,8 +69,7 @@ class producer_ring {
   }
   void cross_link(bool chained);
 
-  std::array<dma_buffer, max_segments> memory_;
-  u32 segments_ = 0;
+  std::span<const dma_buffer> memory_;  // a segment each
   u32 enqueue_ = 0;
   u32 used_ = 0;
   bool cycle_ = true;
@@ -78,6 +85,7 @@ class event_ring {
   static constexpr u32 size = 512;
 
   result<void> allocate();  // enomem
+  bool is_allocated() const { return static_cast<bool>(table_); }
   void clear();
   // The next event, taken off the ring; nothing when there is none.
   std::optional<trb> pop();

@@ -14,7 +14,6 @@ namespace {
 
 constexpr u8 request_set_configuration = 9;
 // The ring of a bulk endpoint holds all that may be submitted to it at once (usb.h).
-constexpr u32 bulk_segments = 3;
 static_assert(most_trbs(usb::max_transfer_pieces) + usb::max_small_transfers * most_trbs(1) <=
               producer_ring::room_of(bulk_segments));
 static_assert(1 + usb::max_small_transfers <= transfer_queue::max_transfers);
@@ -41,31 +40,32 @@ const char* speed_name(usb::speed at) {
 
 }  // namespace
 
+result<void> device_memory::allocate(u32 context_stride) {
+  TRY(input.allocate(input_contexts, context_stride));
+  TRY(output.allocate(device_contexts, context_stride));
+  bounce = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
+  TRY(allocate_segments(control_ring));
+  for (auto& ring : bulk_rings) TRY(allocate_segments(ring));
+  return driver.allocate();
+}
+
 result<void> device::bring_up() {
   if (const result<void> claimed = port_.claim(hot_); !claimed) {
     gone_ = true;
     return claimed;
   }
-  TRY(allocate());
+  queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
   for (int tries = 0; tries < 3 && !addressed && !gone_; ++tries) {
-    const result<void> reset = port_.reset(tries > 0 || port_.tried_before());
+    const result<void> reset = port_.reset(tries > 0);
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();
     if (!addressed) disable_slot();
-    if (!addressed && addressed.error() == error::enomem) break;
   }
   if (addressed)
     printk("usb %u-%u: new %s device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),
            slot_);
   return addressed;
-}
-
-result<void> device::allocate() {
-  TRY(input_.allocate(input_contexts, host_.context_stride()));
-  TRY(output_.allocate(device_contexts, host_.context_stride()));
-  bounce_ = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
-  return queues_[0].open(1, 8);
 }
 
 result<void> device::address_once() {
@@ -172,11 +172,17 @@ result<void> device::set_control_packet_size(u16 bytes) {
   return {};
 }
 
+bool device::has_endpoint_like(const usb::endpoint& e) const {
+  const auto known = std::span(endpoints_).first(endpoint_count_);
+  return std::ranges::any_of(known, [&](const auto& k) { return k.is_in() == e.is_in(); });
+}
+
+// Of each direction the first bulk endpoint: the one that class drivers use.
 result<void> device::configure(u8 configuration, std::span<const usb::endpoint> endpoints) {
   kassert(endpoint_count_ == 0);
   for (const usb::endpoint& e : endpoints) {
-    if (!e.is_bulk()) continue;
-    TRY(queues_[endpoint_count_ + 1].open(bulk_segments, e.max_packet_size));
+    if (!e.is_bulk() || has_endpoint_like(e)) continue;
+    queues_[endpoint_count_ + 1].open(memory_.bulk_rings[endpoint_count_], e.max_packet_size);
     endpoints_[endpoint_count_++] = e;
   }
   configuration_ = configuration;

@@ -1,5 +1,5 @@
 // Bringing a controller up (xHCI 1.2, 4.2), step by step.
-#include "drivers/usb/xhci/controller.h"
+#include "drivers/usb/xhci/attendant.h"
 #include "hal/log.h"
 #include "hal/memory.h"
 
@@ -7,11 +7,11 @@ namespace xhci {
 
 result<void> controller::start() {
   running_ = dead_ = false;
-  TRY(read_capabilities());
-  for (u32 n = 1; n <= port_count_; ++n) ports_[n] = {};
+  TRY(reserve());
+  for (u32 n = 1; n <= port_count_; ++n) ports_[n].begin_as(*this, n);
   walk_extended_capabilities();
   TRY(halt_and_reset());
-  TRY(allocate_memory());
+  clear_memory();
   program_rings();
   return begin();
 }
@@ -110,33 +110,53 @@ result<void> controller::halt_and_reset() {
   return {};
 }
 
-result<void> controller::allocate_memory() {
+// --- memory and tasks ---
+
+// What an attempt before this one has taken is kept.
+result<void> controller::reserve() {
+  TRY(read_capabilities());
   if ((operational_.read32(operational::pagesize) & 1) == 0) return fail(error::enotsup);
-  if (!contexts_) {
-    TRY(commands_.allocate(1));
-    TRY(events_.allocate());
-    TRY(allocate_scratchpads());
-    // The last of all: now there is everything.
-    contexts_ = TRY(dma_buffer::allocate((max_slots + 1) * sizeof(u64), 64));
-  }
-  for (u32 slot = 1; slot <= max_slots; ++slot) bind_slot(slot, nullptr, {});
-  commands_.clear();
-  events_.clear();
-  command_ = {};
+  TRY(reserve_memory());
+  return reserve_attendants();
+}
+
+result<void> controller::reserve_memory() {
+  if (!contexts_) contexts_ = TRY(dma_buffer::allocate((max_slots + 1) * sizeof(u64), 64));
+  if (!command_memory_[0]) TRY(allocate_segments(command_memory_));
+  if (!events_.is_allocated()) TRY(events_.allocate());
+  return reserve_scratchpads();
+}
+
+result<void> controller::reserve_scratchpads() {
+  if (scratchpad_count_ == 0) return {};
+  if (!scratchpad_array_)
+    scratchpad_array_ = TRY(dma_buffer::allocate(scratchpad_count_ * u32{sizeof(u64)}, 4096));
+  if (!scratchpads_)
+    scratchpads_ = TRY(dma_buffer::allocate(scratchpad_count_ * PAGE_SIZE, PAGE_SIZE));
   return {};
 }
 
-result<void> controller::allocate_scratchpads() {
-  if (scratchpad_count_ == 0) return {};
-  scratchpad_array_ = TRY(dma_buffer::allocate(scratchpad_count_ * u32{sizeof(u64)}, 4096));
-  scratchpads_ = TRY(dma_buffer::allocate(scratchpad_count_ * PAGE_SIZE, PAGE_SIZE));
-  for (u32 i = 0; i < scratchpad_count_; ++i)
-    scratchpad_array_.as<u64>()[i] = scratchpads_.address().value() + u64{i} * PAGE_SIZE;
+result<void> controller::reserve_attendants() {
+  for (u32 n = 1; n <= port_count_; ++n) {
+    if (attendants_[n]) continue;
+    ports_[n].begin_as(*this, n);
+    attendants_[n] = TRY(attendant::make(*this, ports_[n]));
+  }
   return {};
+}
+
+// As after a reset, with nothing of an earlier life of the controller in it.
+void controller::clear_memory() {
+  for (u32 slot = 1; slot <= max_slots; ++slot) bind_slot(slot, nullptr, {});
+  for (u32 at = 0; at < scratchpads_.bytes().size(); at += PAGE_SIZE)
+    scratchpad_array_.as<u64>()[at / PAGE_SIZE] = scratchpads_.address().value() + at;
+  contexts_.as<u64>()[0] = scratchpad_array_.address().value();
+  commands_.use(command_memory_);
+  events_.clear();
+  command_ = {};
 }
 
 void controller::program_rings() {
-  contexts_.as<u64>()[0] = scratchpad_array_.address().value();
   dma_write_barrier();
   operational_.write32(operational::config, slots_);
   operational_.write64(operational::dcbaap, contexts_.address().value());
@@ -159,7 +179,6 @@ result<void> controller::begin() {
   bool power_was_off = false;
   u32 super_speed = 0, supported = 0;
   for (u32 n = 1; n <= port_count_; ++n) {
-    ports_[n].attach_to(*this, n);
     if (!ports_[n].supported()) continue;
     ++supported;
     if (ports_[n].is_super_speed()) ++super_speed;

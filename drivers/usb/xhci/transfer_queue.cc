@@ -12,10 +12,9 @@ u32 td_size(u32 done, u32 total, u32 max_packet) {
   return std::min(31u, packets - done / max_packet);
 }
 
-result<void> transfer_queue::open(u32 segments, u32 max_packet) {
-  TRY(ring_.allocate(segments));
+void transfer_queue::open(std::span<const dma_buffer> segments, u32 max_packet) {
+  ring_.use(segments);
   max_packet_ = max_packet;
-  return {};
 }
 
 void transfer_queue::append(const descriptor& d) {

@@ -28,8 +28,8 @@ class transfer_queue {
  public:
   static constexpr u32 max_transfers = 16;  // QEMU takes no more per endpoint
 
-  // Errors: enomem.
-  result<void> open(u32 segments, u32 max_packet);
+  // Begins empty, on a ring of these segments (ring.h).
+  void open(std::span<const dma_buffer> segments, u32 max_packet);
   bool is_open() const { return max_packet_ != 0; }
   void set_max_packet(u32 bytes) { max_packet_ = bytes; }
 

@@ -46,8 +46,6 @@ enum class completion : u8 {
   transaction_error = 4,
   trb_error = 5,
   stall = 6,
-  resource_error = 7,
-  bandwidth_error = 8,
   no_slots = 9,
   slot_not_enabled = 11,
   endpoint_not_enabled = 12,

@@ -9,6 +9,7 @@
 #include "hal/memory.h"
 #include "lib/endian.h"
 #include "tests/sim/blocks.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
 
@@ -41,14 +42,24 @@ void plant_table(sim::medium& stick, u32 at, const std::vector<entry>& entries) 
   sector[511] = byte{0xAA};
 }
 
+// In a page of the caller's, and with no other: a stick may come back when memory is full.
+result<partition_table> read_without_memory(sim::medium& stick) {
+  const std::span<byte> page = allocate_pages(1);
+  sim::memory().refuse_all();
+  const auto read = read_partitions(stick.device(), page.first(BLOCK_SIZE));
+  EXPECT_EQ(sim::memory().refused(), 0u);
+  sim::memory().refuse_none();
+  free_pages(page);
+  return read;
+}
+
 partition_table read_table(sim::medium& stick) {
   partition_table table{};
   sim::run(1, [&] {
     stick.plug();
-    auto read = read_partitions(stick.device());
+    auto read = read_without_memory(stick);
     ASSERT_TRUE(read);
     table = *read;
-    EXPECT_EQ(free_page_count(), total_page_count()) << "a page leaked";
   });
   EXPECT_EQ(table[0], (partition{lba{0}, sectors, 0})) << "the whole disk is always there";
   return table;
@@ -146,7 +157,7 @@ TEST(partitions, tiny_media_have_the_whole_disk_only) {
     sim::medium stick(size);
     sim::run(1, [&] {
       stick.plug();
-      const auto table = read_partitions(stick.device());
+      const auto table = read_without_memory(stick);
       ASSERT_TRUE(table);
       EXPECT_EQ((*table)[0].sectors, size);
     });
@@ -158,8 +169,7 @@ TEST(partitions, a_read_error_is_told) {
   stick.fault = [](block_command, lba, u32) { return std::optional(error::eio); };
   sim::run(1, [&] {
     stick.plug();
-    EXPECT_EQ(read_partitions(stick.device()).error(), error::eio);
-    EXPECT_EQ(free_page_count(), total_page_count());
+    EXPECT_EQ(read_without_memory(stick).error(), error::eio);
   });
 }
 

@@ -109,7 +109,7 @@ TEST(usb_bot, sends_no_command_whose_data_have_no_room) {
   run(1, [] {
     fake_stick stick;
     bulk_only transport(stick, fake_stick::interface());
-    ASSERT_TRUE(transport.allocate());
+    ASSERT_TRUE(transport.has_endpoints());
     const dma_buffer memory = *dma_buffer::allocate(BLOCK_SIZE, BLOCK_SIZE);
     const std::vector<dma_segment> segments(max_transfer_pieces + 1,
                                             dma_segment{memory.address(), SECTOR_SIZE});

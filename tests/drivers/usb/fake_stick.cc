@@ -40,7 +40,8 @@ u32 write_memory(const usb::transfer& t, std::span<const byte> from) {
 
 }  // namespace
 
-fake_stick::fake_stick(u32 sectors) : storage(sectors) {
+fake_stick::fake_stick(u32 sectors) : host_device(memory_), storage(sectors) {
+  EXPECT_TRUE(memory_.allocate());
   facts.bus = 0;
   facts.port = 1;
   facts.at = usb::speed::super;

@@ -76,6 +76,7 @@ class fake_stick final : public usb::host_device {
   void send_status(usb::transfer& t);
   usb::storage::command_status_wrapper status();
 
+  usb::driver_memory memory_;
   bool gone_ = false;
   state state_ = state::command;
   bool in_halted_ = false, out_halted_ = false;

@@ -51,12 +51,18 @@ TEST(xhci_registers, counts_scratchpads_from_both_halves) {
 
 trb numbered(u32 n, u32 flags = 0) { return normal_trb(phys_addr{0x1000}, n, 0, flags); }
 
+struct ring_of {
+  explicit ring_of(u32 count) : segments(count) { EXPECT_TRUE(allocate_segments(segments)); }
+  std::vector<dma_buffer> segments;
+};
+
 class xhci_ring : public testing::TestWithParam<u32> {};
 
 TEST_P(xhci_ring, hands_over_nothing_before_it_is_published) {
   sim::run(1, [this] {
+    const ring_of memory(GetParam());
     producer_ring ring;
-    ASSERT_TRUE(ring.allocate(GetParam()));
+    ring.use(memory.segments);
     ring_reader controller(ring);
     ring.push(numbered(1, trb_control::chain::mask));
     ring.push(numbered(2));
@@ -68,8 +74,9 @@ TEST_P(xhci_ring, hands_over_nothing_before_it_is_published) {
 
 TEST_P(xhci_ring, goes_round_many_times_in_order) {
   sim::run(1, [this] {
+    const ring_of memory(GetParam());
     producer_ring ring;
-    ASSERT_TRUE(ring.allocate(GetParam()));
+    ring.use(memory.segments);
     ring_reader controller(ring);
     for (u32 round = 0; round < 3000; ++round) {
       const u32 length = 1 + round % 7;
@@ -91,8 +98,9 @@ TEST_P(xhci_ring, goes_round_many_times_in_order) {
 
 TEST_P(xhci_ring, is_full_before_it_bites_its_tail) {
   sim::run(1, [this] {
+    const ring_of memory(GetParam());
     producer_ring ring;
-    ASSERT_TRUE(ring.allocate(GetParam()));
+    ring.use(memory.segments);
     u32 pushed = 0;
     while (ring.has_room(1)) {
       ring.push(numbered(pushed++));
@@ -106,8 +114,9 @@ TEST_P(xhci_ring, is_full_before_it_bites_its_tail) {
 
 TEST_P(xhci_ring, finds_positions_by_address_and_never_points_at_a_link) {
   sim::run(1, [this] {
+    const ring_of memory(GetParam());
     producer_ring ring;
-    ASSERT_TRUE(ring.allocate(GetParam()));
+    ring.use(memory.segments);
     for (u32 i = 0; i < 2000; ++i) {
       const u64 pointer = ring.pointer_to(ring.enqueue());
       const u32 position = ring.push(numbered(1));

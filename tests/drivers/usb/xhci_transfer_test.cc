@@ -30,7 +30,10 @@ TEST(xhci_transfer, td_size_counts_the_packets_to_come) {
 
 // A queue of an IN or OUT endpoint, and the means to play the controller.
 struct transfer_test {
-  explicit transfer_test(u32 max_packet = 1024) { EXPECT_TRUE(queue.open(3, max_packet)); }
+  explicit transfer_test(u32 max_packet = 1024) {
+    EXPECT_TRUE(allocate_segments(memory));
+    queue.open(memory, max_packet);
+  }
 
   usb::transfer make(std::span<const dma_segment> segments, bool quiet = false, u8 address = 0x81) {
     usb::transfer t;
@@ -41,6 +44,7 @@ struct transfer_test {
   }
   u64 address_of(u32 position) const { return queue.ring().pointer_to(position) & ~15ull; }
 
+  std::array<dma_buffer, 3> memory;
   transfer_queue queue;
   std::vector<dma_segment> two{{phys_addr{0x10000}, 1024}, {phys_addr{0x20000}, 1024}};
   std::vector<dma_segment> one{{phys_addr{0x30000}, 13}};

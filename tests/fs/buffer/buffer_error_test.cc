@@ -1,9 +1,11 @@
 // The buffer cache when the disk fails, and what sync waits for (fs/buffer/buffer.h).
-#include "fs/buffer/buffer.h"
-
 #include <optional>
 
 #include "drivers/block/genhd.h"
+#include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/buffer/buffers.h"
 
@@ -31,7 +33,7 @@ TEST_P(buffers, a_write_error_stays_until_it_is_told) {
   });
 }
 
-// An error that nobody was there to see: way 2 met it, the next sync tells it, once.
+// Way 2 met the error, where no caller could be told: the next sync tells it, once.
 TEST_P(buffers, an_error_of_the_forced_write_reaches_the_next_sync) {
   with_stick(1,
              [](medium& stick) {

@@ -1,6 +1,8 @@
-// The buffer cache under tasks that do anything at any time (fs/buffer/buffer.h).
+// The buffer cache under random operations of many tasks (fs/buffer/buffer.h).
 #include "fs/buffer/buffer.h"
-
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/buffer/buffers.h"
 
@@ -8,8 +10,8 @@ namespace {
 
 using namespace sim;
 
-// Many fibers do anything, the invariants are looked at after every step, and in the end the medium
-// holds what was written last.
+// Many fibers do random operations; the invariants are checked after every step, and in the end the
+// medium must hold what was written last.
 void random_operations(u64 seed, u32 buffers) {
   constexpr u32 used_blocks = 150;
   std::array<u8, used_blocks> model{};

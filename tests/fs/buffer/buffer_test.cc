@@ -1,6 +1,4 @@
 // The buffer cache (fs/buffer/buffer.h): sharing, recycling, the forced write, read-ahead.
-#include "fs/buffer/buffer.h"
-
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -8,7 +6,12 @@
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ramdisk.h"
+#include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "hal/memory.h"
 #include "tests/fs/buffer/buffers.h"
@@ -88,7 +91,7 @@ TEST_P(buffers, a_change_is_dirty_until_it_has_been_written) {
   });
 }
 
-// Whoever holds a buffer waits with his change until the write of it is over.
+// A task that holds a buffer may change it only when the write of the buffer is over: it waits.
 TEST_P(buffers, a_buffer_on_its_way_to_the_stick_is_not_changed) {
   with_stick(1, [](medium& stick) {
     ASSERT_TRUE(change_bytes(sda, 7, 0, 10, 1));
@@ -119,7 +122,7 @@ TEST_P(buffers, contiguous_dirty_blocks_go_out_in_one_command) {
   });
 }
 
-// The book's ring is written as it stands.
+// The book's ring writes in the order of the ring, so neighbours do not go out together.
 TEST_P(buffers, neighbours_go_out_together_however_they_were_dirtied) {
   if (std::string_view(GetParam()) == "0.11") return;
   with_stick(1, [](medium& stick) {
@@ -205,8 +208,8 @@ TEST_P(buffers, read_ahead_never_writes) {
              {.buffers = tiny_cache});
 }
 
-// Ours gives away what was unused the longest; the book's ring what was claimed first, though it be
-// used again and again.
+// Our policy gives away the buffer that was unused the longest; the book's ring the one that was
+// claimed first, however often it is used.
 TEST_P(buffers, the_cache_recycles_the_oldest) {
   const bool ring = policy_under_test == std::string_view("0.11");
   const u8 oldest = ring ? 0 : 1, kept = ring ? 1 : 0;
@@ -225,12 +228,12 @@ TEST_P(buffers, the_cache_recycles_the_oldest) {
              {.buffers = tiny_cache});
 }
 
-// Read-ahead must also reach blocks whose heads an earlier mount has left behind.
+// Read-ahead must also read a block whose head is still in the cache from an earlier mount.
 TEST_P(buffers, read_ahead_reads_what_was_invalidated) {
   with_stick(1, [](medium& stick) {
     const std::array ahead{block_nr{21}, block_nr{22}, block_nr{23}};
     for (u32 i : {20u, 21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
-    invalidate_buffers(sda);
+    discard_buffers(sda);
     stick.clear_log();
     EXPECT_TRUE(bread_ahead(sda, block_nr{20}, ahead));
     for (u32 i : {21u, 22u, 23u}) EXPECT_EQ(byte_of(sda, i), i);
@@ -249,7 +252,7 @@ TEST_P(buffers, a_cache_full_of_dirty_blocks_is_written_by_force) {
              {.buffers = tiny_cache});
 }
 
-// Several wait for a buffer to become clean, and then want the same block.
+// Several tasks wait for a buffer to become clean, and then want the same block.
 TEST_P(buffers, a_block_that_many_waited_for_has_one_head) {
   for_each_seed(10, [](u64 seed) {
     with_stick(seed,
@@ -306,7 +309,7 @@ TEST_P(buffers, a_freed_block_is_not_written) {
 TEST_P(buffers, invalidated_buffers_are_read_again) {
   with_stick(1, [](medium& stick) {
     EXPECT_EQ(byte_of(sda, 4), 4);
-    invalidate_buffers(sda);
+    discard_buffers(sda);
     stick.bytes()[4 * BLOCK_SIZE] = byte{0x99};
     EXPECT_EQ(byte_of(sda, 4), 0x99);
   });
@@ -320,7 +323,7 @@ TEST_P(buffers, the_ram_disk_needs_no_shadows) {
     EXPECT_TRUE(sys_sync());
     EXPECT_EQ(count_buffers().dirty, 0u);
     EXPECT_EQ(checkpoint::unreserved(), checkpoint::region_size());
-    invalidate_buffers(ram);
+    discard_buffers(ram);
     EXPECT_EQ(byte_of(ram, 5), 0x55);
   });
 }

@@ -1,5 +1,7 @@
 #include "tests/fs/buffer/buffers.h"
 
+#include "fs/buffer/buffer_table.h"
+
 using sim::sda;
 
 void with_stick(u64 seed, const std::function<void(sim::medium&)>& body,

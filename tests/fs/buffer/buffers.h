@@ -1,4 +1,4 @@
-// For tests of the buffer cache: every one runs under both policies, with one stick as /dev/sda.
+// For tests of the buffer cache: each runs under both policies, with one stick as /dev/sda.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ class buffers : public ::testing::TestWithParam<const char*> {
   static inline const char* policy_under_test = "";
 };
 
-// A world with the stick; the low byte of its number begins each block.
+// A world with the stick; each block begins with the low byte of its number.
 void with_stick(u64 seed, const std::function<void(sim::medium&)>& body,
                 sim::boot_options options = {});
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "drivers/block/media_event.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/shadow.h"
 #include "tests/fs/machine.h"
 
@@ -9,7 +11,7 @@ namespace {
 
 using namespace sim;
 
-// A device so quick that nobody runs between two of its requests. `busy` keeps them in the queue.
+// A device so quick that no task runs between two of its requests. `busy` keeps them in the queue.
 class quick_disk final : public block_device {
  public:
   quick_disk() {
@@ -55,6 +57,32 @@ TEST(flushes, release_nothing_that_was_written_behind_them) {
     EXPECT_TRUE(checkpoint::shadowed(sda, block_nr{6}));
     EXPECT_TRUE(checkpoint::barrier(sda));
     EXPECT_FALSE(checkpoint::shadowed(sda, block_nr{6}));
+  });
+}
+
+// The flush ends because the device is gone, a little before the volume is told. What had been
+// written is what it was: the medium holds the old content or the new, and nothing else is accepted
+// later.
+TEST(flushes, that_a_pull_ends_make_nothing_torn) {
+  run(1, [] {
+    boot();
+    quick_disk disk;
+    await_state(sda, checkpoint::volume_state::live);
+    ASSERT_TRUE(fill_block(sda, 5, 1));
+    ASSERT_TRUE(write_buffers(sda));
+    disk.busy = true;
+    const fiber flusher =
+        spawn("flusher", [] { EXPECT_EQ(checkpoint::barrier(sda), fail(error::enodev)); });
+    sleep_for(1_ms);
+    disk.die();
+    flusher.join();
+    const checkpoint::slot* slot = checkpoint::find_slot(sda, block_nr{5});
+    ASSERT_TRUE(slot);
+    EXPECT_EQ(slot->state, checkpoint::slot_state::written);
+    EXPECT_FALSE(slot->torn);
+    media_left(disk);
+    EXPECT_EQ(state_of(sda), checkpoint::volume_state::absent);
+    EXPECT_FALSE(checkpoint::find_slot(sda, block_nr{5})->torn);
   });
 }
 

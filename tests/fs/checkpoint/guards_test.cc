@@ -5,8 +5,13 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 
@@ -15,8 +20,8 @@ namespace {
 using namespace sim;
 using volume_state = checkpoint::volume_state;
 
-// Four contents may stand on the medium besides the newest; whoever makes a fifth waits for a
-// flush, and whatever the cache loses then is no conflict.
+// Four contents may stand on the medium besides the newest; the change that would make a fifth
+// waits for a flush. Whatever the cache loses then is no conflict.
 TEST(guards, a_fifth_version_waits_for_a_flush) {
   for_each_seed(20, [](u64 seed) {
     with_stick(seed, {}, [](medium& stick) {
@@ -99,7 +104,8 @@ TEST(guards, a_replay_goes_where_the_partition_is) {
   });
 }
 
-// What has begun is finished: neither a signal nor io_wait ends its wait for a block that it needs.
+// An operation that has begun is finished: neither a signal nor io_wait ends its wait for a block
+// that it needs.
 TEST(guards, an_operation_that_has_begun_waits_without_patience) {
   with_stick(1, {.io_wait = 10_s}, [](medium& stick) {
     auto writer = spawn("writer", [&] {
@@ -117,7 +123,7 @@ TEST(guards, an_operation_that_has_begun_waits_without_patience) {
   });
 }
 
-// The buffers of an absent stick are free for others, though nobody could write them.
+// The dirty buffers of an absent stick are free for other blocks, though they could not be written.
 TEST(guards, a_cache_full_of_an_absent_sticks_blocks_serves_another) {
   medium other(numbered_image(), "OTHER");
   with_stick(1, {.buffers = 64}, [&](medium& stick) {
@@ -131,7 +137,7 @@ TEST(guards, a_cache_full_of_an_absent_sticks_blocks_serves_another) {
 }
 
 // A write that was still in the queue at the pull has touched nothing, so a foreign byte in its
-// block is no tear.
+// block is a change made elsewhere, not a torn write.
 TEST(guards, a_write_that_was_only_queued_excuses_nothing) {
   with_stick([](medium& stick) {
     for (u32 block : {5u, 100u}) ASSERT_TRUE(change_bytes(sda, block, 0, 10, 0x55));
@@ -146,8 +152,8 @@ TEST(guards, a_write_that_was_only_queued_excuses_nothing) {
   });
 }
 
-// After a flush the content before it cannot come back by itself: whoever brought it back was
-// somebody else.
+// After a flush the content before it cannot come back by itself: another machine has brought it
+// back.
 TEST(guards, what_was_before_a_flush_is_a_conflict) {
   with_stick([](medium& stick) {
     ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
@@ -173,7 +179,7 @@ TEST(guards, a_replay_writes_every_block) {
   });
 }
 
-// A stick that resets itself in the middle of a replay has lost what it had been given.
+// A stick that resets itself in the middle of a replay has lost what was written to it.
 TEST(guards, a_replay_through_a_reset_is_none) {
   with_stick([](medium& stick) {
     ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
@@ -208,6 +214,26 @@ TEST(guards, an_operation_that_outlives_its_volume_changes_nothing) {
     const auto fill = [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{1}); };
     EXPECT_EQ(buffer->overwrite(*op, fill).error(), error::eio);
     EXPECT_EQ(held(), 0u);
+  });
+}
+
+// hold=0 takes no shadows. When the device loses its cache there is nothing to write again: sync
+// says so, once.
+TEST(guards, without_shadows_a_lost_cache_is_told) {
+  with_stick(1, {.hold = 0_s}, [](medium& stick) {
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    bool broken = true;
+    stick.fault = [&](block_command cmd, lba, u32) -> std::optional<error> {
+      if (cmd != block_command::flush || !std::exchange(broken, false)) return {};
+      stick.forget_cache();
+      stick.device().cache_lost();
+      return error::eio;
+    };
+    EXPECT_EQ(sys_sync(), fail(error::eio));
+    EXPECT_FALSE(block_is(stick.durable(), 5, 0x55));
+    ASSERT_TRUE(fill_block(sda, 6, 0x66));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 6, 0x66));
   });
 }
 

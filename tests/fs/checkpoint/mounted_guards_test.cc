@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 #include "tests/fs/minix_image.h"
@@ -13,7 +14,7 @@ namespace {
 using namespace sim;
 using volume_state = checkpoint::volume_state;
 
-// What was cached before a volume was given up is no longer an answer.
+// After a volume was given up, nothing that was cached of it is read.
 TEST(guards, nothing_is_read_from_the_cache_of_a_dead_volume) {
   medium stick(mkfs_minix(400));
   run(1, [&] {
@@ -31,7 +32,8 @@ TEST(guards, nothing_is_read_from_the_cache_of_a_dead_volume) {
   });
 }
 
-// A mounted stick, pulled with nothing unwritten; `tamper` is what somebody does to it meanwhile.
+// A mounted stick, pulled with nothing unwritten; `tamper` is what another machine does to it
+// meanwhile.
 void expect_conflict(const std::function<void(session&)>& before,
                      const std::function<void(std::span<byte>)>& tamper) {
   medium stick(mkfs_minix(400));

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "fs/buffer/buffer_table.h"
+#include "fs/sync.h"
+
 namespace sim {
 
 void with_mounted_stick(u64 seed, const boot_options& options,

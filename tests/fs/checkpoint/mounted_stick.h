@@ -1,5 +1,5 @@
-// For tests of what a person sees when a stick goes and comes back (the semantics table, by its
-// rows): a stick that is mounted on /mnt.
+// For tests of what a user sees when a stick goes and comes back (docs/checkpoint.md, The semantics
+// table): a stick that is mounted on /mnt.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ void with_two_mounted_sticks(
 // Creates the file and pulls the stick before anything of it has been written.
 void write_and_pull(medium& stick, session& process, const std::string& path,
                     const std::string& content);
-// Unmounts and looks at the medium with other eyes than the kernel's.
+// Unmounts, and reads the medium without the kernel's code.
 void expect_on_medium(medium& stick, session& process, const std::string& path,
                       const std::string& content);
 

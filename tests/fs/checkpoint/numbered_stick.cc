@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "fs/buffer/buffer_table.h"
+
 namespace sim {
 
 std::vector<byte> numbered_image() {

@@ -1,11 +1,12 @@
 // An operation's beginning (rule 1): what may happen while it waits for room.
-#include "fs/checkpoint/operation.h"
-
 #include <gtest/gtest.h>
 
 #include <optional>
 
+#include "fs/checkpoint/operation.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
@@ -16,8 +17,9 @@ using namespace sim;
 
 constexpr u32 slots = 128;
 
-// The region is full of what an absent stick has left; a writer to another one waits for room, and
-// that stick is pulled as well. Room alone does not let the writer begin: the set is sealed.
+// The region is full of an absent stick's blocks. A writer to a second stick waits for room, and
+// the second stick is pulled as well. Then there is room, but the writer must not begin: the set is
+// sealed.
 TEST(operations, look_for_their_stick_again_when_there_is_room) {
   medium first(512), second(mkfs_minix(100));
   run(1, [&] {

@@ -1,8 +1,10 @@
-// The rows 14 to 26 of the semantics table: given up, a full region, and what system calls do
-// meanwhile.
+// The rows 14 to 26 of the semantics table (docs/checkpoint.md): given up, a full region, and what
+// system calls do meanwhile.
 #include <gtest/gtest.h>
 
+#include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/region.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 
@@ -60,7 +62,7 @@ TEST(row_18, a_read_of_an_uncached_block_waits_and_ends_by_a_signal) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(process.write("/mnt/file", pattern(50'000, 1)));
     ASSERT_TRUE(sys_sync());
-    invalidate_unused_buffers(sda, [](dev_id, block_nr) { return false; });
+    drop_clean_buffers(sda);
     pull_from(stick, sda);
     auto reader = spawn("reader", [&] {
       session mine = process.fork();
@@ -200,8 +202,8 @@ TEST(row_23, after_the_end_every_descriptor_gets_eio) {
       std::array<byte, 4> some{};
       EXPECT_EQ(sync_file(*f).error(), error::eio);
       EXPECT_EQ(sync_file(*f).error(), error::eio);
-      EXPECT_EQ(read_file(*f, some).error(), error::eio);
-      EXPECT_EQ(write_file(*f, some).error(), error::eio);
+      EXPECT_EQ(read_open_file(*f, some).error(), error::eio);
+      EXPECT_EQ(write_open_file(*f, some).error(), error::eio);
       EXPECT_EQ(close_file(*f).error(), error::eio);
     }
     EXPECT_EQ(process.umount().error(), error::eio);

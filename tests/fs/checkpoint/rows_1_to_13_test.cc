@@ -1,8 +1,10 @@
-// The rows 1 to 13 of the semantics table: the four moments of a pull, the return, other sticks.
+// The rows 1 to 13 of the semantics table (docs/checkpoint.md): the four moments of a pull, the
+// return, other sticks.
 #include <gtest/gtest.h>
 
 #include <optional>
 
+#include "fs/sync.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 
 namespace {
@@ -124,7 +126,7 @@ TEST(row_7, a_different_stick_with_the_same_serial_is_a_new_volume) {
   });
 }
 
-// To the byte the same, so nobody can tell: neither is written to.
+// To the byte the same, so they cannot be told apart: neither is written to.
 TEST(row_7, two_twins_at_once_are_both_refused_until_one_is_pulled) {
   std::optional<medium> twin;
   with_mounted_stick([&](medium& stick, session& process) {

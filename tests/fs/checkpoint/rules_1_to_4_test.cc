@@ -4,14 +4,23 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/region.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/session.h"
 
 namespace {
 
 using namespace sim;
 using volume_state = checkpoint::volume_state;
+
+// So that what comes next is read from the stick.
+void drop_clean_cache() { drop_clean_buffers(sda); }
 
 // --- 1: a slot is reserved before a block is dirtied; a full region makes the writer wait for a
 // flush
@@ -51,6 +60,100 @@ TEST(rule_1, many_operations_at_once_never_overdraw_the_region) {
       EXPECT_EQ(held(), 0u);
     });
   });
+}
+
+// A slot stays charged to the operation that took it. When a barrier gives it back under way, the
+// operation may take it again, as often as it likes; and no other operation gets its room.
+TEST(rule_1, an_operation_may_dirty_a_block_again_that_became_durable_meanwhile) {
+  with_stick([](medium&) {
+    const u32 before = checkpoint::unreserved();
+    {
+      auto op = operation::begin(sda);
+      ASSERT_TRUE(op);
+      for (u32 i = 0; i < 3 * OPERATION_BLOCKS; ++i) {
+        ASSERT_TRUE(change_bytes(sda, 5, 0, 10, static_cast<u8>(i)));
+        ASSERT_TRUE(flush_buffers(sda));
+        EXPECT_EQ(held(), 0u);
+        EXPECT_EQ(checkpoint::unreserved(), before - OPERATION_BLOCKS) << i;
+        checkpoint::check_region_invariants();
+      }
+      for (u32 i = 0; i < OPERATION_BLOCKS; ++i) ASSERT_TRUE(fill_block(sda, i, 1)) << i;
+      EXPECT_EQ(checkpoint::unreserved(), before - OPERATION_BLOCKS);
+    }
+    EXPECT_EQ(checkpoint::unreserved(), before - OPERATION_BLOCKS) << "the blocks are held";
+    EXPECT_TRUE(sync_dev(sda));
+    EXPECT_EQ(checkpoint::unreserved(), before);
+    checkpoint::check_region_invariants();
+  });
+}
+
+// The same for a block that is freed: what was promised for it is promised still.
+TEST(rule_1, the_room_of_a_freed_block_goes_back_to_its_operation) {
+  with_stick([](medium&) {
+    const u32 before = checkpoint::unreserved();
+    {
+      auto op = operation::begin(sda);
+      ASSERT_TRUE(op);
+      for (u32 i = 0; i < 3 * OPERATION_BLOCKS; ++i) {
+        ASSERT_TRUE(fill_block(sda, i, 1));
+        forget_block(sda, block_nr{i});
+        EXPECT_EQ(checkpoint::unreserved(), before - OPERATION_BLOCKS) << i;
+      }
+    }
+    EXPECT_EQ(checkpoint::unreserved(), before);
+    checkpoint::check_region_invariants();
+  });
+}
+
+// What an operation has taken is its own no more once it has ended: another may be promised the
+// room when a flush gives it back.
+TEST(rule_1, the_room_of_an_ended_operation_is_everybodys) {
+  with_stick([](medium&) {
+    const u32 before = checkpoint::unreserved();
+    ASSERT_TRUE(fill_block(sda, 5, 1));
+    auto op = operation::begin(sda);
+    ASSERT_TRUE(op);
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 2));
+    ASSERT_TRUE(flush_buffers(sda));
+    EXPECT_EQ(checkpoint::unreserved(), before - OPERATION_BLOCKS);
+    checkpoint::check_region_invariants();
+  });
+}
+
+// Removing a file with very many indirect blocks dirties the bitmap again and again, while another
+// process' writes make the cache flush under way; and while the contact of the stick is bad.
+TEST(rule_1, a_long_removal_stays_inside_its_room) {
+  for (const bool pulled : {false, true}) {
+    medium stick(mkfs_minix(4096));
+    run(1, [&] {
+      session process(boot_with_root({.buffers = pulled ? 256u : 64u, .slots = 2048}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/holes", "x"));
+      for (u32 i = 0; i < 500; ++i)
+        ASSERT_TRUE(process.write_at("/mnt/holes", (519 + i * 512) * 1024, "y"));
+      ASSERT_TRUE(process.write("/mnt/data", pattern(500'000, 1)));
+      ASSERT_TRUE(sys_sync());
+      drop_clean_cache();
+      const fiber remover = spawn("rm", [&] {
+        session mine = process.fork();
+        EXPECT_TRUE(mine.unlink("/mnt/holes"));
+      });
+      while (!remover.ended()) {
+        if (pulled) {
+          sleep_for(5_ms);
+          pull_from(stick, sda);
+          sleep_for(10_ms);
+          plug_as(stick, sda);
+        } else {
+          ASSERT_TRUE(process.overwrite("/mnt/data", pattern(500'000, 2)));
+        }
+      }
+      EXPECT_TRUE(process.umount());
+      checkpoint::check_region_invariants();
+    });
+    EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+  }
 }
 
 // --- 2: a shadow holds the content as of the last completed modification
@@ -113,7 +216,7 @@ TEST(rule_3, a_flush_that_the_pull_overtakes_releases_nothing) {
   });
 }
 
-// A stick that was reset by itself may have lost its cache: its next flush proves nothing.
+// A stick that has reset itself may have lost its cache: its next flush proves nothing.
 TEST(rule_3, a_lost_write_cache_is_written_once_more) {
   with_stick([](medium& stick) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
@@ -201,7 +304,7 @@ TEST(rule_4, cached_and_held_blocks_are_read_on) {
   });
 }
 
-// Read-your-writes, also when the buffer has been taken by other blocks.
+// A block that was written is read back, also when its buffer was given to another block.
 TEST(rule_4, a_held_block_is_read_from_the_region) {
   with_stick(1, {.buffers = 64}, [](medium& stick) {
     medium other(numbered_blocks * SECTORS_PER_BLOCK, "OTHER");

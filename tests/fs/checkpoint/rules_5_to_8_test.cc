@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/buffer/write_buffers.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 

@@ -3,7 +3,12 @@
 
 #include <algorithm>
 
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
+#include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 
@@ -114,7 +119,7 @@ TEST(rule_10, another_volume_works_on) {
   });
 }
 
-// Even when an absent one has nearly all of the region.
+// Even when an absent volume has nearly all of the region.
 TEST(rule_10, an_absent_volume_cannot_starve_the_others_for_ever) {
   with_stick(1, {.buffers = 512, .slots = least_slots, .hold = 60_s}, [](medium& stick) {
     medium other(numbered_blocks * SECTORS_PER_BLOCK, "OTHER");

@@ -1,4 +1,4 @@
-// replugd: sticks that come back in another state, or go while they are looked at.
+// replugd: sticks that come back in another state, or are pulled while they are compared.
 #include "fs/replug/replugd.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST(arrivals, a_changed_stick_that_has_left_is_not_remembered) {
         stick.pull();
         sleep_for(1_s);
         EXPECT_EQ(state_of(sda), volume_state::absent);
-        EXPECT_EQ(checkpoint::volume_of(sda)->candidate, nullptr);
+        EXPECT_EQ(checkpoint::volume_of(sda)->refused, nullptr);
       });
     }
   });

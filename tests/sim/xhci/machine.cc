@@ -35,6 +35,7 @@ void usb_machine::power_on() {
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
                                                xhci::bus_access{cut_off, &controller_});
   kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
+  static_cast<void>(driver_->reserve());
   kassert(kernel_task("xhci", run_driver, driver_.get()));
 }
 

@@ -10,8 +10,8 @@
 //     …
 //   });
 //
-// Where usb_init finds a controller on the PCI bus and starts a driver for it, power_on() starts
-// the driver: everything from there on is the kernel's own.
+// Where usb_init finds a controller on the PCI bus, reserves what it needs and starts a driver for
+// it, power_on() does so: everything from there on is the kernel's own.
 #pragma once
 
 #include <map>

@@ -1,14 +1,14 @@
 // The product's USB stack on the simulated controller: from the plug to bytes and back.
-#include "tests/sim/xhci/machine.h"
-
 #include <gtest/gtest.h>
 
 #include "drivers/block/genhd.h"
 #include "drivers/block/ll_rw_block.h"
+#include "fs/sync.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
+#include "tests/sim/xhci/machine.h"
 
 namespace sim {
 namespace {

@@ -1,0 +1,47 @@
+#include "fs/buffer/write_buffers.h"
+
+#include "drivers/block/genhd.h"
+#include "drivers/block/ll_rw_block.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/barrier.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/shadow.h"
+
+namespace {
+
+void start_write(buffer_head& bh) {
+  checkpoint::issued(bh.b_dev, bh.b_blocknr);
+  ll_rw_block(block_command::write, bh);
+}
+
+void start_writes(dev_id disk) {
+  dirty_walk walk(disk);
+  while (buffer_head* bh = the_policy().next_dirty(walk))
+    if (!bh->b_lock) start_write(*bh);
+}
+
+// Waits until what has been started is over, by us or by another task whose walk met ours; the
+// first error of what is dirty still.
+result<void> wait_for_writes(dev_id disk) {
+  while (buffer_head* bh = the_policy().first_under_way(disk)) wait_on_buffer(*bh);
+  result<void> outcome;
+  dirty_walk walk(disk);
+  while (const buffer_head* bh = the_policy().next_dirty(walk))
+    if (outcome && bh->b_error) outcome = fail(*bh->b_error);
+  return outcome;
+}
+
+}  // namespace
+
+result<void> write_buffers(dev_id disk) {
+  start_writes(disk);
+  return wait_for_writes(disk);
+}
+
+result<void> flush_buffers(dev_id dev) {
+  const dev_id disk = whole_disk(dev);
+  if (checkpoint::absent(disk)) return fail(error::enodev);
+  const result<void> wrote = write_buffers(disk);
+  TRY(checkpoint::barrier(disk));
+  return wrote;
+}

@@ -1,0 +1,91 @@
+// iget and iput: how an inode comes into memory and leaves it, and with its last name its file (the
+// book's inode.c).
+//
+// Differences from the book: an unused inode is never dirty, so finding an empty slot neither
+// sleeps nor writes; iget tells a slot that is being filled by i_loading; mount points are crossed
+// in namei.cc.
+#include "fs/bitmap.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/inode_io.h"
+#include "fs/inode_lock.h"
+#include "fs/inode_table.h"
+#include "fs/pipe.h"
+#include "fs/truncate.h"
+#include "hal/panic.h"
+
+namespace {
+
+// The inode if it is in memory, also if another task is reading it at this moment. If that task's
+// read fails, returns none; the caller reads again: a signal of the other task does not concern it.
+inode_ref find_loaded(dev_id dev, ino_nr number) {
+  while (m_inode* found = find_inode(dev, number)) {
+    inode_ref inode = idup(*found);
+    while (inode->i_loading) sleep_on(inode->i_wait);
+    if (!inode->i_gone) return inode;
+  }
+  return {};
+}
+
+// Closing a file does not wait for an absent stick.
+result<fs_operation> begin_to_delete(const m_inode& inode) {
+  const bool begun = operation::current(inode.i_dev) != nullptr;
+  if (checkpoint::absent(inode.i_dev) && !begun) return fail(error::enodev);
+  return begin_operation(inode);
+}
+
+// Frees the file of an inode that has neither names nor users left. What cannot be done because
+// the stick is away is left to sync_inodes.
+void delete_inode(m_inode& inode) {
+  unhash_inode(inode);
+  result<fs_operation> op = begin_to_delete(inode);
+  if (!op && op.error() != error::erofs && check_alive(inode)) {
+    inode.i_orphan = true;
+    hash_inode(inode);
+    return;
+  }
+  if (op) {
+    if (!truncate(*op, inode, 0)) complain(super_of(inode), "freeing", inode.i_num.value());
+    free_inode(*op, inode);
+  }
+  inode.i_gone = true;
+  inode.i_dirt = false;
+}
+
+}  // namespace
+
+result<inode_ref> iget(dev_id dev, ino_nr number) {
+  super_block* sb = get_super(dev);
+  if (!sb) return fail(error::eio);
+  if (number == ino_nr{} || number.value() > sb->s_ninodes) {
+    complain(*sb, "no such inode", number.value());
+    return fail(error::eio);
+  }
+  if (inode_ref found = find_loaded(dev, number)) return found;
+
+  inode_ref inode = TRY(get_empty_inode());
+  inode->i_dev = dev;
+  inode->i_num = number;
+  inode->i_loading = true;
+  hash_inode(*inode);
+  const result<void> read = read_inode(*inode);
+  inode->i_loading = false;
+  if (!read) {
+    unhash_inode(*inode);
+    inode->i_gone = true;
+  }
+  wake_up(inode->i_wait);
+  if (!read) return fail(read.error());
+  return inode;
+}
+
+void iput(m_inode* inode) {
+  if (!inode) return;
+  kassert(inode->i_count > 0);
+  const bool last = inode->i_count == 1;
+  if (last && inode->i_pipe) {
+    free_pipe(*inode);
+  } else if (last && !inode->i_gone && inode->i_num != ino_nr{} && inode->i_nlinks == 0) {
+    delete_inode(*inode);
+  }
+  if (--inode->i_count == 0) keep_unused(*inode);
+}

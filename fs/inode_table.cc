@@ -1,0 +1,104 @@
+#include "fs/inode_table.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "fs/super.h"
+#include "hal/panic.h"
+
+namespace {
+
+constexpr u32 NR_HASH = 61;
+constinit std::array<m_inode, NR_INODE> inode_table{};
+constinit std::array<intrusive_list<m_inode, &m_inode::i_hash_link>, NR_HASH> hash_table{};
+// Cached inodes without users, the longest unused first.
+constinit intrusive_list<m_inode, &m_inode::i_unused_link> unused_inodes;
+
+auto& chain_of(dev_id dev, ino_nr number) {
+  return hash_table[(dev.value() ^ number.value()) % NR_HASH];
+}
+
+bool is_free(const m_inode& inode) {
+  return inode.i_count == 0 && !inode.i_hash_link.linked() && inode.i_wait.waiters.empty();
+}
+
+// A slot that is not in use, blank, with one reference. Never sleeps.
+m_inode* take_slot() {
+  auto slot = std::ranges::find_if(inode_table, is_free);
+  m_inode* inode = slot != inode_table.end() ? &*slot : unused_inodes.front();
+  if (!inode) return nullptr;
+  unhash_inode(*inode);
+  kassert(!inode->i_dirt && !inode->i_lock && inode->i_wait.waiters.empty());
+  std::construct_at(inode);
+  inode->i_count = 1;
+  return inode;
+}
+
+// An inode of the device that stands for something: cached, in use, or being freed.
+bool belongs_to(const m_inode& inode, dev_id dev) {
+  return inode.i_dev == dev && inode.i_num != ino_nr{} && !inode.i_gone &&
+         (inode.i_count || inode.i_hash_link.linked());
+}
+
+}  // namespace
+
+std::span<m_inode> all_inodes() { return inode_table; }
+
+m_inode* find_inode(dev_id dev, ino_nr number) {
+  for (m_inode& inode : chain_of(dev, number))
+    if (inode.i_dev == dev && inode.i_num == number) return &inode;
+  return nullptr;
+}
+
+void hash_inode(m_inode& inode) { chain_of(inode.i_dev, inode.i_num).push_front(inode); }
+
+void unhash_inode(m_inode& inode) {
+  if (inode.i_hash_link.linked()) chain_of(inode.i_dev, inode.i_num).remove(inode);
+  if (inode.i_unused_link.linked()) unused_inodes.remove(inode);
+}
+
+inode_ref idup(m_inode& inode) {
+  if (inode.i_unused_link.linked()) unused_inodes.remove(inode);
+  ++inode.i_count;
+  return inode_ref(&inode);
+}
+
+void keep_unused(m_inode& inode) {
+  if (inode.i_hash_link.linked() && !inode.i_dirt && !inode.i_orphan)
+    unused_inodes.push_back(inode);
+}
+
+result<inode_ref> get_empty_inode() {
+  m_inode* inode = take_slot();
+  if (!inode) return fail(error::enfile);
+  return inode_ref(inode);
+}
+
+result<inode_ref> adopt_inode(dev_id dev, ino_nr number) {
+  if (m_inode* found = find_inode(dev, number)) {
+    if (found->i_count || found->i_orphan) return fail(error::eio);
+    unhash_inode(*found);
+  }
+  inode_ref inode = TRY(get_empty_inode());
+  inode->i_dev = dev;
+  inode->i_num = number;
+  hash_inode(*inode);
+  return inode;
+}
+
+bool inodes_busy(dev_id dev) {
+  const super_block* sb = get_super(dev);
+  return std::ranges::any_of(inode_table, [&](const m_inode& inode) {
+    if (!belongs_to(inode, dev)) return false;
+    return inode.i_count > (sb && sb->s_isup.get() == &inode ? 1u : 0u);
+  });
+}
+
+void invalidate_inodes(dev_id dev) {
+  for (m_inode& inode : inode_table) {
+    if (!belongs_to(inode, dev)) continue;
+    unhash_inode(inode);
+    inode.i_gone = true;
+    inode.i_dirt = inode.i_orphan = false;
+  }
+}

@@ -1,0 +1,147 @@
+// What a superblock must be like to be believed, and how it gets into the table and out of it.
+#include "fs/read_super.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "drivers/block/genhd.h"
+#include "fs/buffer/buffer.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/inode.h"
+#include "fs/inode_table.h"
+#include "hal/log.h"
+#include "lib/format.h"
+
+namespace {
+
+constexpr u32 MAX_MAP_BLOCKS = 8;  // 2^16 bits
+
+// Two names of one disk share blocks when they are the same or one means the whole disk.
+bool overlap(dev_id a, dev_id b) {
+  return a == b || (whole_disk(a) == whole_disk(b) && (a == whole_disk(a) || b == whole_disk(b)));
+}
+
+void release(super_block& sb) {
+  std::destroy_at(&sb);
+  std::construct_at(&sb);
+}
+
+result<super_block*> claim_slot(dev_id dev) {
+  for (const super_block& sb : all_super_blocks())
+    if (sb.s_dev && overlap(sb.s_dev, dev)) return fail(error::ebusy);
+  const auto supers = all_super_blocks();
+  const auto free = std::ranges::find(supers, dev_id{}, &super_block::s_dev);
+  if (free == supers.end()) return fail(error::enfile);
+  free->s_dev = dev;
+  return &*free;
+}
+
+constexpr u32 blocks_for(u32 count, u32 per_block) { return (count + per_block - 1) / per_block; }
+
+// The numbers of a superblock, in order and within the device.
+bool is_sane(const super_block& sb, u32 device_blocks) {
+  if (sb.s_magic != MINIX_MAGIC_14 && sb.s_magic != MINIX_MAGIC_30) return false;
+  if (sb.s_ninodes == 0 || sb.s_nzones > device_blocks) return false;
+  if (sb.s_firstdatazone >= sb.s_nzones) return false;
+  const u32 behind_table = sb.inode_table().value() + blocks_for(sb.s_ninodes, INODES_PER_BLOCK);
+  if (behind_table > sb.s_firstdatazone) return false;
+  const u32 imap_needed = blocks_for(sb.imap_bits(), BITS_PER_BLOCK);
+  const u32 zmap_needed = blocks_for(sb.zmap_bits(), BITS_PER_BLOCK);
+  return imap_needed <= sb.s_imap_blocks && zmap_needed <= sb.s_zmap_blocks &&
+         imap_needed <= MAX_MAP_BLOCKS && zmap_needed <= MAX_MAP_BLOCKS;
+}
+
+result<void> read_from_disk(super_block& sb, u32 device_blocks) {
+  if (device_blocks <= SUPER_BLOCK_NR.value()) return fail(error::einval);
+  const buffer_ref buffer = TRY(bread(sb.s_dev, SUPER_BLOCK_NR));
+  const auto& disk = buffer.as<d_super_block>();
+  sb.s_ninodes = disk.s_ninodes;
+  sb.s_nzones = disk.s_nzones;
+  sb.s_imap_blocks = disk.s_imap_blocks;
+  sb.s_zmap_blocks = disk.s_zmap_blocks;
+  sb.s_firstdatazone = disk.s_firstdatazone;
+  sb.s_magic = disk.s_magic;
+  sb.s_state = disk.s_state;
+  if (disk.s_log_zone_size != 0 || !is_sane(sb, device_blocks)) return fail(error::einval);
+  return {};
+}
+
+result<void> read_root(super_block& sb) {
+  result<inode_ref> root = iget(sb.s_dev, ROOT_INO);
+  // A root that makes no sense is a file system that makes none; a stick that is away is not.
+  if (!root) return fail(sb.s_complaints ? error::einval : root.error());
+  if (!(*root)->is_dir() || (*root)->i_size < 2 * sb.entry_size()) return fail(error::einval);
+  sb.s_isup = std::move(*root);
+  return {};
+}
+
+void warn_about_state(super_block& sb) {
+  const std::string_view name = sb.s_device.data();
+  const int length = static_cast<int>(name.size());
+  if (const u32 lost = checkpoint::blocks_lost(sb.s_dev)) {
+    printk("%.*s: %u blocks were given up while it was away: check it with fsck.minix\n", length,
+           name.data(), lost);
+    sb.s_state |= MINIX_ERROR_FS;
+  } else if (!(sb.s_state & MINIX_VALID_FS) || (sb.s_state & MINIX_ERROR_FS)) {
+    printk("%.*s: was not unmounted cleanly: check it with fsck.minix\n", length, name.data());
+  }
+}
+
+result<void> write_state(super_block& sb, u16 state) {
+  if (sb.s_rd_only) return {};
+  operation op = TRY(operation::begin(sb.s_dev));
+  buffer_ref buffer = TRY(bread(sb.s_dev, SUPER_BLOCK_NR));
+  op.about_file_system();
+  return buffer.modify(op, 0, sizeof(d_super_block), [&](std::span<byte> bytes) {
+    reinterpret_cast<d_super_block*>(bytes.data())->s_state = state;
+  });
+}
+
+// Everything of read_super that can fail once the slot is taken.
+result<void> fill_super(super_block& sb, bool rd_only) {
+  const block_target target = TRY(resolve(sb.s_dev));
+  sb.s_rd_only = rd_only || target.device->write_protected;
+  text_sink(sb.s_device).print("/dev/%s", disk_name(sb.s_dev).data());
+  TRY(read_from_disk(sb, target.sectors / SECTORS_PER_BLOCK));
+  TRY(read_root(sb));
+  return {};
+}
+
+}  // namespace
+
+result<super_block*> read_super(dev_id dev, bool rd_only) {
+  super_block* sb = TRY(claim_slot(dev));
+  if (auto filled = fill_super(*sb, rd_only); !filled) {
+    put_super(*sb);
+    return fail(filled.error());
+  }
+  warn_about_state(*sb);
+  checkpoint::mounted(dev);
+  if (auto cleared = clear_state(*sb); !cleared) {
+    put_super(*sb);
+    checkpoint::unmounted(dev);
+    return fail(cleared.error());
+  }
+  return sb;
+}
+
+result<void> clear_state(super_block& sb) {
+  return write_state(sb, static_cast<u16>(sb.s_state & ~MINIX_VALID_FS));
+}
+
+result<void> restore_state(super_block& sb) {
+  if (sb.s_complaints)
+    sb.s_state = static_cast<u16>((sb.s_state | MINIX_ERROR_FS) & ~MINIX_VALID_FS);
+  return write_state(sb, sb.s_state);
+}
+
+void put_super(super_block& sb) {
+  const dev_id dev = sb.s_dev;
+  while (sb.s_users) sleep_on(sb.s_wait);
+  sb.s_ready = false;
+  invalidate_inodes(dev);
+  if (sb.s_imount) sb.s_imount->i_mount = false;
+  sb.s_imount = inode_ref();
+  sb.s_isup = inode_ref();
+  release(sb);
+}
