@@ -59,7 +59,6 @@ class controller final : public mmio_model {
   const std::vector<std::string>& violations() const { return violations_; }
   u32 slots_in_use() const;
   bool any_port_resetting() const;
-  u32 events_dropped() const { return events_dropped_; }
 
   // --- trouble ---
   // The next command with this type gets no answer until it is aborted.
@@ -221,7 +220,6 @@ class controller final : public mmio_model {
   bus_place event_ring_;
   u32 event_ring_size_ = 0, event_enqueue_ = 0;
   bool event_cycle_ = true, event_ring_full_ = false;
-  u32 events_dropped_ = 0;
 
   std::array<slot, 33> slots_;
   std::array<port, ports + 1> ports_;
