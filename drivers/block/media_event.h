@@ -1,19 +1,23 @@
 // media_event: how the news of a plug or a pull travels upward.
 //
-// A driver announces; kernel/main.cc has wired the one listener (fs/replug/replugd.cc). Nothing
-// here calls upward by name, so a driver knows nothing of file systems.
+// A driver announces the event. The one listener, fs/replug/replugd.cc, has registered itself at
+// boot (replugd_init, called by kernel/main.cc). So a driver knows nothing of file systems.
 #pragma once
 
 #include "drivers/block/block_device.h"
 
 struct media_listener {
-  // A medium is there and ready for commands. Called in the driver's task; may not sleep long: it
-  // takes a reference and lets a task of its own look at the medium.
+  // A medium is there and ready for commands. Called in the driver's task, which then serves the
+  // medium's requests: so this may not sleep. The listener takes a reference (block_device::hold)
+  // and looks at the medium in a task of its own.
   void (*arrived)(block_device& device);
-  // It is gone; device.die() has been called. May not sleep.
+  // The medium is gone: device.die() has been called. May not sleep. After this the driver waits
+  // until all references are dropped.
   void (*left)(block_device& device);
 };
 
+// Replaces the listener. Never sleeps.
 void set_media_listener(const media_listener& listener);
+// For drivers: each calls the listener, if there is one.
 void media_arrived(block_device& device);
 void media_left(block_device& device);

@@ -1,5 +1,5 @@
 // Info files: see info_device.h. A read writes the whole text into one buffer and hands out the
-// part at the file's position; nothing sleeps in between, so the buffer is everybody's.
+// part at the file's position. Nothing sleeps in between, so all files share the buffer.
 #include "drivers/char/info_device.h"
 
 #include <algorithm>

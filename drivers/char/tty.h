@@ -5,9 +5,10 @@
 // - Canonical mode (the default): a program reads whole lines; the person may erase a character
 //   (^H, DEL) or the line (^U), and end the file (^D). Otherwise characters come as they are typed,
 //   as VMIN and VTIME want it.
-// - ^C and ^\ go as SIGINT and SIGQUIT to the foreground process group, in both modes, unless ISIG
-//   is off. ^Z is an ordinary character until somebody sets VSUSP: the shell has no job control.
-// - The processes are layers above: whoever has them registers how to signal a group.
+// - ^C, ^\ and ^Z go as SIGINT, SIGQUIT and SIGTSTP to the foreground process group, in both modes,
+//   unless ISIG is off. The group is the one that the shell's job control has set (TIOCSPGRP). A
+//   process of another group that reads gets SIGTTIN.
+// - Processes belong to a layer above, which registers how to signal a group of them.
 #pragma once
 
 #include "lib/types.h"

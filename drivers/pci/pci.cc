@@ -135,3 +135,9 @@ void pci_enable(const pci_device& at) {
   command = static_cast<u16>((command | command_memory | command_master) & ~command_intx_disable);
   pci_write16(at, reg_command, command);
 }
+
+void pci_cut_off(const pci_device& at) {
+  const u16 command = pci_read16(at, reg_command);
+  pci_write16(at, reg_command,
+              static_cast<u16>((command & ~command_master) | command_intx_disable));
+}

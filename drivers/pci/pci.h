@@ -55,3 +55,5 @@ result<pci_bar> pci_bar_region(const pci_device& at, u8 index);
 result<mmio_window> pci_map_bar(const pci_device& at, u8 index);
 // Lets the device answer at its memory regions and read and write memory by itself.
 void pci_enable(const pci_device& at);
+// From now on the device neither reads nor writes memory by itself, nor raises its interrupt line.
+void pci_cut_off(const pci_device& at);

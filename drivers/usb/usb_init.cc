@@ -34,11 +34,14 @@ bool on_interrupt(void* controller) {
 
 void run(void* controller) { static_cast<xhci::controller*>(controller)->run(); }
 
+void cut_off(const void* at) { pci_cut_off(*static_cast<const pci_device*>(at)); }
+
 result<void> start(const pci_device& at) {
   route_ports_to_xhci(at);
   const mmio_window registers = TRY(pci_map_bar(at, 0));
   pci_enable(at);
-  xhci::controller* controller = controllers.make(registers, controller_count);
+  xhci::controller* controller =
+      controllers.make(registers, controller_count, xhci::bus_access{cut_off, &at});
   if (!controller) return fail(error::enfile);
   ++controller_count;
   if (!request_irq(at.interrupt_line, true, on_interrupt, controller))

@@ -16,7 +16,7 @@ void controller::run() {
       printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
       dead_ = true;
     }
-    stop_after_death();
+    if (!stop_after_death()) break;
     if (now() - begun > 60_s) failures = 0;
     sleep_for(100_ms);
   }
@@ -35,13 +35,24 @@ void controller::serve() {
 }
 
 // No device may let go of its memory before this is over, and the next start waits until all have.
-void controller::stop_after_death() {
+// Whether there may be a next start.
+bool controller::stop_after_death() {
   running_ = false;
-  // One that has left the bus reads no memory either; one that describes itself badly never did.
-  if (operational_.size() != 0) static_cast<void>(halt_and_reset());
+  const bool usable = let_go_of_memory();
   stopped_ = true;
   wake_up(stopping_);
   while (any_port_occupied()) sleep_on(attention_, now() + poll_interval);
+  return usable;
+}
+
+// Makes the controller stop reading and writing memory. False when only force did it.
+bool controller::let_go_of_memory() {
+  if (operational_.size() == 0) return true;  // it describes itself badly and was never started
+  const result<void> reset = halt_and_reset();
+  if (reset || reset.error() == error::enodev) return true;  // what has left the bus reads nothing
+  printk("xhci%u: it cannot be reset and is cut off from memory\n", number_);
+  bus_.cut_off(bus_.argument);
+  return false;
 }
 
 void controller::wait_stopped() {

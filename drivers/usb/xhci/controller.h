@@ -14,7 +14,8 @@
 // interrupt line is dead works on, a little slower.
 //
 // A controller that reports an error, stops answering or has left the bus is dead: every wait ends
-// with enodev, the devices go, and it is reset and built up anew, a few times.
+// with enodev, the devices go, and it is reset and built up anew, a few times. One that cannot be
+// reset is cut off from memory, and that is its end.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +39,12 @@ struct command_outcome {
   u8 slot = 0;
 };
 
+// The last resort for a controller that cannot be stopped: it is kept from all memory.
+struct bus_access {
+  void (*cut_off)(const void* argument);
+  const void* argument;
+};
+
 class controller {
  public:
   static constexpr u32 max_ports = 64;
@@ -45,7 +52,8 @@ class controller {
   static constexpr duration poll_interval = 50_ms;
 
   // `registers` is BAR 0; `number` names it on the console.
-  controller(mmio_window registers, u8 number) : registers_(registers), number_(number) {}
+  controller(mmio_window registers, u8 number, bus_access bus)
+      : registers_(registers), number_(number), bus_(bus) {}
 
   // Takes all memory and tasks that it will ever need, as far as it has not yet. Called at boot,
   // before programs run; run() calls it too and says so when it fails. Never sleeps. Errors:
@@ -112,7 +120,8 @@ class controller {
 
   // controller.cc
   void serve();
-  void stop_after_death();
+  bool stop_after_death();
+  bool let_go_of_memory();
   bool any_port_occupied() const;
   void check_health();
   void scan_ports();
@@ -128,6 +137,7 @@ class controller {
 
   mmio_window registers_, operational_, runtime_, doorbells_;
   u8 number_;
+  bus_access bus_;
   u32 context_stride_ = 32;
   u32 slots_ = 0, port_count_ = 0, scratchpad_count_ = 0;
   bool has_port_power_ = false;

@@ -2,7 +2,6 @@
 #include "drivers/usb/xhci/attendant.h"
 #include "hal/log.h"
 #include "hal/memory.h"
-#include "hal/task.h"
 
 namespace xhci {
 
@@ -92,7 +91,7 @@ result<void> controller::wait_register(u32 offset, u32 mask, u32 value, duration
     if (word == all_ones) return fail(error::enodev);
     if ((word & mask) == value) return {};
     if (now() >= deadline) return fail(error::etimedout);
-    yield();
+    sleep_for(1_ms);
   }
 }
 

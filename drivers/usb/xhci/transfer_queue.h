@@ -30,7 +30,6 @@ class transfer_queue {
 
   // Begins empty, on a ring of these segments (ring.h).
   void open(std::span<const dma_buffer> segments, u32 max_packet);
-  bool is_open() const { return max_packet_ != 0; }
   void set_max_packet(u32 bytes) { max_packet_ = bytes; }
 
   // Errors: enomem when there is no room now.

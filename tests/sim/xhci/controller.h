@@ -59,7 +59,6 @@ class controller final : public mmio_model {
   const std::vector<std::string>& violations() const { return violations_; }
   u32 slots_in_use() const;
   bool any_port_resetting() const;
-  u32 events_dropped() const { return events_dropped_; }
 
   // --- trouble ---
   // The next command with this type gets no answer until it is aborted.
@@ -70,6 +69,11 @@ class controller final : public mmio_model {
   bool ring_never_stops = false;
   // The controller fails: HCE, and it stands still.
   void break_down();
+  // It goes on whatever is written to USBCMD: neither halts nor resets.
+  bool never_resets = false;
+  // Bus mastering is switched off (PCI 3.0, 6.2.2): it reaches no memory any more.
+  void cut_off() { dma_.cut_off(); }
+  bool is_cut_off() const { return dma_.is_cut_off(); }
 
  private:
   // A position on a ring: whose TRB stands there is told by its cycle bit.
@@ -216,7 +220,6 @@ class controller final : public mmio_model {
   bus_place event_ring_;
   u32 event_ring_size_ = 0, event_enqueue_ = 0;
   bool event_cycle_ = true, event_ring_full_ = false;
-  u32 events_dropped_ = 0;
 
   std::array<slot, 33> slots_;
   std::array<port, ports + 1> ports_;

@@ -5,6 +5,7 @@
 namespace sim::hc {
 
 bus_place dma_port::learn(u64 address, u32 length, const char* what) const {
+  if (cut_off_) return {address, 0};
   const u64 owner = memory().owner_of(phys_addr{address}, length);
   if (owner == 0) {
     std::ostringstream text;
@@ -15,6 +16,7 @@ bus_place dma_port::learn(u64 address, u32 length, const char* what) const {
 }
 
 byte* dma_port::reach(bus_place at, u32 offset, u32 length, const char* what) const {
+  if (cut_off_) return nullptr;
   const phys_addr address{at.address + offset};
   if (at.owner != 0 && memory().owner_of(address, length) == at.owner)
     return memory().at(address, length);

@@ -23,6 +23,10 @@ class dma_port {
   explicit dma_port(std::function<void(const std::string&)> complain)
       : complain_(std::move(complain)) {}
 
+  // Nothing reaches the memory from now on.
+  void cut_off() { cut_off_ = true; }
+  bool is_cut_off() const { return cut_off_; }
+
   // Notes who owns the place now.
   bus_place learn(u64 address, u32 length, const char* what) const;
   // The memory, or null after a complaint.
@@ -41,6 +45,7 @@ class dma_port {
 
  private:
   std::function<void(const std::string&)> complain_;
+  bool cut_off_ = false;
 };
 
 }  // namespace sim::hc

@@ -26,10 +26,7 @@ void controller::post(trb event) {
   step(step_kind::event_before);
   const u32 dequeue = static_cast<u32>(((erdp_ & ~u64{15}) - event_ring_.address) / sizeof(trb));
   const u32 next = (event_enqueue_ + 1) % event_ring_size_;
-  if (event_ring_full_ || next == dequeue) {
-    ++events_dropped_;
-    return;
-  }
+  if (event_ring_full_ || next == dequeue) return;
   if ((next + 1) % event_ring_size_ == dequeue) {
     event = {0, ring_full << 24, event_host << 10};
     event_ring_full_ = true;

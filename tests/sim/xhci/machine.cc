@@ -13,6 +13,10 @@ constexpr phys_addr window_address{0xFEB0'0000};
 
 void run_driver(void* driver) { static_cast<xhci::controller*>(driver)->run(); }
 
+void cut_off(const void* model) {
+  static_cast<hc::controller*>(const_cast<void*>(model))->cut_off();
+}
+
 bool on_interrupt(void* driver) { return static_cast<xhci::controller*>(driver)->interrupt(); }
 
 }  // namespace
@@ -28,7 +32,8 @@ void usb_machine::power_on() {
   time_.start();
   const result<mmio_window> registers = map_mmio(window_address, hc::window_size);
   kassert(registers.has_value());
-  driver_ = std::make_unique<xhci::controller>(*registers, u8{0});
+  driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
+                                               xhci::bus_access{cut_off, &controller_});
   kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
   static_cast<void>(driver_->reserve());
   kassert(kernel_task("xhci", run_driver, driver_.get()));

@@ -330,6 +330,32 @@ TEST(usb_trouble, an_endpoint_that_stays_where_it_was_stops_the_controller) {
   });
 }
 
+// A read hangs, and so does all that would take it back, HCRST included. When its caller has given
+// the memory away, the controller must not reach it any more.
+TEST(usb_trouble, a_controller_that_cannot_be_reset_is_cut_off_from_memory) {
+  medium stick(2048);
+  usb_machine machine;
+  world world({.seed = 1, .time_limit = 3000_s});
+  world.run([&] {
+    boot();
+    machine.power_on();
+    stick.plug(machine.port(1));
+    await_state(sda, volume_state::live);
+    usb_stick& device = machine.stick_of(stick);
+    meddle_once(device, 0x28, [](auto& a) { a.hang = true; });
+    machine.controller().hang_command = 15u;  // Stop Endpoint
+    machine.controller().never_resets = true;
+    const std::span<byte> memory = allocate_pages(1);
+    EXPECT_FALSE(read_blocks(*disk_of(sda)->device, lba{0}, memory));
+    free_pages(memory);
+    device.stop_hanging();
+    sleep_for(20_s);
+    EXPECT_TRUE(machine.controller().is_cut_off());
+    EXPECT_TRUE(said("given up"));
+  });
+  EXPECT_EQ(violations(machine), "");
+}
+
 TEST(usb_trouble, a_slot_that_stays_enabled_stops_the_controller) {
   survives([](usb_machine& machine, medium& stick) {
     machine.controller().hang_command = 10u;  // Disable Slot

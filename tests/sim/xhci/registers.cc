@@ -156,6 +156,10 @@ void controller::write_operational(u32 offset, u32 value) {
 }
 
 void controller::write_command_register(u32 value) {
+  if (never_resets) {
+    command_register_ |= value & cmd_reset;
+    return;
+  }
   if (value & cmd_reset) {
     if (!(status_ & sts_halted)) complain("HCRST while running");
     return reset();

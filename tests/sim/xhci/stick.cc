@@ -59,6 +59,11 @@ void usb_stick::be_busy(duration least, duration most) {
   });
 }
 
+void usb_stick::stop_hanging() {
+  answer_.hang = false;
+  if (ready) ready();
+}
+
 // --- EP0 (USB 3.2, 9.4) ---
 
 void usb_stick::setup(const std::array<u8, 8>& request) {

@@ -29,9 +29,9 @@ class usb_stick final : public usb_function {
     bool wrong_tag = false;
   };
   std::function<void(u8 opcode, answer&)> meddle;
+  void stop_hanging();
 
   scsi_target& disk() { return disk_; }
-  bool configured() const { return configuration_ != 0; }
   bool ready_for_use() const { return disk_.used(); }
   bool flushing() const { return state_ != state::command && disk_.opcode() == 0x35; }
   u32 commands() const { return commands_; }
