@@ -70,13 +70,13 @@ result<void> block_device::admit(block_command cmd, lba first) const {
 }
 
 void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
-  const device_reference over_the_sleep(*this);
   kassert(!bh.b_lock && !bh.b_request.linked());
   bh.b_lock = true;
   bh.b_sent = false;
   const result<void> admitted = admit(cmd, first);
   if (!admitted) return end_buffer(cmd, bh, admitted);
   if (merge(cmd, first, bh)) return;
+  const device_reference over_the_sleep(*this);
   request* r = get_request();
   if (!r) return end_buffer(cmd, bh, fail(error::enodev));
   r->cmd = cmd;

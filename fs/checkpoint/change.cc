@@ -51,7 +51,7 @@ std::optional<block_change> begin_change(operation& op, block_nr block,
 }
 
 bool block_change::finish(std::span<const byte, BLOCK_SIZE> content, u32 offset, u32 length) && {
-  const operation& op = *std::exchange(op_, nullptr);
+  const operation& op = *op_;
   if (!slot_) return true;
   slot& s = *slot_;
   kassert(s.dev == op.dev() && s.state == slot_state::held);

@@ -21,10 +21,8 @@ namespace checkpoint {
 // The result of begin_change: finish must be called exactly once.
 class [[nodiscard]] block_change {
  public:
-  block_change(block_change&& other) noexcept
-      : op_(std::exchange(other.op_, nullptr)), slot_(other.slot_), fresh_(other.fresh_) {}
+  block_change(block_change&& other) noexcept = default;  // costs nothing on the way of each block
   block_change& operator=(block_change&&) = delete;
-  ~block_change() { kassert(!op_); }
 
   // Copies bytes [offset, offset + length) of the changed content into the shadow. Never sleeps.
   // Returns whether the buffer becomes dirty; false while the stick is away: the replay writes the
