@@ -71,7 +71,8 @@ TEST(attacks, a_block_that_is_freed_under_its_change_is_an_error) {
       ASSERT_TRUE(write_buffers(sda));
     }
     stick.least_latency = stick.most_latency = 50_ms;
-    const fiber changer = spawn("changer", [] { static_cast<void>(change_bytes(sda, 5, 0, 10, 1)); });
+    const fiber changer =
+        spawn("changer", [] { static_cast<void>(change_bytes(sda, 5, 0, 10, 1)); });
     sleep_for(10_ms);
     ASSERT_FALSE(changer.ended());
     forget_block(sda, block_nr{5});
