@@ -168,7 +168,7 @@ void forget_block(dev_id dev, block_nr block) {
 result<checkpoint::block_change> buffer_ref::begin_modify(operation& op) {
   for (;;) {
     wait_on_buffer(*bh_);
-    kassert(bh_->b_uptodate || checkpoint::dead(bh_->b_dev));
+    if (!bh_->b_uptodate) return fail(error::eio);  // given up, or freed by another task
     if (auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), !bh_->b_dirt))
       return std::move(*change);
     TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));

@@ -23,8 +23,8 @@
 //   discard_buffers (the volume is given up, or its name becomes free): all heads of the disk,
 //     also those in use: not dirty, b_uptodate is false. They keep their block.
 //     Guard: none; the user notices. bread tests b_uptodate after each sleep, and checkpoint::dead
-//     before it reads again; begin_modify and begin_overwrite answer eio on a dead volume (where
-//     shadows are taken).
+//     before it reads again; begin_modify answers eio; so does begin_overwrite on a dead volume
+//     (where shadows are taken).
 //   drop_clean_buffers (umount; before a returning stick is compared): free heads only: b_uptodate
 //     is false.
 //     Guard: b_count, b_lock and b_dirt, any of them.
@@ -34,7 +34,8 @@
 //     Guard: the shadow in the region has the content; fill_buffer restores it from there.
 //   forget_block (a block was freed): not dirty, b_uptodate is false, the shadow is freed.
 //     Guard: it waits for b_lock. The caller (free_block) runs before the zone's bit is cleared,
-//     so no other file uses the block yet.
+//     so no other file uses the block yet. On a damaged file system two files may share it, and a
+//     program may write to the block through the disk: begin_modify answers eio.
 //   release_if_unused, then arrived: the name of a disk (b_dev) is given to another stick. Heads
 //     of the old stick stay in the hash.
 //     Guard: release_if_unused needs no mounts and no operations, and calls discard_buffers before
@@ -87,8 +88,8 @@ class [[nodiscard]] buffer_ref {
   // Changes bytes [offset, offset + length) of a block that is uptodate, by edit(std::span<byte>),
   // which may not sleep. Then updates the shadow and marks the buffer dirty (not while the stick is
   // away: the replay writes the shadow). Sleeps only *before* the edit: while I/O on the block is
-  // under way, a replay runs, or a flush is needed. Errors: eio when the volume was given up or the
-  // flush failed; nothing is changed then.
+  // under way, a replay runs, or a flush is needed. Errors: eio when the volume was given up, the
+  // flush failed, or the block was freed meanwhile; nothing is changed then.
   template <class Edit>
   result<void> modify(operation& op, u32 offset, u32 length, Edit&& edit) {
     checkpoint::block_change change = TRY(begin_modify(op));

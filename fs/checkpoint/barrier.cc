@@ -36,12 +36,16 @@ void release_durable(volume& v, write_stamp stamp) {
 }
 
 // The device lost its write cache: blocks written since the last flush become lost, so they are
-// written again from the region. Errors: eio without shadows (hold=0): these blocks may be lost for
-// good.
-result<void> note_lost_cache(volume& v) {
+// written again from the region. Does nothing when another barrier has noted the same loss. Errors:
+// eio without shadows (hold=0): these blocks may be lost for good.
+result<void> note_lost_cache(volume& v, u32 caches_lost) {
+  const bool noted = std::exchange(v.caches_lost, caches_lost) == caches_lost;
   if (!shadows_enabled()) return fail(error::eio);
-  for (slot& s : v.set)
+  if (noted) return {};
+  for (slot& s : v.set) {
+    lose_versions_after(s, v.flushed_stamp);
     if (s.state == slot_state::written) lose_written(s);
+  }
   v.rewrite_due = true;
   return {};
 }
@@ -52,6 +56,7 @@ result<void> note_lost_cache(volume& v) {
 result<bool> flush_once(volume& v) {
   block_device& device = *v.device;
   const write_stamp stamp = v.last_stamp;
+  const u32 caches_lost_before = v.caches_lost;
   device.hold();
   const result<void> flushed = device.flush();
   const u32 caches_lost = device.caches_lost();
@@ -59,9 +64,8 @@ result<bool> flush_once(volume& v) {
   device.drop();
   if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
   // A flush that failed counts as a lost cache, too (block_device::end_request).
-  const bool cache_was_lost = std::exchange(v.caches_lost, caches_lost) != caches_lost;
-  if (cache_was_lost) {
-    TRY(note_lost_cache(v));
+  if (caches_lost != caches_lost_before) {
+    TRY(note_lost_cache(v, caches_lost));
     return false;
   }
   v.flushed_stamp = stamp;

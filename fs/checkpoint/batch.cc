@@ -19,9 +19,9 @@ void keep_outcome(buffer_head& bh, bool, result<void> outcome) {
 }  // namespace
 
 batch::batch(block_device& device) : device_(device) {
+  device_.hold();  // before the sleep
   while (in_use) sleep_on(freed);
   in_use = true;
-  device_.hold();
 }
 
 batch::~batch() {

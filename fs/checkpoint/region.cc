@@ -156,6 +156,11 @@ void lose_written(slot& s) {
   s.written = {};
 }
 
+void lose_versions_after(slot& s, write_stamp flushed) {
+  for (u32 i = 0; i < s.nr_versions; ++i)
+    if (s.versions[i].written > flushed) s.versions[i].written = {};
+}
+
 void forget_versions_before(slot& s, write_stamp stamp) {
   u32 newest = 0;  // the newest version that is durable now
   bool found = false;

@@ -133,6 +133,9 @@ void free_slot(slot& s, slot_list& set);
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
 // The device may have dropped the written content: the slot is lost and torn.
 void lose_written(slot& s);
+// The same for the versions written after `flushed`: the medium may have them, but no flush will
+// prove it.
+void lose_versions_after(slot& s, write_stamp flushed);
 // A flush succeeded: writes up to `stamp` are durable. The newest version up to `stamp` is the last
 // durable content; older versions cannot be on the medium any more and are removed.
 void forget_versions_before(slot& s, write_stamp stamp);

@@ -58,7 +58,8 @@ void forget(dev_id dev, block_nr block) {
   story::tell(story::event::forgotten, dev, block);
   volume* v = volume_of(dev);
   if (!v) return;
-  wait_while_replayed(*v);
+  // A slot that the device may be reading must not become another block's.
+  while (being_replayed(*v) || v->writing_slots > 0) sleep_on(v->changed);
   if (slot* s = find_slot(dev, block)) free_slot(*s, v->set);
 }
 

@@ -21,7 +21,7 @@ void issued(dev_id dev, block_nr block);
 void written(dev_id dev, block_nr block, result<void> outcome, bool sent);
 
 // The block was freed and its content is not needed any more: frees its shadow. Sleeps while a
-// replay runs, uninterruptibly.
+// replay runs or lost slots are written, uninterruptibly.
 void forget(dev_id dev, block_nr block);
 
 }  // namespace checkpoint

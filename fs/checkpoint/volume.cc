@@ -154,6 +154,7 @@ verification::verification(volume& v) : volume_(&v) { enter(v, volume_state::ver
 verification::~verification() {
   if (!volume_ || volume_->state != volume_state::verify) return;
   enter(*volume_, volume_->refused ? volume_state::conflict : volume_state::absent);
+  release_if_unused(*volume_);
 }
 
 void refused(volume& v, block_device& device) {
@@ -166,6 +167,7 @@ void refused(volume& v, block_device& device) {
 void refused_left(volume& v) {
   std::exchange(v.refused, nullptr)->drop();
   if (v.state == volume_state::conflict) enter(v, volume_state::absent);
+  release_if_unused(v);
 }
 
 block_device& take_refused(volume& v) { return *std::exchange(v.refused, nullptr); }
@@ -176,7 +178,10 @@ void begin_replay(volume& v, block_device& device) {
   enter(v, volume_state::replay);
 }
 
-void replay_failed(volume& v) { become_absent(v); }
+void replay_failed(volume& v) {
+  become_absent(v);
+  release_if_unused(v);
+}
 
 void replayed(volume& v, block_device& device) {
   v.device = &device;

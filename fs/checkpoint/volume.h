@@ -56,6 +56,7 @@ struct volume {
   write_stamp flushed_stamp;  // writes up to this one are durable
   u32 caches_lost = 0;        // the device's counter when the last flush ended
   bool rewrite_due = false;   // slots of the set are lost: barrier writes them before it flushes
+  u32 writing_slots = 0;      // calls of write_set that run: the device may be reading slots
 
   instant pulled_at;
   instant remind_at = never;  // when the console next reports that the stick is missing

@@ -85,12 +85,10 @@ void settle(volume& v, const slot_name& name, result<void> outcome, bool sent) {
   if (s && !outcome) settle_failure(v, *s, sent);
 }
 
-}  // namespace
-
-result<void> write_set(volume& v, block_device& device, which_slots which) {
+// Writes batch after batch, until none is wanted or one has an error.
+result<void> write_batches(volume& v, which_slots which, batch& writes) {
   const write_stamp start = v.last_stamp;
   slot_names names;
-  batch writes(device);
   while (const u32 count = collect(v, which, start, names)) {
     start_writes(v, which, start, names, count, writes);
     result<void> worst{};
@@ -101,6 +99,17 @@ result<void> write_set(volume& v, block_device& device, which_slots which) {
     TRY(worst);
   }
   return {};
+}
+
+}  // namespace
+
+result<void> write_set(volume& v, block_device& device, which_slots which) {
+  batch writes(device);
+  ++v.writing_slots;
+  const result<void> outcome = write_batches(v, which, writes);
+  --v.writing_slots;
+  wake_up(v.changed);
+  return outcome;
 }
 
 }  // namespace checkpoint

@@ -63,11 +63,10 @@ void arrived(block_device& device) {
   wake_up(work);
 }
 
-// One of the twins was pulled: the others are handled as arrivals once more, as now one may be
-// alone.
+// A stick was pulled. It may have been a twin, with a name or without: the twins that are left are
+// handled as arrivals once more, as now one may be alone.
 void twin_left(block_device& device) {
-  if (!twins.remove(device)) return;
-  device.drop();
+  if (twins.remove(device)) device.drop();
   while (block_device* other = twins.take_first()) {
     arrived(*other);
     other->drop();

@@ -1,0 +1,223 @@
+// Races of two tasks at one stick, and sticks that leave at the wrong moment.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "drivers/block/media_event.h"
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/checkpoint/shadow.h"
+#include "hal/clock.h"
+#include "tests/fs/checkpoint/numbered_stick.h"
+
+namespace {
+
+using namespace sim;
+using volume_state = checkpoint::volume_state;
+
+// The first flush fails and drops the cache; from then on every write fails, or none.
+std::function<std::optional<error>(block_command, lba, u32)> first_flush_fails(medium& stick,
+                                                                               bool and_writes) {
+  return [&stick, and_writes, failed = false](block_command cmd, lba,
+                                              u32) mutable -> std::optional<error> {
+    if (cmd == block_command::write && failed && and_writes) return error::eio;
+    if (cmd != block_command::flush || failed) return {};
+    failed = true;
+    stick.forget_cache();
+    return error::eio;
+  };
+}
+
+// A flush that fails drops what was written before it. The one of another task, which is queued
+// behind it and succeeds, proves nothing about that.
+TEST(attacks, a_flush_behind_a_failed_one_proves_nothing) {
+  for_each_seed(20, [](u64 seed) {
+    with_stick(seed, {}, [](medium& stick) {
+      ASSERT_TRUE(fill_block(sda, 5, 0x55));
+      ASSERT_TRUE(write_buffers(sda));
+      stick.fault = first_flush_fails(stick, true);
+      in_parallel(2, [](u32) { EXPECT_FALSE(checkpoint::barrier(sda)); });
+      EXPECT_FALSE(block_is(stick.durable(), 5, 0x55));
+    });
+  });
+}
+
+// Nor does it prove that an earlier version is durable: the medium has the content before it.
+TEST(attacks, a_flush_behind_a_failed_one_forgets_no_version) {
+  for_each_seed(20, [](u64 seed) {
+    with_stick(seed, {}, [](medium& stick) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+      ASSERT_TRUE(write_buffers(sda));
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x66));
+      stick.fault = first_flush_fails(stick, false);
+      in_parallel(2, [](u32) { static_cast<void>(checkpoint::barrier(sda)); });
+      EXPECT_TRUE(block_is(stick.durable(), 5, 5));
+      pull_from(stick, sda);
+      plug_as(stick, sda);
+      EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x66});
+    });
+  });
+}
+
+// A block is freed while a task that changes a part of it waits for a flush: a file that shares the
+// block with another (a damaged file system), or dd to the disk.
+TEST(attacks, a_block_that_is_freed_under_its_change_is_an_error) {
+  with_stick([](medium& stick) {
+    for (u8 value = 100; value < 104; ++value) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 600, value));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.least_latency = stick.most_latency = 50_ms;
+    const fiber changer =
+        spawn("changer", [] { static_cast<void>(change_bytes(sda, 5, 0, 10, 1)); });
+    sleep_for(10_ms);
+    ASSERT_FALSE(changer.ended());
+    forget_block(sda, block_nr{5});
+    changer.join();
+  });
+}
+
+// Two tasks use the one batch: the stick of the one that waits for it is pulled and destroyed.
+TEST(attacks, a_stick_that_leaves_while_a_task_waits_for_the_batch) {
+  medium other(numbered_image(), "OTHER");
+  with_stick([&](medium& stick) {
+    plug_as(other, sdb);
+    ASSERT_TRUE(change_bytes(sdb, 5, 0, 10, 0x55));
+    pull_from(other, sdb);
+    sleep_for(100_ms);
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    ASSERT_TRUE(write_buffers(sda));
+    stick.fault = first_flush_fails(stick, false);
+    other.least_latency = other.most_latency = 5_s;
+    other.plug();
+    await_state(sdb, volume_state::verify);
+    const fiber flusher = spawn("flusher", [] { EXPECT_FALSE(checkpoint::barrier(sda)); });
+    sleep_for(1_s);
+    EXPECT_FALSE(flusher.ended());
+    pull_from(stick, sda);
+    flusher.join();
+    await_state(sdb, volume_state::live);
+    stick.fault = {};
+    plug_as(stick, sda);
+    EXPECT_TRUE(block_is(stick.durable(), 5, 0x55));
+  });
+}
+
+// The console asks to pull one of two sticks: either will do.
+TEST(attacks, a_twin_with_a_name_can_be_pulled) {
+  medium twin(numbered_image());
+  with_stick([&](medium& stick) {
+    plug_as(twin, sdb);
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+    pull_from(stick, sda);
+    stick.plug();
+    sleep_for(5_s);
+    EXPECT_TRUE(said("Pull one"));
+    twin.pull();
+    await_state(sda, volume_state::live);
+    EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x55});
+  });
+}
+
+// Nothing is held and nothing mounted: the name is free.
+TEST(attacks, a_pull_during_a_comparison_keeps_no_name) {
+  with_stick([](medium& stick) {
+    std::optional<result<operation>> op(operation::begin(sda));
+    ASSERT_TRUE(*op);
+    const auto in_use = bread(sda, block_nr{7});  // so that there is something to compare
+    pull_from(stick, sda);
+    sleep_for(100_ms);
+    stick.least_latency = stick.most_latency = 500_ms;
+    stick.plug();
+    await_state(sda, volume_state::verify);
+    op.reset();
+    stick.pull();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::none);
+  });
+}
+
+TEST(attacks, a_refused_stick_that_leaves_keeps_no_name) {
+  with_stick([](medium& stick) {
+    std::optional<result<operation>> op(operation::begin(sda));
+    ASSERT_TRUE(*op);
+    const auto in_use = bread(sda, block_nr{7});
+    pull_from(stick, sda);
+    sleep_for(100_ms);
+    stick.bytes()[7 * BLOCK_SIZE] ^= byte{1};
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    op.reset();
+    stick.pull();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::none);
+  });
+}
+
+// Keeps its requests in the queue while it is busy, as it is after a flush that has failed.
+class stubborn_disk final : public block_device {
+ public:
+  stubborn_disk() {
+    identity.sectors = 1024;
+    removable = true;
+    daemon("stubborn_disk", [this] { serve(); });
+  }
+  bool busy = false;
+  bool flush_fails = false;
+  std::map<u32, byte> blocks;  // by number: the first byte that was written
+  void request_fn() override { wake_up(work_); }
+
+ private:
+  void serve() {
+    media_arrived(*this);
+    for (;;) {
+      request* r = busy ? nullptr : next_request();
+      if (!r) {
+        sleep_on(work_);
+        continue;
+      }
+      u32 block = r->sector.value() / SECTORS_PER_BLOCK;
+      if (r->cmd == block_command::write)
+        for (const buffer_head& bh : r->buffers) blocks[block++] = bh.b_data[0];
+      const bool fails = r->cmd == block_command::flush && std::exchange(flush_fails, false);
+      if (fails) busy = true;
+      end_request(*r, fails ? result<void>(fail(error::eio)) : result<void>());
+    }
+  }
+  wait_queue work_;
+};
+
+// A slot that is being written again belongs to the device until that ends, also when its block is
+// freed: the block's next owner must not be overwritten with what the slot has become.
+TEST(attacks, a_freed_block_is_not_written_behind_its_next_owner) {
+  run(1, [] {
+    boot({.buffers = 256});
+    stubborn_disk disk;
+    await_state(sda, volume_state::live);
+    for (u32 i = 100; i < 164; ++i) ASSERT_TRUE(fill_block(sda, i, 1));
+    ASSERT_TRUE(write_buffers(sda));
+    disk.flush_fails = true;
+    const fiber flusher = spawn("flusher", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
+    sleep_for(10_ms);  // the lost blocks are queued: one request
+    const fiber writer = spawn("writer", [] {
+      forget_block(sda, block_nr{100});
+      EXPECT_TRUE(fill_block(sda, 200, 9));
+      EXPECT_TRUE(fill_block(sda, 99, 7));
+      EXPECT_TRUE(fill_block(sda, 100, 8));
+      EXPECT_TRUE(write_buffers(sda));
+    });
+    sleep_for(10_ms);
+    disk.busy = false;
+    disk.request_fn();
+    flusher.join();
+    writer.join();
+    EXPECT_TRUE(checkpoint::barrier(sda));
+    EXPECT_EQ(held(), 0u);
+    EXPECT_EQ(disk.blocks[100], byte{8});
+  });
+}
+
+}  // namespace
