@@ -1,0 +1,136 @@
+// Damaged disks, unreadable inodes, and what happens while a call sleeps.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "fs/buffer/invalidate.h"
+#include "fs/minix_format.h"
+#include "fs/replug/power_off.h"
+#include "fs/sync.h"
+#include "hal/clock.h"
+#include "tests/fs/checkpoint/mounted_stick.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/minix_machine.h"
+
+namespace {
+
+using namespace sim;
+using volume_state = checkpoint::volume_state;
+
+// Where inode 1 stands on a disk whose two bitmaps have one block each.
+constexpr u32 INODE_TABLE_BLOCK = 4;
+constexpr size_t place_of_inode(u32 number) {
+  return INODE_TABLE_BLOCK * BLOCK_SIZE + (number - 1) * sizeof(d_inode);
+}
+
+// The inode table cannot be read any more, and it is not in the cache.
+void lose_the_inode_table(medium& stick) {
+  drop_clean_buffers(sda);
+  stick.fault = [](block_command cmd, lba first, u32 sectors) {
+    constexpr u32 table = INODE_TABLE_BLOCK * SECTORS_PER_BLOCK;
+    const bool hit = cmd == block_command::read && first.value() < table + SECTORS_PER_BLOCK &&
+                     first.value() + sectors > table;
+    return hit ? std::optional(error::eio) : std::nullopt;
+  };
+}
+
+void on_root(std::vector<byte> image, const std::function<void(medium&, fs_context&)>& body) {
+  medium stick(std::move(image));
+  run(1, [&] {
+    boot();
+    fs_init();
+    plug_as(stick, sda);
+    result<fs_context> ctx = mount_root(sda);
+    ASSERT_TRUE(ctx);
+    body(stick, *ctx);
+  });
+}
+
+// Two names, but the inode says that it has one.
+std::vector<byte> with_too_few_links() {
+  u32 number = 0;
+  std::vector<byte> image = on_minix({}, [&](fs_context& ctx) {
+    EXPECT_OK(write_to(ctx, "/one", "text"));
+    EXPECT_OK(link_path(ctx, "/one", "/two"));
+    EXPECT_OK(write_to(ctx, "/other", "text"));
+    number = stat_path(ctx, "/one")->ino;
+  });
+  d_inode inode;
+  std::memcpy(&inode, image.data() + place_of_inode(number), sizeof inode);
+  EXPECT_EQ(inode.i_nlinks, 2);
+  inode.i_nlinks = 1;
+  std::memcpy(image.data() + place_of_inode(number), &inode, sizeof inode);
+  return image;
+}
+
+// Without the mend the kernel runs in a circle and never sleeps: the alarm ends it.
+TEST(unhappy, a_name_whose_file_is_being_deleted_cannot_be_created) {
+  on_root(with_too_few_links(), [](medium&, fs_context& ctx) {
+    const opened file(ctx, "/one", abi::o_rdonly);
+    EXPECT_OK(unlink_path(ctx, "/one"));
+    alarm(20);
+    EXPECT_FALSE(write_to(ctx, "/two", "text"));
+    alarm(0);
+  });
+}
+
+TEST(unhappy, a_name_whose_file_is_being_deleted_cannot_be_replaced) {
+  on_root(with_too_few_links(), [](medium&, fs_context& ctx) {
+    const opened file(ctx, "/one", abi::o_rdonly);
+    EXPECT_OK(unlink_path(ctx, "/one"));
+    alarm(20);
+    EXPECT_FALSE(rename_path(ctx, "/other", "/two"));
+    alarm(0);
+  });
+}
+
+// No damage at all: both directories are removed, and somebody still is in the upper one.
+TEST(unhappy, the_parent_of_a_removed_directory_cannot_be_created) {
+  on_root(mkfs_minix(400), [](medium&, fs_context& ctx) {
+    EXPECT_OK(make_directory(ctx, "/a", 0755));
+    EXPECT_OK(make_directory(ctx, "/a/b", 0755));
+    const opened upper(ctx, "/a", abi::o_rdonly);
+    EXPECT_OK(change_directory(ctx, "/a/b"));
+    EXPECT_OK(remove_directory(ctx, "/a/b"));
+    EXPECT_OK(remove_directory(ctx, "/a"));
+    alarm(20);
+    EXPECT_FALSE(open_file(ctx, "..", abi::o_creat | abi::o_wronly, 0644));
+    alarm(0);
+  });
+}
+
+// Nobody is in the upper one: its inode is free, and that is no damage either.
+TEST(unhappy, the_parent_of_a_removed_directory_is_no_damage) {
+  on_root(mkfs_minix(400), [](medium&, fs_context& ctx) {
+    EXPECT_OK(make_directory(ctx, "/a", 0755));
+    EXPECT_OK(make_directory(ctx, "/a/b", 0755));
+    EXPECT_OK(change_directory(ctx, "/a/b"));
+    EXPECT_OK(remove_directory(ctx, "/a/b"));
+    EXPECT_OK(remove_directory(ctx, "/a"));
+    EXPECT_ERROR(error::enoent, stat_path(ctx, ".."));
+    EXPECT_FALSE(said("damaged")) << here().console();
+  });
+}
+
+// A directory with the names x, y, x, y: each search goes on behind the last one.
+TEST(unhappy, names_that_a_directory_has_twice_are_not_renamed_for_ever) {
+  std::vector<byte> image = on_minix({}, [&](fs_context& ctx) {
+    for (const char* name : {"/x", "/y", "/another x", "/another y"})
+      EXPECT_OK(write_to(ctx, name, "text"));
+  });
+  for (const char* name : {"another x", "another y"}) {
+    const auto place = std::search(image.begin(), image.end(), reinterpret_cast<const byte*>(name),
+                                   reinterpret_cast<const byte*>(name) + 9);
+    ASSERT_NE(place, image.end());
+    std::fill_n(place, 9, byte{});
+    *place = byte(name[8]);
+  }
+  on_root(std::move(image), [](medium&, fs_context& ctx) {
+    alarm(20);
+    static_cast<void>(rename_path(ctx, "/x", "/y"));
+    alarm(0);
+  });
+}
+
+}  // namespace
