@@ -133,4 +133,20 @@ TEST(unhappy, names_that_a_directory_has_twice_are_not_renamed_for_ever) {
   });
 }
 
+TEST(unhappy, power_off_is_refused_while_an_inode_cannot_be_written) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "one"));
+    ASSERT_TRUE(sys_sync());
+    lose_the_inode_table(stick);
+    ASSERT_TRUE(process.append("/mnt/file", " and two"));
+    EXPECT_ERROR(error::ebusy, checkpoint::ready_for_power_off());
+    EXPECT_TRUE(said("The machine stays on: \"STICK\"")) << here().console();
+    EXPECT_ERROR(error::ebusy, checkpoint::write_and_unmount_all());
+    stick.fault = {};
+    EXPECT_TRUE(checkpoint::write_and_unmount_all());
+    const minix_image image(stick.durable());
+    EXPECT_EQ(image.files().at("/file").content, "one and two");
+  });
+}
+
 }  // namespace
