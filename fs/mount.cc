@@ -87,7 +87,10 @@ result<void> settle_volume(super_block& sb, when_missed how) {
     if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
     if (checkpoint::absent(dev)) return {};  // all is durable; on the stick, VALID stays clear
-    const result<void> written = write_out(sb);
+    const result<void> synced = sync_dev(dev);
+    // Another task's sync may have begun to delete a file that was an orphan.
+    if (synced && inodes_busy(dev)) return fail(error::ebusy);
+    const result<void> written = synced ? write_out(sb) : synced;
     if (written || !checkpoint::absent(dev)) return written;
   }
 }

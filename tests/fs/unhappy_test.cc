@@ -149,4 +149,37 @@ TEST(unhappy, power_off_is_refused_while_an_inode_cannot_be_written) {
   });
 }
 
+// Files that were closed while their stick was away are deleted by the first `sync`; umount does
+// that too. Here another task has begun with the second one, whose many indirect blocks are read.
+TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {
+  for_each_seed(30, [](u64 seed) {
+    with_mounted_stick(seed, {}, [&](medium& stick, session& process) {
+      ASSERT_TRUE(process.write("/mnt/1", pattern(30'000, 1)));
+      ASSERT_TRUE(process.write("/mnt/2", "text"));
+      for (u32 table = 0; table < 40; ++table)
+        ASSERT_TRUE(process.write_at("/mnt/2", (519 + table * 512) * BLOCK_SIZE, "text"));
+      ASSERT_TRUE(sys_sync());
+      {
+        const opened one(process.context(), "/mnt/1", abi::o_rdonly);
+        const opened two(process.context(), "/mnt/2", abi::o_rdonly);
+        ASSERT_TRUE(process.unlink("/mnt/1"));
+        ASSERT_TRUE(process.unlink("/mnt/2"));
+        pull_from(stick, sda);
+      }
+      plug_as(stick, sda);
+      drop_clean_buffers(sda);
+      const auto syncer = spawn("sync", [] {
+        sleep_for(duration{static_cast<i64>(random_below(4'000'000))});
+        static_cast<void>(sys_sync());
+      });
+      const result<void> unmounted = process.umount("/mnt");
+      const std::vector<byte> then(stick.durable().begin(), stick.durable().end());
+      syncer.join();
+      if (!unmounted) return;
+      EXPECT_EQ(minix_image(then).problem_text(), "");
+      EXPECT_EQ(minix_image(then).state() & 3, 1);
+    });
+  });
+}
+
 }  // namespace
