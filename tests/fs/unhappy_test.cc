@@ -149,6 +149,32 @@ TEST(unhappy, power_off_is_refused_while_an_inode_cannot_be_written) {
   });
 }
 
+// The file is unmounted by force, and its stick is mounted again under the same name, while link
+// waits on another stick for the second path.
+TEST(unhappy, a_file_of_an_earlier_mount_is_not_linked) {
+  with_two_mounted_sticks([](medium& stick, medium& other, session& process) {
+    ASSERT_TRUE(process.write("/mnt/a", "text"));
+    ASSERT_TRUE(process.mkdir("/mnt2/d"));
+    ASSERT_TRUE(sys_sync());
+    drop_clean_buffers(sdb);
+    pull_from(other, sdb);
+    const auto linker = spawn("link", [&] {
+      session mine = process.fork();
+      EXPECT_FALSE(mine.link("/mnt/a", "/mnt2/d/../../mnt/b"));
+    });
+    sleep_for(1_s);
+    ASSERT_TRUE(process.write("/mnt/unsaved", "text"));
+    pull_from(stick, sda);
+    static_cast<void>(process.umount("/mnt", true));
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount("/dev/sda", "/mnt"));
+    plug_as(other, sdb);
+    linker.join();
+    ASSERT_TRUE(process.umount("/mnt"));
+    EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+  });
+}
+
 // Files that were closed while their stick was away are deleted by the first `sync`; umount does
 // that too. Here another task has begun with the second one, whose many indirect blocks are read.
 TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {
