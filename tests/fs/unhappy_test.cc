@@ -133,6 +133,25 @@ TEST(unhappy, names_that_a_directory_has_twice_are_not_renamed_for_ever) {
   });
 }
 
+// An inode that could not be written, and whose number is free in the bitmap.
+TEST(unhappy, a_dirty_inode_is_not_adopted) {
+  u32 number = 0;
+  std::vector<byte> image = on_minix({}, [&](fs_context& ctx) {
+    EXPECT_OK(write_to(ctx, "/one", "text"));
+    number = stat_path(ctx, "/one")->ino;
+  });
+  image[2 * BLOCK_SIZE + number / 8] &= ~(byte{1} << (number % 8));
+  on_root(std::move(image), [](medium& stick, fs_context& ctx) {
+    EXPECT_OK(stat_path(ctx, "/one"));
+    lose_the_inode_table(stick);
+    EXPECT_OK(chmod_path(ctx, "/one", 0600));
+    stick.fault = {};
+    static_cast<void>(write_to(ctx, "/new", "text"));
+    static_cast<void>(write_to(ctx, "/newer", "text"));
+    static_cast<void>(write_to(ctx, "/newest", "text"));
+  });
+}
+
 TEST(unhappy, power_off_is_refused_while_an_inode_cannot_be_written) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(process.write("/mnt/file", "one"));
