@@ -194,6 +194,28 @@ TEST(unhappy, a_file_of_an_earlier_mount_is_not_linked) {
   });
 }
 
+TEST(unhappy, nothing_is_mounted_on_a_directory_that_is_removed_meanwhile) {
+  for_each_seed(30, [](u64 seed) {
+    medium stick(mkfs_minix(400));
+    run(seed, [&] {
+      session process(boot_with_root());
+      plug_as(stick, sda);
+      result<void> mounted, removed;
+      const auto mounter = spawn("mount", [&] {
+        session mine = process.fork();
+        mounted = mine.mount();
+      });
+      sleep_for(duration{static_cast<i64>(random_below(5'000'000))});
+      removed = process.rmdir("/mnt");
+      mounter.join();
+      EXPECT_NE(bool(mounted), bool(removed));
+      if (mounted) {
+        EXPECT_TRUE(process.umount("/dev/sda"));
+      }
+    });
+  });
+}
+
 // Files that were closed while their stick was away are deleted by the first `sync`; umount does
 // that too. Here another task has begun with the second one, whose many indirect blocks are read.
 TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {
