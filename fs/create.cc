@@ -85,6 +85,7 @@ result<void> link_path(fs_context& ctx, std::string_view from, std::string_view 
   const inode_change change(op, {&dir, inode.get()});
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
+  TRY(check_alive(*inode));  // the walk to `dir` slept: another mount may have the device by now
   if (at.wants_directory || inode->i_nlinks == 0) return fail(error::enoent);
   if (inode->i_nlinks >= MINIX_LINK_MAX) return fail(error::emlink);
   TRY(add_entry(op, dir, at.name, inode->i_num));

@@ -78,7 +78,7 @@ result<inode_ref> get_empty_inode() {
 
 result<inode_ref> adopt_inode(dev_id dev, ino_nr number) {
   if (m_inode* found = find_inode(dev, number)) {
-    if (found->i_count || found->i_orphan) return fail(error::eio);
+    if (found->i_count || found->i_orphan || found->i_dirt) return fail(error::eio);
     unhash_inode(*found);
   }
   inode_ref inode = TRY(get_empty_inode());

@@ -11,6 +11,7 @@
 #include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
+#include "fs/inode_lock.h"
 #include "fs/inode_table.h"
 #include "fs/namei.h"
 #include "fs/read_super.h"
@@ -87,7 +88,10 @@ result<void> settle_volume(super_block& sb, when_missed how) {
     if (is_abandoned(dev, force)) return force ? result<void>{} : fail(error::eio);
     if (inodes_busy(dev)) return fail(error::ebusy);
     if (checkpoint::absent(dev)) return {};  // all is durable; on the stick, VALID stays clear
-    const result<void> written = write_out(sb);
+    const result<void> synced = sync_dev(dev);
+    // Another task's sync may have begun to delete a file that was an orphan.
+    if (synced && inodes_busy(dev)) return fail(error::ebusy);
+    const result<void> written = synced ? write_out(sb) : synced;
     if (written || !checkpoint::absent(dev)) return written;
   }
 }
@@ -108,6 +112,20 @@ result<void> settle_and_remove(super_block& sb, when_missed how) {
   drop_clean_buffers(dev);
   checkpoint::unmounted(dev);
   return settled;
+}
+
+// Paths lead from the directory into the file system from now on. The lock: a task that removes or
+// replaces the directory holds it from its look at i_mount to the end. Errors: ebusy (a file system
+// is mounted there, or it is the root of one), enoent (removed), eio, eintr.
+result<void> put_on(super_block& sb, m_inode& dir) {
+  const inode_lock lock = TRY(inode_lock::take(dir));
+  if (dir.i_mount || dir.i_num == ROOT_INO) return fail(error::ebusy);
+  if (dir.i_nlinks == 0) return fail(error::enoent);
+  set_path(*sb.s_isup, dir.path(), "");
+  dir.i_mount = true;
+  sb.s_imount = idup(dir);
+  sb.s_ready = true;
+  return {};
 }
 
 result<void> umount(super_block& sb, when_missed how) {
@@ -142,22 +160,16 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
                         u32 flags) {
   if (ctx.euid != 0) return fail(error::eperm);
   const dev_id dev = TRY(block_device_of(ctx, device));
-  inode_ref dir = TRY(namei(ctx, directory));
+  const inode_ref dir = TRY(namei(ctx, directory));
   if (!dir->is_dir()) return fail(error::enotdir);
   super_block* sb = TRY(read_super(dev, (flags & abi::ms_rdonly) != 0));
-  // Checked after the last sleep: no file system is mounted on the directory, and it is not the
-  // root of one.
-  if (dir->i_mount || dir->i_num == ROOT_INO || !check_alive(*dir)) {
+  const result<void> put = put_on(*sb, *dir);
+  if (!put) {
     static_cast<void>(restore_state(*sb));
     put_super(*sb);
     checkpoint::unmounted(dev);
-    return fail(error::ebusy);
   }
-  set_path(*sb->s_isup, dir->path(), "");
-  dir->i_mount = true;
-  sb->s_imount = std::move(dir);
-  sb->s_ready = true;
-  return {};
+  return put;
 }
 
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force) {

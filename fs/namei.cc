@@ -60,13 +60,18 @@ bool only_slashes(std::string_view path) { return path.find_first_not_of('/') ==
 result<inode_ref> child_of(m_inode& dir, std::string_view name) {
   inode_ref child;  // declared before the lock: after an error its iput runs without the lock
   const inode_lock lock = TRY(inode_lock::take(dir));
+  if (dir.i_nlinks == 0) return fail(error::enoent);  // removed: its ".." may be removed as well
   const dir_record entry = TRY(find_entry(dir, name));
   if (entry.inode == dir.i_num && !is_dot(name)) {
     complain(super_of(dir), "directory inside itself", dir.i_num.value());
     return fail(error::eio);
   }
   child = TRY(iget(dir.i_dev, entry.inode));
-  if (child->i_nlinks == 0) return fail(error::enoent);
+  if (child->i_nlinks == 0) {
+    // Not enoent, after which the caller would create the name that is there.
+    complain(super_of(dir), "deleted inode has a name", entry.inode.value());
+    return fail(error::eio);
+  }
   if (!is_dot(name)) set_path(*child, dir.path(), name);
   return child;
 }

@@ -7,6 +7,7 @@
 #include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/create.h"
+#include "fs/dir.h"
 #include "fs/file_dev.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -87,7 +88,7 @@ result<inode_ref> open_namei(fs_context& ctx, std::string_view path, u32 flags, 
     result<inode_ref> there = lookup(ctx, *at.dir, at.name);
     if (there && (flags & abi::o_excl)) return fail(error::eexist);
     if (there) return open_existing(ctx, std::move(*there), flags);
-    if (there.error() != error::enoent) return there;
+    if (there.error() != error::enoent || is_dot(at.name)) return there;
     const u32 bits = mode & 07777u & ~u32{ctx.umask};
     result<inode_ref> made = create_inode(ctx, at, static_cast<u16>(abi::s_ifreg | bits), dev_id{});
     if (made || made.error() != error::eexist || (flags & abi::o_excl)) return made;

@@ -52,6 +52,10 @@ result<bool> is_below(m_inode& dir, const m_inode& ancestor) {
   return true;
 }
 
+// How often a rename begins again because the names were changed meanwhile. On a damaged disk a
+// directory may have a name twice, and each search may find the other one.
+constexpr u32 MOST_TRIES = 100;
+
 // What one rename works on. `target` is the inode at the new name; null when the new name is free.
 struct rename_plan {
   fs_context& ctx;
@@ -135,7 +139,7 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
                            const parent_and_name& to) {
   const rename_turn turn = TRY(rename_turn::take(*from.dir));
   fs_operation op = TRY(begin_operation(*from.dir));
-  for (;;) {
+  for (u32 tries = 0; tries < MOST_TRIES; ++tries) {
     TRY(may_change(ctx, *from.dir, from.name, error::ebusy));
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     const inode_ref moved = TRY(child_of(*from.dir, from.name));
@@ -156,6 +160,7 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     TRY(check_replacement(plan));
     return change_names(op, plan, *from_entry, to_entry);
   }
+  return fail(error::eio);
 }
 
 }  // namespace

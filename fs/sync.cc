@@ -1,5 +1,7 @@
 #include "fs/sync.h"
 
+#include <algorithm>
+
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
@@ -55,6 +57,13 @@ result<void> sync_inodes(dev_id dev) {
     }
   }
   return outcome;
+}
+
+bool has_stuck_inodes(dev_id disk) {
+  return std::ranges::any_of(all_inodes(), [&](const m_inode& inode) {
+    return inode.i_hash_link.linked() && inode.i_dirt && !inode.i_lock &&
+           whole_disk(inode.i_dev) == disk;
+  });
 }
 
 result<void> sync_dev(dev_id dev) {

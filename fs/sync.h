@@ -18,3 +18,6 @@ result<void> sync_dev(dev_id dev);
 // files without names whose stick was away when they were closed. Inodes of absent sticks are
 // skipped. Errors: the first that one of the writes had; the others are written all the same.
 result<void> sync_inodes(dev_id dev);
+// Whether an inode of the disk is dirty although no task has locked it: the block that stores it
+// cannot be read. The disk's buffers and its set do not have this change. Never sleeps.
+bool has_stuck_inodes(dev_id disk);

@@ -37,13 +37,15 @@ result<void> refuse_while_sticks_are_missed() {
 
 // Writes all that is dirty. A stick that is pulled meanwhile is one that is missed from then on.
 result<void> refuse_while_writes_fail() {
-  // An error here is not lost: the volume's flush fails too, or its stick is missed.
+  // An error here is not lost: the inode stays dirty, or the volume's flush fails too, or its stick
+  // is missed.
   static_cast<void>(sync_inodes(dev_id{}));
   result<void> outcome{};
   for (const volume& v : all_volumes()) {
     if (v.state != volume_state::live) continue;
     const result<void> flushed = flush_buffers(v.disk);
-    if (flushed || flushed.error() == error::enodev) continue;
+    if (!flushed && flushed.error() == error::enodev) continue;
+    if (flushed && !has_stuck_inodes(v.disk)) continue;
     report_waiting(v);
     outcome = fail(error::ebusy);
   }

@@ -81,8 +81,8 @@ void report_waiting(const volume& v) {
                           : away(v)                         ? "is away"
                                                             : "cannot be written";
   if (blocks == 0)
-    return printk("The machine stays on: %s %s, and a program is writing to it\n", name.data(),
-                  why);
+    return printk("The machine stays on: %s %s, and %s\n", name.data(), why,
+                  away(v) ? "a program is writing to it" : "a change waits for it");
   printk("The machine stays on: %s %s, and %u block%s wait%s for it\n", name.data(), why, blocks,
          plural(blocks), blocks == 1 ? "s" : "");
   name_files(v, "Waiting");
