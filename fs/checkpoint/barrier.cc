@@ -1,7 +1,5 @@
 #include "fs/checkpoint/barrier.h"
 
-#include <utility>
-
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
 #include "fs/checkpoint/write_set.h"
@@ -52,15 +50,18 @@ result<void> note_lost_cache(volume& v) {
 result<bool> flush_once(volume& v) {
   block_device& device = *v.device;
   const write_stamp stamp = v.last_stamp;
+  const u32 losses_before = v.caches_lost;
   device.hold();
   const result<void> flushed = device.flush();
   const u32 caches_lost = device.caches_lost();
   const bool same_plug = v.device == &device;
   device.drop();
   if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
-  // A flush that failed counts as a lost cache, too (block_device::end_request).
-  const bool cache_was_lost = std::exchange(v.caches_lost, caches_lost) != caches_lost;
-  if (cache_was_lost) {
+  // A flush that failed counts as a lost cache, too (block_device::end_request). What was known
+  // before the flush is compared: another barrier may have noted the loss meanwhile, and that makes
+  // nothing of ours durable.
+  v.caches_lost = caches_lost;
+  if (caches_lost != losses_before) {
     TRY(note_lost_cache(v));
     return false;
   }
