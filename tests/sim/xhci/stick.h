@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "tests/sim/scsi_target.h"
 #include "tests/sim/xhci/timeline.h"
@@ -29,6 +30,9 @@ class usb_stick final : public usb_function {
     bool wrong_tag = false;
   };
   std::function<void(u8 opcode, answer&)> meddle;
+
+  // The next GET_DESCRIPTOR with this value gets no answer.
+  std::optional<u32> lose_descriptor;
 
   scsi_target& disk() { return disk_; }
   bool configured() const { return configuration_ != 0; }
@@ -77,6 +81,7 @@ class usb_stick final : public usb_function {
   std::vector<byte> control_data_;
   size_t control_given_ = 0;
   bool control_refused_ = false;
+  bool control_hangs_ = false;
 
   // Bulk-Only Transport
   state state_ = state::command;
