@@ -177,8 +177,10 @@ void block_device::drop() {
   if (--references_ == 0) wake_up(unreferenced_);
 }
 
-void block_device::wait_unreferenced() {
-  while (references_ > 0) sleep_on(unreferenced_);
+bool block_device::wait_unreferenced(instant deadline) {
+  while (references_ > 0)
+    if (sleep_on(unreferenced_, deadline) == wake_reason::timed_out) return references_ == 0;
+  return true;
 }
 
 result<void> read_blocks(block_device& device, lba first, std::span<byte> to) {

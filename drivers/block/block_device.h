@@ -106,8 +106,8 @@ class block_device {
   void cache_lost() { ++caches_lost_; }
   // The device is gone: fails what is queued. Never sleeps. Idempotent.
   void die();
-  // Sleeps until nobody holds a reference.
-  void wait_unreferenced();
+  // Sleeps until nobody holds a reference. False at the deadline.
+  bool wait_unreferenced(instant deadline = never);
 
  protected:
   block_device();

@@ -136,7 +136,14 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
                            .value = static_cast<u16>(static_cast<u32>(type) << 8 | index),
                            .index = language,
                            .length = static_cast<u16>(to.size())};
-  return from.control(setup, to);
+  // One answer that is lost must not make another device of it, or none. A STALL is an answer.
+  constexpr int max_tries = 3;
+  result<u32> outcome = fail(error::eio);
+  for (int tries = 0; tries < max_tries; ++tries) {
+    outcome = from.control(setup, to);
+    if (outcome || (outcome.error() != error::eio && outcome.error() != error::etimedout)) break;
+  }
+  return outcome;
 }
 
 result<void> driver_memory::allocate() {

@@ -55,7 +55,7 @@ void attend(host_device& device);
 // One line for each device that is plugged in, for lsusb.
 void list_devices(text_sink& out);
 
-// GET_DESCRIPTOR. Returns the bytes that came. Sleeps.
+// GET_DESCRIPTOR, a few times if there is no answer. Returns the bytes that came. Sleeps.
 result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 language,
                            std::span<byte> to);
 

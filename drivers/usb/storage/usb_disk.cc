@@ -131,8 +131,10 @@ void usb_disk::work() {
   }
   die();
   media_left(*this);
-  if (disk_.device().gone()) disk_.device().release();  // the port is free before we wait
-  wait_unreferenced();
+  // The port is free before everybody has let go of us, also when the device is pulled only now.
+  do {
+    if (disk_.device().gone()) disk_.device().release();
+  } while (!wait_unreferenced(now() + 100_ms));
 }
 
 }  // namespace usb::storage

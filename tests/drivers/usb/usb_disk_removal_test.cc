@@ -86,5 +86,28 @@ TEST(usb_disk, a_pull_ends_everything_at_once) {
     });
 }
 
+// The same when its card was taken out before: whoever holds the former disk keeps neither the next
+// device out of the port nor the controller from being started anew.
+TEST(usb_disk, the_port_is_free_when_a_reader_without_its_card_is_pulled) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    block_device* disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    disk->hold();
+    dma_block block;
+    stick.disk.failures.push_back({6, 0x28, 0});
+    EXPECT_FALSE(block.move(*disk, block_command::read, 8));
+    sleep_for(1_s);
+    EXPECT_TRUE(disk->gone());
+    EXPECT_EQ(stick.releases, 0u);
+    stick.pull();
+    sleep_for(1_s);
+    EXPECT_GE(stick.releases, 1u);
+    disk->drop();
+    s.task->join();
+  });
+}
+
 }  // namespace
 }  // namespace usb::storage

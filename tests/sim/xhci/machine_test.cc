@@ -253,6 +253,23 @@ TEST(usb_trouble, a_command_that_hangs_is_aborted) {
     });
 }
 
+// Contacts that bounce: one answer is lost while the stick says who it is.
+TEST(usb_trouble, a_descriptor_that_is_lost_is_asked_for_again) {
+  for (u32 value : {0x0100u, 0x0200u, 0x0300u, 0x0303u})  // device, configuration, strings
+    survives([value](usb_machine& machine, medium& stick) {
+      stick.pull({.loss = cache_loss::some});
+      sleep_for(1_s);
+      machine.stick_of(stick).lose_descriptor = value;
+      stick.plug(machine.port(2));
+      sleep_for(30_s);
+      EXPECT_EQ(state_of(sda), volume_state::live) << std::hex << value;
+      if (state_of(sda) == volume_state::live) return;
+      stick.pull();
+      sleep_for(1_s);
+      stick.plug(machine.port(1));
+    });
+}
+
 // A bad device costs the good one beside it nothing.
 TEST(usb_trouble, an_abort_leaves_other_devices_alone) {
   for_each_seed(10, [](u64 seed) {

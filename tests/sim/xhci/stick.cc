@@ -70,6 +70,9 @@ void usb_stick::setup(const std::array<u8, 8>& request) {
   control_data_.clear();
   control_given_ = 0;
   control_refused_ = false;
+  const u32 value = request[2] | static_cast<u32>(request[3]) << 8;
+  control_hangs_ = request[1] == 6 && lose_descriptor == value;
+  if (control_hangs_) lose_descriptor.reset();
   const u32 kind = static_cast<u32>(request[0]) << 8 | request[1];
   switch (kind) {
     case 0x8006: {
@@ -135,6 +138,7 @@ std::vector<byte> usb_stick::configuration_descriptor() const {
 // --- packets ---
 
 handshake usb_stick::out(u8 endpoint, std::span<const byte> data) {
+  if (endpoint == 0 && control_hangs_) return handshake::nak;
   if (endpoint == 0) return control_refused_ ? handshake::stall : handshake::ack;
   if (endpoint != out_endpoint || out_halted_ || configuration_ == 0) return handshake::stall;
   if (busy_ || answer_.hang) return handshake::nak;
@@ -145,6 +149,7 @@ handshake usb_stick::out(u8 endpoint, std::span<const byte> data) {
 
 packet usb_stick::in(u8 endpoint, u32 most) {
   if (endpoint == 0) {
+    if (control_hangs_) return {handshake::nak, {}};
     if (control_refused_) return {handshake::stall, {}};
     const size_t part = std::min<size_t>(most, control_data_.size() - control_given_);
     const auto from = control_data_.begin() + static_cast<long>(control_given_);

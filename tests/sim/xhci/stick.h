@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "tests/sim/scsi_target.h"
 #include "tests/sim/xhci/timeline.h"
@@ -30,6 +31,9 @@ class usb_stick final : public usb_function {
   };
   std::function<void(u8 opcode, answer&)> meddle;
   void stop_hanging();
+
+  // The next GET_DESCRIPTOR with this value gets no answer.
+  std::optional<u32> lose_descriptor;
 
   scsi_target& disk() { return disk_; }
   bool ready_for_use() const { return disk_.used(); }
@@ -77,6 +81,7 @@ class usb_stick final : public usb_function {
   std::vector<byte> control_data_;
   size_t control_given_ = 0;
   bool control_refused_ = false;
+  bool control_hangs_ = false;
 
   // Bulk-Only Transport
   state state_ = state::command;
