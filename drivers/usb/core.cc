@@ -18,7 +18,7 @@ struct class_driver {
   u32 object_size;  // of what `serve` makes in host_device::memory
 };
 
-// The class drivers there are. Hubs and UAS will stand here too.
+// All class drivers. Hubs and UAS are to be added here.
 constexpr class_driver drivers[] = {
     {"usb-storage", storage::matches, storage::serve, storage::object_size},
 };
@@ -43,7 +43,7 @@ void read_string(device& from, u8 index, u16 language, std::array<char, N>& to) 
     string_to_ascii(std::span(buffer).first(*length), to);
 }
 
-// Names are a courtesy: a device without them is served as well.
+// The names are for people to read; a device without them is served as well.
 void read_strings(host_device& device, const device_descriptor& d) {
   std::array<byte, 255> languages{};
   const result<u32> length =
@@ -61,7 +61,7 @@ void read_strings(host_device& device, const device_descriptor& d) {
 result<device_descriptor> read_device_descriptor(host_device& device) {
   std::array<byte, sizeof(device_descriptor)> buffer{};
   if (device.facts.at == speed::full) {
-    // Only the first eight bytes are sure to come in one packet of the size that we suppose.
+    // EP0's packet size is not known yet. The first eight bytes fit into a packet of any size.
     if (TRY(get_descriptor(device, descriptor_type::device, 0, 0, std::span(buffer).first(8))) < 8)
       return fail(error::eproto);
     const u16 size = static_cast<u8>(buffer[7]);
@@ -86,7 +86,7 @@ result<configuration> read_configuration(host_device& device) {
   return parse_configuration(whole.first(length));
 }
 
-// Reads everything that is to be known before somebody serves the device.
+// Reads all that must be known before a class driver serves the device.
 result<configuration> identify(host_device& device) {
   const device_descriptor d = TRY(read_device_descriptor(device));
   device.facts.vendor_id = d.vendor_id;
