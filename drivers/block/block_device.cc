@@ -5,7 +5,7 @@
 
 namespace {
 
-// The book's request array: one for all devices, so that memory for I/O is bounded.
+// The book's request array: one for all devices, so the number of requests has a limit.
 constexpr u32 NR_REQUEST = 64;
 constinit std::array<request, NR_REQUEST> requests{};
 constinit wait_queue wait_for_request{};
@@ -41,7 +41,7 @@ void end_buffer(block_command cmd, buffer_head& bh, result<void> outcome) {
   wake_up(bh.b_wait);
 }
 
-// Whether `second` stands right behind `first` in memory, in the same piece.
+// Whether `second` follows `first` in memory, in the same piece.
 bool continues(const buffer_head& first, const buffer_head& second) {
   const bool boundary = reinterpret_cast<uintptr_t>(second.b_data) % DMA_BOUNDARY == 0;
   return second.b_data == first.b_data + BLOCK_SIZE && !boundary;
@@ -51,7 +51,7 @@ bool continues(const buffer_head& first, const buffer_head& second) {
 
 block_device::block_device() : epoch(++last_epoch) {}
 
-// Sleeps until there is a free request; null when the device is gone, at once.
+// Sleeps until a request is free. Returns null at once when the device is gone.
 request* block_device::get_request() {
   while (!gone_) {
     if (request* r = find_free_request()) return r;
@@ -60,7 +60,7 @@ request* block_device::get_request() {
   return nullptr;
 }
 
-// What can be told without asking the device.
+// The errors that are known without asking the device.
 result<void> block_device::admit(block_command cmd, lba first) const {
   if (gone_) return fail(error::enodev);
   if (cmd == block_command::write && write_protected) return fail(error::erofs);
@@ -87,9 +87,9 @@ void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
   add_request(*r);
 }
 
-// Joins a queued request that ends where this block begins, or begins where it ends, unless it
-// would become larger than the device can be sent. The newest requests are tried first: that is
-// where a sequential writer's last block went.
+// Adds the block to a queued request that ends where the block begins, or that begins where the
+// block ends. A request that would become larger than the device can be sent is passed over. The
+// newest requests are tried first: the last block of a sequential writer is in one of them.
 bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
   for (request* r = queue_.back(); r; r = queue_.prev(*r)) {
     if (r->cmd != cmd || r->nr_sectors + SECTORS_PER_BLOCK > max_sectors) continue;
@@ -112,8 +112,9 @@ bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
   return false;
 }
 
-// The one-way elevator: upward from where the device is working, then from the lowest sector again.
-// Reads and writes share it, so neither starves; nothing passes a flush.
+// The one-way elevator: the sectors behind the last request taken come first, in rising order, then
+// the lower ones in rising order. Reads and writes are treated alike, so none of them waits for
+// ever. No request passes a flush that was queued before it.
 bool block_device::before(const request& a, const request& b) const {
   const bool a_wraps = a.sector < position_;
   const bool b_wraps = b.sector < position_;
@@ -145,7 +146,7 @@ void block_device::end_request(request& r, result<void> outcome) {
     r.outcome = outcome;
     r.done = true;
     wake_up(r.waiting);
-    return;  // its caller frees it
+    return;  // flush() frees the request
   }
   const block_command cmd = r.cmd;
   while (buffer_head* bh = r.buffers.pop_front()) end_buffer(cmd, *bh, outcome);
@@ -169,7 +170,7 @@ result<void> block_device::flush() {
 void block_device::die() {
   gone_ = true;
   while (request* r = queue_.pop_front()) end_request(*r, fail(error::enodev));
-  wake_up(wait_for_request);  // another device may keep all of them for long
+  wake_up(wait_for_request);  // another device may hold all requests for a long time
 }
 
 void block_device::drop() {

@@ -1,15 +1,17 @@
-// block_device: what is plugged in now, from its arrival until it goes.
+// block_device: a medium that is plugged in, from its arrival until it goes.
 //
 // A block_device is one *plug* of a medium: the same stick pulled and plugged again is a new
-// block_device with a new attach epoch. So whatever belongs to an epoch – a queued request, a good
-// status, a flush – belongs to one of these objects, and cannot be taken for another's. Names
-// (/dev/sda) are genhd.h's.
+// block_device with a new attach epoch. A queued request, a good status and a flush belong to one
+// epoch, so each belongs to one of these objects and cannot be taken for another's. The names
+// (/dev/sda) are in genhd.h.
 //
-// A driver derives from it, implements request_fn and, in a task of its own or at once:
+// A driver derives its class from block_device and implements request_fn. In a task of its own, or
+// at once in request_fn, it does:
 //     while (request* r = next_request()) end_request(*r, carry_out(*r));
-// When the device goes away: die(). Every queued request then ends with enodev, and so does every
-// later submit; the driver ends the one that it has in hand, after die(), so that nobody is told
-// enodev by a device that is not gone(). wait_unreferenced() tells when it may be reused.
+// When the device goes away, the driver calls die(). Every queued request then ends with enodev,
+// and so does every later submit. A request that the driver has in hand is ended by the driver,
+// after die(): a caller that gets enodev finds gone() true. wait_unreferenced() returns when the
+// object may be destroyed.
 #pragma once
 
 #include <array>
@@ -18,8 +20,8 @@
 #include "drivers/block/buffer_head.h"
 #include "lib/ids.h"
 
-// How a medium describes itself. It only filters: descriptors lie, and serial numbers are missing
-// or shared.
+// How a medium describes itself. This can only exclude a stick, never identify one: descriptors may
+// be wrong, and serial numbers may be missing or the same on several sticks.
 struct media_identity {
   u16 vendor_id = 0;               // USB idVendor
   u16 product_id = 0;              // USB idProduct
@@ -37,8 +39,9 @@ enum class block_command : u8 { read, write, flush };
 
 // A list of buffers that are contiguous on the device, in the order of their sectors; or a flush.
 //
-// In memory they stand anywhere. Buffers that follow one another there too are one piece of memory,
-// which ends at each multiple of DMA_BOUNDARY (hal/dma.h): a device is told of every piece.
+// In memory the buffers may stand anywhere. Buffers that follow each other in memory as well form
+// one piece; a piece ends at each multiple of DMA_BOUNDARY (hal/dma.h). The controller gets a
+// descriptor for each piece.
 struct request {
   block_command cmd = block_command::read;
   lba sector;
@@ -47,7 +50,7 @@ struct request {
   intrusive_list<buffer_head, &buffer_head::b_request> buffers;
   list_link<request> link;
   bool in_use = false;
-  // A flush has no buffers; its caller waits here.
+  // A flush has no buffers; the task that called flush() waits here.
   bool done = false;
   result<void> outcome{};
   wait_queue waiting;
@@ -61,14 +64,14 @@ class block_device {
 
   static constexpr u32 NO_LIMIT = ~0u;
 
-  // Facts, filled in by the driver before it announces the device, constant from then on.
+  // The driver fills these in before it announces the device; then they stay as they are.
   media_identity identity;
-  // The largest request that it can be sent, in bytes (SECTOR_SIZE) and in pieces of memory.
+  // The largest request that the device can be sent, in sectors (SECTOR_SIZE) and in pieces.
   u32 max_sectors = 128;
   u32 max_pieces = NO_LIMIT;
   bool write_protected = false;
-  bool removable = false;  // can go at any moment: its dirty blocks need shadows
-  attach_epoch epoch;      // given by the block layer, never twice
+  bool removable = false;  // it can be pulled at any moment: its dirty blocks need shadows
+  attach_epoch epoch;      // given by the block layer, each number once
 
   // Queues one block for I/O, merged with its neighbours where it can be. The buffer is unlocked
   // when this is called and locked when it returns. May sleep for a free request. A device that is
@@ -76,42 +79,44 @@ class block_device {
   // through b_end_io.
   void submit(block_command cmd, lba first, buffer_head& bh);
 
-  // Makes durable every write that completed before this call: SYNCHRONIZE CACHE. Sleeps. Success
-  // means durable, unless caches_lost() says otherwise; enodev when the device went meanwhile,
-  // which is never success. After a failed flush the next one does not prove anything about the
-  // writes before: the device may have dropped what it could not write.
+  // SYNCHRONIZE CACHE: makes durable every write that completed before this call. Sleeps. Success
+  // means durable, if caches_lost() has not changed. Errors: enodev when the device went meanwhile,
+  // eio. After a failed flush, a later successful flush proves nothing about the writes before the
+  // failure: the device may have dropped what it could not write.
   result<void> flush();
 
   bool gone() const { return gone_; }
-  // How often its write cache may have been lost so far, failed flushes included. A write is
-  // durable by a flush only if this did not change from before the write completed until after the
-  // flush.
+  // How many times so far the device may have lost its write cache; each failed flush counts. A
+  // flush makes a write durable only if this number stays the same from before the write completed
+  // until after the flush.
   u32 caches_lost() const { return caches_lost_; }
 
-  // A pointer that is kept over a sleep needs a reference: a device that goes meanwhile is
-  // destroyed only when there is none. Every call here holds one of its own while it sleeps. Never
-  // sleep.
+  // A caller that keeps a pointer to the device over a sleep must hold a reference: the object is
+  // destroyed when the device has gone and no reference is left. Every call of this class that
+  // sleeps holds a reference of its own meanwhile. hold() and drop() never sleep.
   void hold() { ++references_; }
   void drop();
 
   // --- for the driver ---
-  // Takes the next request off the queue, null when there is none. It is the driver's until
-  // end_request.
+  // Takes the next request off the queue; null when the queue is empty. The request belongs to the
+  // driver until end_request. Never sleeps.
   request* next_request();
-  // Ends a request: unlocks its buffers, tells b_end_io, wakes the waiters, frees the slot.
+  // Ends a request: unlocks its buffers, calls b_end_io for each, wakes the waiting tasks, and
+  // frees the request. Never sleeps.
   void end_request(request& r, result<void> outcome);
-  // What the write cache held may be lost, though the writes had completed: the device was reset,
-  // or it reports that an earlier command failed. To be called before the end of the request that
-  // brought the news. A flush that fails counts by itself.
+  // The device may have lost completed writes from its write cache: it was reset, or it reports
+  // that an earlier command failed. The driver calls this before it ends the request during which
+  // it learned of that. A failed flush is counted by end_request.
   void cache_lost() { ++caches_lost_; }
-  // The device is gone: fails what is queued. Never sleeps. Idempotent.
+  // The device is gone: every queued request ends with enodev. May be called again. Never sleeps.
   void die();
-  // Sleeps until nobody holds a reference. False at the deadline.
+  // Sleeps until no reference is held. False at the deadline.
   bool wait_unreferenced(instant deadline = never);
 
  protected:
   block_device();
-  // The book's request_fn: the queue is no longer empty. Starts the driver; may not sleep.
+  // The book's request_fn, called when a request was added to the queue. It makes the driver look
+  // at the queue. May not sleep.
   virtual void request_fn() = 0;
 
  private:
@@ -141,6 +146,6 @@ class [[nodiscard]] device_reference {
   block_device& device_;
 };
 
-// Reads whole blocks from `first` on straight from the device, past every cache. `to` is memory
-// that allocate_pages gave out. Sleeps. Errors: eio, enodev.
+// Reads whole blocks, beginning at sector `first`, directly from the device into `to`; no cache is
+// used. `to` is memory from allocate_pages. Sleeps. Errors: eio, enodev.
 result<void> read_blocks(block_device& device, lba first, std::span<byte> to);

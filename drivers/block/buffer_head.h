@@ -3,14 +3,15 @@
 // The block layer moves blocks between b_data and a device; fs/buffer/buffer.cc decides which block
 // stands where and for how long. Interrupt handlers touch none of this.
 //
-// - b_data: BLOCK_SIZE bytes; for a device that moves them by itself (hal/dma.h) at a multiple of
+// - b_data: BLOCK_SIZE bytes. For a device with DMA (hal/dma.h) the address is a multiple of
 //   BLOCK_SIZE.
-// - b_lock: I/O on the block is under way or queued; nobody but end_request unlocks it.
+// - b_lock: I/O on the block is queued or under way. Only end_request clears it.
 // - b_uptodate: b_data holds what the device holds, or something newer.
-// - b_dirt: something newer. Cleared when a write has *completed* (0.11 cleared it when it was
-//   queued, and a failed write was forgotten).
-// - b_count: users; a head is given another block only at 0, unlocked and clean.
-// - b_error: a write failed; kept until fsync, close, sync or umount has told somebody.
+// - b_dirt: b_data is newer than the device's content. Cleared when a write has *completed* (0.11
+//   cleared it when the write was queued, so a failed write was forgotten).
+// - b_count: the number of users. A head is given another block only when this is 0 and the buffer
+//   is unlocked and clean.
+// - b_error: a write failed. Kept until fsync, close, sync or umount has returned the error.
 #pragma once
 
 #include <optional>
@@ -27,17 +28,18 @@ struct buffer_head {
   bool b_uptodate = false;
   bool b_dirt = false;
   bool b_lock = false;
-  // The driver has taken the I/O off the queue: though it failed, the device may have seen it.
+  // The driver has taken the I/O off the queue. If the I/O fails then, the device may have executed
+  // it all the same.
   bool b_sent = false;
   u32 b_count = 0;
   std::optional<error> b_error;
   wait_queue b_wait;
 
-  // Told once per I/O, in the context of the driver's task, after b_lock has been cleared and
-  // before the sleepers on b_wait run. May not sleep. Null: nobody wants to know.
+  // Called once for each I/O that ends, in the driver's task, after b_lock has been cleared and
+  // before the tasks that sleep on b_wait run. May not sleep. Null: no call.
   void (*b_end_io)(buffer_head& bh, bool write, result<void> outcome) = nullptr;
 
-  list_link<buffer_head> b_request;    // the request that carries it
+  list_link<buffer_head> b_request;    // the request that it is part of
   list_link<buffer_head> b_hash_link;  // its hash chain, while b_dev is set
   list_link<buffer_head> b_list_link;  // the clean list (LRU) or its device's dirty list
 };

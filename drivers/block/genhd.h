@@ -1,9 +1,9 @@
-// genhd: the names of block devices, and what stands behind each of them now.
+// genhd: the names of block devices, and which device each name means now.
 //
 // /dev/ram0 is 1,0. USB sticks are SCSI disks as in Linux: major 8, sixteen minors each, the first
 // one the whole disk and the others its partitions (/dev/sda is 8,0, /dev/sda1 8,1, /dev/sdb 8,16).
-// A name outlives the plug: a stick that was pulled with unwritten blocks keeps its name until it
-// is back or given up, so that what is mounted stays mounted.
+// A stick that was pulled with unwritten blocks keeps its name until it is back or given up, so a
+// mounted file system stays mounted.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ struct gendisk {
   bool taken = false;  // the name is in use: plugged in, or kept for an absent stick
 };
 
-// What a device name means at this moment.
+// What a device name means now: a range of sectors on a device.
 struct block_target {
   block_device* device;
   lba first;
@@ -49,17 +49,18 @@ gendisk* disk_of(dev_id dev);  // null for a name that no disk can have
 
 // Gives a medium the first free name. Errors: enfile when all are taken.
 result<dev_id> add_disk(block_device& device, const partition_table& partitions);
-// Puts a returned medium behind the name that was kept for it.
+// The medium has returned: the name that was kept for it means this device now.
 void reattach_disk(dev_id disk, block_device& device);
-// The medium is gone, the name stays.
+// The medium is gone; the name is kept.
 void detach_disk(dev_id disk);
 // The name is free again.
 void release_disk(dev_id disk);
 
 void set_ramdisk(block_device& device);
 
-// Reads the MBR's four primary and the logical partitions (chain of extended ones, bounded). A
-// medium without a valid table has the whole disk only. Entries that reach past the end are left
-// out. `scratch` is a block of memory that allocate_pages gave out: the caller's, so that a table
-// can be read when no memory is free. Sleeps. Errors: eio, enodev.
+// Reads the partition table: the four primary partitions of the MBR, and the logical ones, up to
+// the size of partition_table. A medium without a valid table has the whole disk only. Entries that
+// reach past the end of the medium are left out. `scratch` is a block of memory from
+// allocate_pages; the caller provides it, so a table can be read when no memory is free. Sleeps.
+// Errors: eio, enodev.
 result<partition_table> read_partitions(block_device& device, std::span<byte> scratch);

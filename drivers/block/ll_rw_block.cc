@@ -5,7 +5,7 @@
 
 namespace {
 
-// A name that nothing stands behind: the I/O is over before it began.
+// The name means no device: the I/O ends before it has begun.
 void end_at_once(block_command cmd, buffer_head& bh, error e) {
   bh.b_sent = false;
   if (cmd == block_command::read) bh.b_uptodate = false;

@@ -7,8 +7,8 @@
 #include "drivers/block/block_device.h"
 
 struct media_listener {
-  // A medium is there and ready for commands. Called in the driver's task, which then serves the
-  // medium's requests: so this may not sleep. The listener takes a reference (block_device::hold)
+  // A medium is there and ready for commands. May not sleep: the task that calls it is the one that
+  // serves the medium's requests. The listener takes a reference (block_device::hold)
   // and looks at the medium in a task of its own.
   void (*arrived)(block_device& device);
   // The medium is gone: device.die() has been called. May not sleep. After this the driver waits

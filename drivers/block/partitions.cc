@@ -34,8 +34,8 @@ bool has_table(const boot_record& record) {
   return true;
 }
 
-// The entry as a partition, empty when it is none or reaches past the end. `base` is what its start
-// counts from.
+// The partition that an entry describes; empty when the entry is unused or reaches past the end of
+// the device. The entry's first sector counts from `base`.
 partition as_partition(const mbr_entry& entry, u32 base, u32 device_sectors) {
   const u64 first = u64{base} + entry.first_lba;
   if (entry.type == 0 || entry.sectors == 0 || entry.first_lba == 0) return {};
@@ -43,8 +43,9 @@ partition as_partition(const mbr_entry& entry, u32 base, u32 device_sectors) {
   return {lba(static_cast<u32>(first)), entry.sectors, entry.type};
 }
 
-// Logical partitions: each extended boot record describes one and points to the next. The table's
-// size bounds the walk, so a chain that loops ends too.
+// Logical partitions: each extended boot record describes one and gives the place of the next
+// record. At most as many records are read as the table has room for, so a chain that loops ends,
+// too.
 result<void> read_logical(block_device& device, u32 extended, std::span<byte> scratch,
                           partition_table& table) {
   const auto& record = *reinterpret_cast<const boot_record*>(scratch.data());

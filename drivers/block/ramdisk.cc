@@ -15,7 +15,7 @@ class ramdisk final : public block_device {
   }
 
  private:
-  // Memory needs no interrupt: a request is done when it is made.
+  // Copying needs no interrupt: every request is complete when this returns.
   void request_fn() override {
     while (request* r = next_request()) {
       size_t at = size_t{r->sector.value()} * SECTOR_SIZE;

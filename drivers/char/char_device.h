@@ -1,4 +1,4 @@
-// Character devices: who answers reads and writes of a special file, by device number.
+// Character devices: which functions read and write a special file, by device number.
 #pragma once
 
 #include <span>
@@ -7,8 +7,9 @@
 #include "lib/result.h"
 
 struct char_device {
-  // All may sleep, interruptibly (eintr). `position` is the file's offset, for those who have one.
-  // Null members answer enosys-like defaults: read 0 bytes, accept all writes, enotty.
+  // All may sleep; a signal ends the sleep (eintr). `position` is the file's offset, for devices
+  // that use one. For a null member: a read returns 0 bytes, a write accepts everything, an ioctl
+  // gives enotty.
   result<u32> (*read)(u8 minor, std::span<byte> to, u32 position) = nullptr;
   result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position) = nullptr;
   // `argument` is the user's memory behind the pointer, already checked; its size is the command's.

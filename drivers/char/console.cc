@@ -13,7 +13,8 @@ vga_screen screen;
 
 bool line_start = true;
 
-// Interrupts, which print too, are let in between pieces of this size.
+// Text is printed in pieces of this size; between two pieces interrupts are let in. Their handlers
+// print, too.
 constexpr size_t piece_size = 256;
 
 // A bare LF, as the kernel prints it, goes to the start of the next line. The serial line gets CR

@@ -1,5 +1,6 @@
-// The console: what a person sits at. Two terminals show the same and both take input: the VGA text
-// screen with the PS/2 keyboard, and the serial line COM1. The line discipline (tty) stands above.
+// The console. It has two terminals that show the same text and that both take input: the VGA text
+// screen with the PS/2 keyboard, and the serial line COM1. The line discipline (tty) is built on
+// it.
 #pragma once
 
 #include <span>
@@ -12,11 +13,11 @@ void console_write(std::span<const char> text);
 // Whether the last character written ended a line.
 bool console_at_line_start();
 
-// For those who write more than a line: sleeps while the serial line is far behind, but not for
+// For a task that writes much: sleeps while much text still waits for the serial line, but not for
 // ever. False: a signal came first.
 bool wait_for_console();
 
-// For panic(): what has been written is shown though interrupts will never come again.
+// For panic(): shows all that has been written, without interrupts.
 void console_panic();
 
 // Turns keyboard and serial input on: every character typed is handed to `receive`, from the

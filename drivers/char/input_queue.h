@@ -15,7 +15,7 @@ class input_queue {
   // Appends one character to the uncommitted ones. False when the queue is full: the character is
   // dropped, but room is always left for the end of the line.
   bool put(char c);
-  // Appends the end of a line or of the file, which stands as a mark, and commits. False when full.
+  // Appends the end of a line, or the mark of an end of file, and commits. False when full.
   bool put_newline();
   bool put_end_of_file();
   // Takes the last uncommitted character back.

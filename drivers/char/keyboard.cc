@@ -123,7 +123,7 @@ void discard_output() {
   for (int i = 0; i < 64 && (in8(status) & output_full); ++i) in8(data);
 }
 
-// The firmware has done the same; but not every firmware knows of keyboards.
+// Most firmware has done the same already, but not all.
 void switch_interrupt_on() {
   discard_output();
   if (!send(command, read_configuration) || !wait_for_status(output_full, output_full)) return;

@@ -24,21 +24,21 @@ constexpr u8 received = 0x01, transmitter_empty = 0x20;  // line_status
 constexpr u8 divisor_115200 = 1;
 constexpr u8 serial_line = 4;
 constexpr u32 fifo_size = 16;
-constexpr duration stuck_after = 2_s;  // for those who cannot sleep
-constexpr duration patience = 60_s;    // for those who can
+constexpr duration stuck_after = 2_s;  // waits of callers that cannot sleep
+constexpr duration patience = 60_s;    // waits of callers that can
 
 constexpr u32 queue_size = 16384, plenty = queue_size / 2;
 std::array<char, queue_size> queue;
-u32 head = 0, tail = 0;  // taken from, added at; they count on for ever
+u32 head = 0, tail = 0;  // characters taken and added so far
 bool by_polling = true;  // until interrupts are there
 bool present = false;
-bool stuck = false;  // the line has not taken anything for long: nobody listens
-wait_queue room;     // who waits for the queue to empty
+bool stuck = false;  // the line has taken nothing for a long time: it is not connected
+wait_queue room;     // tasks that wait for room in the queue
 void (*receiver)(char) = nullptr;
 
 bool transmitter_ready() { return (in8(line_status) & transmitter_empty) != 0; }
 
-// Sends as long as the line takes it.
+// Sends characters until the line takes no more.
 void send_queued() {
   while (head != tail && transmitter_ready()) {
     stuck = false;
@@ -54,7 +54,8 @@ void select_interrupts() {
 
 u32 queued() { return tail - head; }
 
-// Waits until the queue holds no more than `left`; what a stuck line does not take is given up.
+// Waits until the queue holds at most `left` characters. If the line is stuck, the characters are
+// thrown away.
 void drain(u32 left) {
   const instant deadline = now() + stuck_after;
   while (queued() > left) {

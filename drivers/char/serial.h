@@ -1,5 +1,6 @@
-// COM1, a 16550A: 115200 baud, 8 data bits, no parity. Output is kept in a queue that the interrupt
-// handler empties as the line takes it, so nobody waits for the line unless the queue is full.
+// COM1, a 16550A: 115200 baud, 8 data bits, no parity. Output goes into a queue, which the
+// interrupt handler empties as the line takes characters. A caller waits only when the queue is
+// full.
 #pragma once
 
 #include <span>

@@ -39,8 +39,8 @@ constexpr abi::termios DEFAULT_TERMIOS = [] {
 
 struct terminal {
   abi::termios termios = DEFAULT_TERMIOS;
-  int pgrp = 0;     // the foreground process group; 0: nobody is signalled
-  int session = 0;  // of the one who chose it
+  int pgrp = 0;     // the foreground process group; 0: no group is signalled
+  int session = 0;  // of the process that has set it
   input_queue input;
   wait_queue readers;
   process_groups groups{};
@@ -74,8 +74,8 @@ void unecho(char c) {
   put(is_control(c) && c != '\t' ? "\b\b  \b\b" : "\b \b");
 }
 
-// The console begins a new line at every newline by itself; ONLCR only says so. A terminal that is
-// slower than the writer is waited for, piece by piece.
+// The console begins a new line at every newline, whatever ONLCR says. A slow terminal is waited
+// for after each piece of the text.
 result<u32> tty_write(u8, std::span<const byte> from, u32) {
   constexpr size_t PIECE = 1024;
   std::string_view rest(reinterpret_cast<const char*>(from.data()), from.size());
@@ -146,8 +146,8 @@ result<void> demand_foreground() {
   return fail(signal_pending() ? error::eintr : error::eio);  // eio: it ignores the signal
 }
 
-// How long a read waits for its first character. The timer between characters is not there: a read
-// returns with what has come.
+// How long a read waits for its first character. There is no timer between characters: a read
+// returns the characters that have come.
 instant reading_deadline() {
   if (tty.canonical() || (tty.termios.cc[abi::cc_min] > 0)) return never;
   return now() + duration{tty.termios.cc[abi::cc_time] * (100_ms).ns};
@@ -183,7 +183,7 @@ u32 tty_ioctl_size(u32 command) {
   }
 }
 
-// What was typed under the old rules may be read under the new ones.
+// Characters typed under the old settings are read under the new ones, unless they are flushed.
 void set_termios(std::span<const byte> argument, bool flush) {
   const irq_guard masked;
   std::memcpy(&tty.termios, argument.data(), sizeof tty.termios);

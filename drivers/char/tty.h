@@ -2,9 +2,9 @@
 // so one terminal, under four names: /dev/console (5,1), /dev/tty (5,0), /dev/tty1 (4,1) and
 // /dev/ttyS0 (4,64).
 //
-// - Canonical mode (the default): a program reads whole lines; the person may erase a character
-//   (^H, DEL) or the line (^U), and end the file (^D). Otherwise characters come as they are typed,
-//   as VMIN and VTIME want it.
+// - Canonical mode (the default): a program reads whole lines. ^H and DEL erase a character, ^U
+//   erases the line, ^D ends the file. In the other mode a program reads characters as they are
+//   typed, under the rules of VMIN and VTIME.
 // - ^C, ^\ and ^Z go as SIGINT, SIGQUIT and SIGTSTP to the foreground process group, in both modes,
 //   unless ISIG is off. The group is the one that the shell's job control has set (TIOCSPGRP). A
 //   process of another group that reads gets SIGTTIN.
@@ -24,6 +24,6 @@ struct process_groups {
 // Registers the devices and turns the console's input on. Called once at boot.
 void tty_init(const process_groups& groups);
 
-// A session is over: if the terminal was its, the foreground group gets SIGHUP, and the terminal is
-// free for the next one. Never sleeps.
+// A session has ended. If the terminal belonged to it, the foreground group gets SIGHUP, and
+// another session may take the terminal. Never sleeps.
 void tty_session_ended(int session);

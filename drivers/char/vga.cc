@@ -18,7 +18,7 @@ constexpr u16 cell(char c, u8 colours) {
   return static_cast<u16>(static_cast<u8>(c) | colours << 8);
 }
 
-// The screen's colours have red and blue the other way round than ANSI's.
+// In the screen's colour numbers red and blue are exchanged, compared to ANSI's.
 constexpr u8 ansi_colour(u32 n) { return static_cast<u8>((n & 1) << 2 | (n & 2) | (n & 4) >> 2); }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The VGA text screen: a VT102 as far as a shell's line editor needs one.
+// The VGA text screen: the part of a VT102 that a shell's line editor needs.
 #pragma once
 
 #include "lib/types.h"

@@ -53,7 +53,7 @@ void add_function(pci_device found, u32 depth) {
     scan_bus(pci_read8(found, reg_secondary_bus), depth + 1);
 }
 
-// `depth` bounds the descent should bridges form a ring.
+// `depth` ends the walk if bridges lead back to an earlier bus.
 void scan_bus(u8 bus, u32 depth) {
   if (depth > 8) return;
   for (u8 number = 0; number < 32; ++number) {
@@ -65,7 +65,7 @@ void scan_bus(u8 bus, u32 depth) {
   }
 }
 
-// Writes all ones to a base address register and reads which of them stick.
+// Writes all ones to a base address register and reads which bits keep their 1.
 u32 probe_bar(const pci_device& at, u8 index) {
   const u32 before = pci_read32(at, bar_register(index));
   pci_write32(at, bar_register(index), ~0u);
@@ -120,7 +120,7 @@ result<pci_bar> pci_bar_region(const pci_device& at, u8 index) {
 
   if (probed_low == 0 && (!wide || probed_high == 0)) return fail(error::enodev);
   const u64 high = wide ? pci_read32(at, bar_register(next)) : 0;
-  const u64 size = ~(u64{probed_high} << 32 | probed_low) + 1;  // the lowest bit that stuck
+  const u64 size = ~(u64{probed_high} << 32 | probed_low) + 1;  // the lowest bit that kept its 1
   return pci_bar{phys_addr{high << 32 | (low & ~bar_flags)}, size};
 }
 

@@ -1,4 +1,4 @@
-// PCI: what is plugged into the machine's buses, and how a driver takes hold of it.
+// PCI: the devices on the machine's buses, and how a driver gets access to one.
 //
 //   for (const pci_device& found : pci_devices())
 //     if (found.class_code == pci_class::xhci) { … }
@@ -6,8 +6,8 @@
 //   pci_enable(found);
 //   TRY(request_irq(found.interrupt_line, true, handler, argument));
 //
-// pci_init() walks all buses once, at boot; nothing is hot-plugged here (USB sticks come and go
-// behind their controller, which stays). Register names follow the PCI Local Bus Specification 3.0,
+// pci_init() walks all buses once, at boot: PCI devices do not come and go here; USB sticks do,
+// behind a USB controller that stays. Register names follow the PCI Local Bus Specification 3.0,
 // chapter 6.
 #pragma once
 
@@ -28,7 +28,7 @@ struct pci_device {
   u8 bus = 0, device = 0, function = 0;
   u16 vendor_id = 0, device_id = 0;
   u32 class_code = 0;
-  u8 interrupt_line = 0xFF;  // of the 8259s, as the firmware routed it; 0xFF: none
+  u8 interrupt_line = 0xFF;  // at the 8259s, as the firmware has routed it; 0xFF: none
 };
 
 // A region of device registers as its base address register describes it.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "drivers/usb/storage/usb_disk.h"
 #include "hal/log.h"
 #include "hal/memory.h"
 #include "lib/guard.h"
@@ -10,24 +9,6 @@
 namespace usb {
 
 namespace {
-
-struct class_driver {
-  const char* name;
-  bool (*matches)(const interface_info& interface);
-  void (*serve)(host_device& device, const interface_info& interface);
-  u32 object_size;  // of what `serve` makes in host_device::memory
-};
-
-// The class drivers there are. Hubs and UAS will stand here too.
-constexpr class_driver drivers[] = {
-    {"usb-storage", storage::matches, storage::serve, storage::object_size},
-};
-
-constexpr u32 largest_object() {
-  u32 largest = 0;
-  for (const class_driver& driver : drivers) largest = std::max(largest, driver.object_size);
-  return largest;
-}
 
 constinit intrusive_list<host_device, &host_device::link> devices{};
 
@@ -43,7 +24,7 @@ void read_string(device& from, u8 index, u16 language, std::array<char, N>& to) 
     string_to_ascii(std::span(buffer).first(*length), to);
 }
 
-// Names are a courtesy: a device without them is served as well.
+// The names are for people to read; a device without them is served as well.
 void read_strings(host_device& device, const device_descriptor& d) {
   std::array<byte, 255> languages{};
   const result<u32> length =
@@ -61,7 +42,7 @@ void read_strings(host_device& device, const device_descriptor& d) {
 result<device_descriptor> read_device_descriptor(host_device& device) {
   std::array<byte, sizeof(device_descriptor)> buffer{};
   if (device.facts.at == speed::full) {
-    // Only the first eight bytes are sure to come in one packet of the size that we suppose.
+    // EP0's packet size is not known yet. The first eight bytes fit into a packet of any size.
     if (TRY(get_descriptor(device, descriptor_type::device, 0, 0, std::span(buffer).first(8))) < 8)
       return fail(error::eproto);
     const u16 size = static_cast<u8>(buffer[7]);
@@ -86,7 +67,7 @@ result<configuration> read_configuration(host_device& device) {
   return parse_configuration(whole.first(length));
 }
 
-// Reads everything that is to be known before somebody serves the device.
+// Reads all that must be known before a class driver serves the device.
 result<configuration> identify(host_device& device) {
   const device_descriptor d = TRY(read_device_descriptor(device));
   device.facts.vendor_id = d.vendor_id;
@@ -105,7 +86,7 @@ result<configuration> identify(host_device& device) {
 result<void> identify_and_serve(host_device& device) {
   const configuration chosen = TRY(identify(device));
   for (const interface_info& interface : chosen.interfaces())
-    for (const class_driver& driver : drivers)
+    for (const class_driver& driver : class_drivers())
       if (interface.alternate == 0 && driver.matches(interface)) {
         TRY(device.configure(chosen.value, interface.endpoints()));
         device.facts.driver = driver.name;
@@ -148,7 +129,10 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
 
 result<void> driver_memory::allocate() {
   page = TRY(dma_buffer::allocate(PAGE_SIZE, PAGE_SIZE));
-  object = TRY(dma_buffer::allocate(largest_object(), PAGE_SIZE));
+  u32 largest = 0;
+  for (const class_driver& driver : class_drivers())
+    largest = std::max(largest, driver.object_size);
+  object = TRY(dma_buffer::allocate(largest, PAGE_SIZE));
   return {};
 }
 

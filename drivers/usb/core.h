@@ -1,10 +1,12 @@
-// The USB core: what happens between a device's address and its class driver's first command.
+// The USB core: what is done with a device after it has an address and before its class driver
+// sends the first command.
 //
-// attend() is the life of one device, in its own task: read the descriptors, choose a class driver,
-// configure, and let the driver serve it until it is unplugged.
+// attend() runs in a task for each device: it reads the descriptors, chooses a class driver,
+// configures the device, and lets the driver serve it until it is unplugged.
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "drivers/usb/descriptors.h"
 #include "drivers/usb/usb.h"
@@ -13,19 +15,20 @@
 
 namespace usb {
 
-// Who a device says it is: for people and for filters, never proof.
+// How a device describes itself. It is shown to people and may exclude a device, but proves
+// nothing.
 struct device_facts {
   u8 bus = 0;
   u8 port = 0;
   speed at = speed::none;
   u16 vendor_id = 0, product_id = 0;
   std::array<char, 64> manufacturer{}, product{}, serial{};  // printable ASCII, NUL-terminated
-  const char* driver = nullptr;                              // null: nobody serves it
+  const char* driver = nullptr;                              // null: there is none for it
 };
 
-// The memory that a device's class driver works in, reserved by the host controller for each of its
-// ports: nothing that a stick needs is allocated when it is plugged in. What the driver of the
-// device before left there is still there.
+// The memory that a device's class driver works in. The host controller reserves it for each of its
+// ports, so nothing is allocated when a stick is plugged in. Its content is what the driver of the
+// device before has left there.
 struct driver_memory {
   dma_buffer page;    // for what the device reads and writes
   dma_buffer object;  // for the driver's own object: enough for that of any class driver
@@ -34,7 +37,7 @@ struct driver_memory {
   result<void> allocate();
 };
 
-// A device as the host controller hands it over: addressed, not configured.
+// A device as the host controller passes it to the core: addressed, not configured.
 class host_device : public device {
  public:
   explicit host_device(const driver_memory& m) : memory(m) {}
@@ -43,13 +46,23 @@ class host_device : public device {
   device_facts facts;
   list_link<host_device> link;  // of the list that lsusb shows
 
-  // The device's first packet on EP0 is larger or smaller than was supposed (Evaluate Context).
+  // Sets the largest packet of EP0 to what the device has told (Evaluate Context).
   virtual result<void> set_control_packet_size(u16 bytes) = 0;
   // Configure Endpoint, then SET_CONFIGURATION.
   virtual result<void> configure(u8 configuration, std::span<const endpoint> endpoints) = 0;
 };
 
-// Serves a device until it is gone or given up. Sleeps.
+// A driver for one class of devices.
+struct class_driver {
+  const char* name;
+  bool (*matches)(const interface_info& interface);
+  void (*serve)(host_device& device, const interface_info& interface);
+  u32 object_size;  // of what `serve` makes in host_device::memory
+};
+// All class drivers (class_drivers.cc). Never sleeps.
+std::span<const class_driver> class_drivers();
+
+// Serves a device until it is gone or turns out to be of no use. Sleeps.
 void attend(host_device& device);
 
 // One line for each device that is plugged in, for lsusb.

@@ -1,8 +1,8 @@
-// Descriptors: how a device says what it is (USB 3.2, 9.6), read with suspicion.
+// Descriptors: how a device describes itself (USB 3.2, 9.6). Nothing in them is believed unchecked.
 //
-// A configuration descriptor is a row of descriptors of different kinds, each beginning with its
-// length and type. Lengths that are 0 or reach past the end make the whole row invalid; kinds that
-// we do not know, and more interfaces or endpoints than there is room for, are skipped.
+// A configuration descriptor is a row of descriptors of different kinds; each begins with its
+// length and type. A length that is 0 or that reaches past the end makes the whole row invalid.
+// Skipped are unknown kinds, and the interfaces and endpoints for which there is no room.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ struct configuration_descriptor {
   u8 length, type;
   le16 total_length;
   u8 interfaces;
-  u8 value;  // what SET_CONFIGURATION wants
+  u8 value;  // the argument for SET_CONFIGURATION
   u8 name, attributes, max_power;
 };
 static_assert(sizeof(configuration_descriptor) == 9);
@@ -84,20 +84,20 @@ struct configuration {
   }
 };
 
-// Errors: eproto for a row that no honest device sends.
+// Errors: eproto for a row that breaks the specification.
 result<configuration> parse_configuration(std::span<const byte> row);
 
 // Errors: eproto.
 result<device_descriptor> parse_device(std::span<const byte> from);
 
-// A string descriptor as printable ASCII ('?' for what is not), trimmed, NUL-terminated; empty for
-// one that is malformed.
+// A string descriptor as printable ASCII ('?' for other characters), trimmed, NUL-terminated; empty
+// for a malformed descriptor.
 void string_to_ascii(std::span<const byte> descriptor, std::span<char> to);
 
 // The same for a field of plain characters, padded with spaces or NULs, as SCSI has them.
 void field_to_ascii(std::span<const byte> field, std::span<char> to);
 
-// The largest first packet of EP0 by what the device says; 0 for nonsense.
+// The largest packet of EP0 as the device tells it; 0 for a value that is not allowed.
 u16 control_packet_size(const device_descriptor& device, speed at);
 
 }  // namespace usb

@@ -1,5 +1,5 @@
-// object_pool: at most N objects of one kind, made and destroyed at run time in memory that is
-// there from the start. Never sleeps.
+// object_pool: at most N objects of one kind. They are made and destroyed at run time; their memory
+// is part of the pool. Never sleeps.
 #pragma once
 
 #include <array>

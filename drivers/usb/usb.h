@@ -1,12 +1,12 @@
-// usb.h: the one place where host controllers and class drivers meet. A class driver (storage/)
-// sees this and never xhci/; a host controller implements it.
+// usb.h: the interface between host controllers and class drivers. A class driver (storage/)
+// includes this and never xhci/; a host controller implements it.
 //
-// Names are the USB 3.2 specification's, chapter 9. Every wait has a deadline and ends at once,
-// with enodev, when the device is unplugged: no controller completes a transfer in flight at a
-// pull.
+// The names are those of the USB 3.2 specification, chapter 9. Every wait has a deadline. When the
+// device is unplugged, it ends at once with enodev: a controller need not complete a transfer that
+// is in flight at a pull.
 //
-// One task serves a device from plug to pull (core.h's attend): it alone calls what stands here, so
-// nothing below needs a lock.
+// One task serves a device from plug to pull (attend in core.h). Only that task calls the functions
+// below, so they need no lock.
 #pragma once
 
 #include <array>
@@ -43,10 +43,12 @@ struct endpoint {
   constexpr bool is_bulk() const { return (attributes & 3) == 2; }
 };
 
-// An endpoint takes at once: one transfer whose segments are so many pieces, each cut where it
-// would cross a multiple of DMA_BOUNDARY, and so many transfers of one piece.
+// What an endpoint has room for at the same time: one transfer of max_transfer_pieces, and
+// max_small_transfers of one piece each. A piece is a part of a segment: a segment is cut at each
+// multiple of DMA_BOUNDARY.
 constexpr u32 max_transfer_pieces = 512, max_small_transfers = 2;
-// The length of the piece that begins at `at`, `length` bytes before the segment's end.
+// The length of the piece that begins at address `at`; `length` bytes of its segment are left
+// there.
 constexpr u32 piece_at(u64 at, u32 length) {
   const u32 room = DMA_BOUNDARY - static_cast<u32>(at % DMA_BOUNDARY);
   return length < room ? length : room;
@@ -59,64 +61,67 @@ inline u32 count_pieces(std::span<const dma_segment> segments) {
   return pieces;
 }
 
-// One bulk transfer: memory to move, and how it went. The submitter owns it until it is done; until
+// One bulk transfer: the memory to move, and the outcome. It must exist until it is done; until
 // then the controller may read and write its memory.
 struct transfer {
   u8 endpoint_address = 0;
   std::span<const dma_segment> segments;  // valid until done; of any lengths
 
-  // No interrupt and no news when it succeeds: its submitter learns that from what the device says
-  // next, and then settles it. An error or a short IN transfer is told as always.
+  // A quiet transfer causes no interrupt and is not marked done when it succeeds. The submitter
+  // learns of its success from a later transfer, and then calls settle(). An error or a short IN
+  // transfer is reported as always.
   bool quiet = false;
-  // The transfer without which this one cannot come about (a status needs its command): wait()
-  // returns early, with that one's error, when it has failed.
+  // The transfer that must succeed before this one can: a status needs its command. When it has
+  // failed, wait() for this one returns at once with its error.
   const transfer* after = nullptr;
 
   bool done = false;
-  // Success also for a short IN transfer: `actual` tells. epipe: STALL, the endpoint is halted.
-  // eio: transaction error or babble, halted too. enodev: unplugged. etimedout: taken back by
-  // cancel().
+  // A short IN transfer is a success, too; `actual` tells its length. epipe: STALL, the endpoint is
+  // halted. eio: transaction error or babble, the endpoint is halted as well. enodev: unplugged.
+  // etimedout: taken back by cancel().
   result<void> outcome{};
   u32 actual = 0;  // bytes moved
 };
 
-// A device that is addressed and configured; made by the core, dies with the unplug.
+// A device that is addressed and configured.
 class device {
  public:
   virtual ~device() = default;
 
-  // EP0. Sleeps until done or `timeout` has passed. Returns the bytes moved, at most a page.
-  // Errors: epipe (STALL; EP0 is usable again), eio, etimedout, enodev.
+  // A control transfer on EP0. Sleeps until it is done or `timeout` has passed. Returns the number
+  // of bytes moved, at most a page. Errors: epipe (STALL; EP0 is usable again), eio, etimedout,
+  // enodev.
   virtual result<u32> control(const setup_packet& setup, std::span<byte> data,
                               duration timeout = 5_s) = 0;
 
-  // Queues a bulk transfer on its endpoint behind those already there. Never sleeps. Errors:
-  // enodev; enomem when there is no room, which happens only beyond max_transfer_pieces and
-  // max_small_transfers.
+  // Adds a bulk transfer to the queue of its endpoint. Never sleeps. Errors: enodev; enomem when
+  // there is no room, which happens only beyond max_transfer_pieces and max_small_transfers.
   virtual result<void> submit(transfer& t) = 0;
-  // Sleeps until the transfer is done, or one that it comes after has failed; returns that outcome.
-  // At the deadline everything on its endpoint is cancelled: etimedout.
+  // Sleeps until the transfer is done, or a transfer in its chain of `after` has failed; returns
+  // that outcome. At the deadline all transfers of its endpoint are cancelled: etimedout.
   virtual result<void> wait(transfer& t, instant deadline) = 0;
-  // A quiet transfer, and those before it on its endpoint, are known to have succeeded.
+  // The caller knows that a quiet transfer has succeeded: it and those queued before it on its
+  // endpoint are done. Never sleeps.
   virtual void settle(transfer& t) = 0;
-  // Takes back every queued transfer of an endpoint (Stop Endpoint, Set TR Dequeue); each is done
-  // with etimedout or, if it had completed, its own outcome. Sleeps.
+  // Takes back all queued transfers of an endpoint (Stop Endpoint, Set TR Dequeue Pointer). Each is
+  // done afterwards: with its own outcome if it had completed, otherwise with etimedout. Sleeps.
   virtual void cancel(u8 endpoint_address) = 0;
-  // After a STALL or a transaction error: Reset Endpoint, Set TR Dequeue past the failed transfer,
-  // and CLEAR_FEATURE(ENDPOINT_HALT). Transfers queued behind the failed one go on. Sleeps.
+  // After a STALL or a transaction error: Reset Endpoint, Set TR Dequeue Pointer to behind the
+  // failed transfer, and CLEAR_FEATURE(ENDPOINT_HALT). The transfers queued behind it go on.
+  // Sleeps.
   virtual result<void> clear_halt(u8 endpoint_address) = 0;
-  // Resets the port and configures the device anew; all transfers are taken back before. Sleeps.
+  // Takes all transfers back, resets the port, and configures the device again. Sleeps.
   virtual result<void> reset() = 0;
 
-  // Lets go of a device that is gone, or that nobody wants any more: when it returns, the
-  // controller touches none of its memory, every transfer is done, and the port is free for the
-  // next one. Sleeps. Idempotent.
+  // Ends the use of a device that is gone or of no use. Afterwards the controller uses none of its
+  // memory, every transfer is done, and the port is free for another device. May be called again.
+  // Sleeps.
   virtual void release() = 0;
 
   virtual bool gone() const = 0;
 
-  // Woken when the device goes and when a transfer completes. The class driver wakes it for news of
-  // its own, so that its task sleeps in one place.
+  // Woken when the device goes and when a transfer completes. The class driver wakes it for its own
+  // events, too, so its task sleeps in one place.
   wait_queue activity;
 };
 

@@ -16,8 +16,8 @@ constinit u8 controller_count = 0;
 
 constexpr u16 vendor_intel = 0x8086;
 
-// Intel's 7 and 8 series can lead their connectors to an EHCI controller instead; each register is
-// set to what its mask allows, SuperSpeed first.
+// In Intel's 7 and 8 series the connectors may be switched to an EHCI controller. This switches
+// them to the xHCI controller, as far as the masks allow; the SuperSpeed part first.
 void route_ports_to_xhci(const pci_device& at) {
   constexpr u8 usb2_routing = 0xD0, usb2_mask = 0xD4, usb3_enable = 0xD8, usb3_mask = 0xDC;
   constexpr u16 panther_point = 0x1E31, lynx_point = 0x8C31, lynx_point_lp = 0x9C31;
@@ -46,7 +46,7 @@ result<void> start(const pci_device& at) {
   ++controller_count;
   if (!request_irq(at.interrupt_line, true, on_interrupt, controller))
     printk("xhci%u: no interrupt line, polling\n", controller->number());
-  static_cast<void>(controller->reserve());  // run() tries again and prints the error
+  static_cast<void>(controller->reserve());  // run() tries again, and prints the error
   return kernel_task("xhci", run, controller);
 }
 

@@ -1,7 +1,7 @@
-// usb_init: finds the USB controllers and sets them to work.
+// usb_init: finds the USB controllers and starts them.
 #pragma once
 
-// Takes the memory and the tasks that every xHCI controller on the PCI buses and its devices will
-// ever need, starts them and returns at once; devices appear through media_event.h when they are
-// ready. Called once, after pci_init and before programs run.
+// Takes all memory and tasks that the xHCI controllers on the PCI buses and their devices will ever
+// need, starts the controllers, and returns at once. Devices are announced by media_event.h when
+// they are ready. Called once, after pci_init and before programs run.
 void usb_init();

@@ -1,5 +1,6 @@
 #include "drivers/usb/storage/bot.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "hal/clock.h"
@@ -43,8 +44,9 @@ void bulk_only::fill_cbw(const scsi_command& command) {
   std::memset(memory_.bytes().data() + csw_offset, 0, sizeof(command_status_wrapper));
 }
 
-// Behind the command wrapper, and in this order: a device stalls an IN before it has seen a
-// command.
+// Submits data and status, behind the command wrapper and in this order: a device answers an IN
+// with STALL before it has seen a command. A status that may not be queued behind its data (bot.h)
+// is submitted when the data have ended.
 result<void> bulk_only::submit_rest(exchange& x, const scsi_command& command) {
   if (command.data != direction::none) TRY(device_.submit(x.data));
   if (command.data != direction::none && !x.data.quiet) {
@@ -55,7 +57,8 @@ result<void> bulk_only::submit_rest(exchange& x, const scsi_command& command) {
   return device_.submit(x.csw);
 }
 
-// A STALL in the data ends the data, not the command: its status stands behind it.
+// After a STALL in the data stage. It ends the data but not the command: the status is still to
+// come. Any other failure of the data is one of the transport (eio).
 result<void> bulk_only::clear_failed_data(exchange& x) {
   if (!x.data.done || x.data.outcome || x.data.outcome.error() != error::epipe)
     return fail(error::eio);
@@ -68,18 +71,23 @@ result<void> bulk_only::read_status_again(exchange& x) {
   return device_.wait(x.csw, x.deadline);
 }
 
-// A device that has no data to send may send its status in their place.
-bool bulk_only::status_came_as_data(const exchange& x, const scsi_command& command) const {
+// The status of a device that has no data to send and sends its status in their place; nothing when
+// the data are something else.
+std::optional<command_status_wrapper> bulk_only::status_in_data(const exchange& x,
+                                                                const scsi_command& command) const {
   if (command.data != direction::in || !x.data.done || !x.data.outcome ||
       x.data.actual != sizeof(command_status_wrapper) || command.segments.size() != 1 ||
       command.segments[0].address != memory_.address() + scratch_offset)
-    return false;
+    return std::nullopt;
   command_status_wrapper csw;
   std::memcpy(&csw, scratch().data(), sizeof(csw));
-  return is_valid_status(csw, x.data.actual, tag_);
+  if (!is_valid_status(csw, x.data.actual, tag_)) return std::nullopt;
+  return csw;
 }
 
-// Waits for the status, over the stumbling blocks that the specification allows (6.7).
+// Waits for the status. The specification allows three irregularities on the way (6.7): the data
+// end with a STALL, the status is answered with a STALL once, or it comes empty once. Each is
+// cleared, and the status is read again.
 result<void> bulk_only::wait_status(exchange& x) {
   result<void> outcome = device_.wait(x.csw, x.deadline);
   if (!outcome && !x.csw.done) {
@@ -95,62 +103,76 @@ result<void> bulk_only::wait_status(exchange& x) {
   return outcome;
 }
 
-// What a valid status says about the transfers before it.
+// Ends the transfers before a valid status: it shows that the wrapper has arrived, and its residue
+// shows whether all data were moved.
 result<void> bulk_only::end_data(exchange& x, const scsi_command& command, u32 residue) {
   device_.settle(x.cbw);
   if (command.data == direction::none) return {};
   if (x.data.done) {
-    // The status may have overtaken the news of a STALL on the other endpoint.
+    // A STALL of the data may become known only now, after the status on the other endpoint.
     const bool still_halted = !x.data.outcome && x.csw.after == &x.data;
     return still_halted ? clear_failed_data(x) : result<void>{};
   }
   if (residue == 0) {
     device_.settle(x.data);
   } else {
-    device_.cancel(x.data.endpoint_address);  // the device did not take all of it
+    device_.cancel(x.data.endpoint_address);  // the device has not taken all of the data
   }
   return {};
 }
 
+// Afterwards every transfer of the command is done, and the controller uses none of its memory.
 void bulk_only::take_back(exchange& x) {
   if (!x.cbw.done || (x.data.endpoint_address == out_ && !x.data.done)) device_.cancel(out_);
   device_.cancel(in_);
 }
 
-// Errors: enomem, enodev (nothing has been sent); eio, etimedout (host and device are out of step).
+// Sets up the three transfers of a command. The wrapper is quiet, because what the device does next
+// shows that it has arrived. So is data OUT with a status queued behind it.
+void bulk_only::prepare(exchange& x, const scsi_command& command) {
+  fill_cbw(command);
+  x.cbw = {.endpoint_address = out_, .segments = {&cbw_segment_, 1}, .quiet = true};
+  x.data = {.endpoint_address = command.data == direction::in ? in_ : out_,
+            .segments = command.segments,
+            .quiet = command.data == direction::out && command.length <= longest_write_with_status,
+            .after = &x.cbw};
+  x.csw = {.endpoint_address = in_,
+           .segments = {&csw_segment_, 1},
+           .after = command.data == direction::none ? &x.cbw : &x.data};
+  x.deadline = now() + command.timeout;
+}
+
+// How a command has ended, by its valid status: whether it has failed, and how many bytes count. A
+// byte counts when both sides say that it was moved: the controller (actual) and the device
+// (residue).
+command_reply bulk_only::reply_of(const exchange& x, const scsi_command& command,
+                                  const command_status_wrapper& csw) {
+  const bool failed = csw.status != static_cast<u8>(csw_status::good);
+  if (command.data == direction::none || csw.residue > command.length) return {.failed = failed};
+  return {.failed = failed, .actual = std::min(x.data.actual, command.length - csw.residue)};
+}
+
+// Sends a command once. After enomem and enodev nothing has been sent; after eio and etimedout host
+// and device are out of step.
 result<command_reply> bulk_only::attempt(const scsi_command& command) {
   const auto out_of_step = [](error why) {
     return fail(why == error::etimedout ? error::etimedout : error::eio);
   };
   if (count_pieces(command.segments) > max_transfer_pieces) return fail(error::enomem);
-  const bool in = command.data == direction::in;
-  const bool status_at_once =
-      command.data == direction::out && command.length <= longest_write_with_status;
-  fill_cbw(command);
-  exchange x{
-      .cbw = {.endpoint_address = out_, .segments = {&cbw_segment_, 1}, .quiet = true},
-      .data = {.endpoint_address = in ? in_ : out_,
-               .segments = command.segments,
-               .quiet = status_at_once,
-               .after = &x.cbw},
-      .csw = {.endpoint_address = in_,
-              .segments = {&csw_segment_, 1},
-              .after = command.data == direction::none ? &x.cbw : &x.data},
-      .deadline = now() + command.timeout,
-  };
+  exchange x;
+  prepare(x, command);
   TRY(device_.submit(x.cbw));
+
   result<void> outcome = submit_rest(x, command);
   if (outcome) outcome = wait_status(x);
-  const bool in_place_of_data = !outcome && status_came_as_data(x, command);
-  if (!outcome) take_back(x);
-  if (!outcome && !in_place_of_data) return out_of_step(outcome.error());
-
-  command_status_wrapper csw = status();
-  if (in_place_of_data) {
-    std::memcpy(&csw, scratch().data(), sizeof(csw));
-    device_.settle(x.cbw);
-    return command_reply{.failed = csw.status != static_cast<u8>(csw_status::good)};
+  if (!outcome) {
+    const std::optional<command_status_wrapper> in_place_of_data = status_in_data(x, command);
+    take_back(x);
+    if (!in_place_of_data) return out_of_step(outcome.error());
+    return command_reply{.failed = in_place_of_data->status != static_cast<u8>(csw_status::good)};
   }
+
+  const command_status_wrapper csw = status();
   const bool valid = is_valid_status(csw, x.csw.actual, tag_);
   if (!valid || csw.status == static_cast<u8>(csw_status::phase_error)) {
     take_back(x);
@@ -158,14 +180,11 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
   }
   if (const result<void> ended = end_data(x, command, csw.residue); !ended)
     return out_of_step(ended.error());
-  const u32 moved = command.data == direction::none ? 0 : x.data.actual;
-  const u32 counted = csw.residue > command.length ? 0 : command.length - csw.residue;
-  return command_reply{.failed = csw.status != static_cast<u8>(csw_status::good),
-                       .actual = moved < counted ? moved : counted};
+  return reply_of(x, command, csw);
 }
 
-// 5.3.4 asks for Bulk-Only Reset; a port reset does the same and more, and is what devices know
-// from every other host.
+// Brings host and device into step again by a port reset. 5.3.4 names Bulk-Only Reset for this; a
+// port reset does the same and more, and other hosts use it, so devices are tested with it.
 result<void> bulk_only::recover() {
   printk("usb %u-%u: transport out of step, resetting the device\n", device_.facts.bus,
          device_.facts.port);
@@ -178,11 +197,11 @@ result<void> bulk_only::recover() {
 result<command_reply> bulk_only::execute(const scsi_command& command) {
   if (device_.gone()) return fail(error::enodev);
   const result<command_reply> reply = attempt(command);
-  // Want of memory is ours: the device is not reset for it.
+  // enomem is the host's want of memory: no reason to reset the device.
   if (reply || reply.error() == error::enomem) return reply;
   if (device_.gone()) return fail(error::enodev);
   if (const result<void> recovered = recover(); !recovered) {
-    // Nothing helps: whoever serves it treats it as pulled.
+    // No reset helps. Released, the device counts as pulled.
     printk("usb %u-%u: the device does not recover\n", device_.facts.bus, device_.facts.port);
     device_.release();
     return fail(error::enodev);

@@ -1,19 +1,21 @@
 // Bulk-Only Transport (USB Mass Storage Class, Bulk-Only Transport 1.0): one SCSI command as three
-// transfers – command wrapper (CBW) out, data in or out, status wrapper (CSW) in.
+// transfers: command wrapper (CBW) out, data in or out, status wrapper (CSW) in.
 //
-// - All three are queued at once where that is safe, and then the interrupt comes with the status.
-//   Two things are not, both seen in QEMU 7.2: a status queued behind data IN is never answered,
-//   and one asked for while a long write still wants data is answered with STALL. There the status
-//   is asked for when the data is through.
-// - Nothing is believed before the status: a device pads the data of a failed command and says so
-//   only there.
-// - Each command has a tag of its own, so that a stale status is recognised.
-// - What leaves host and device out of step – a phase error, a wrong status, a time-out – is cured
-//   by a port reset. (The class's own Bulk-Only Reset makes QEMU 7.2 abort when a status is
-//   unread.)
+// - All three are queued at once where that is safe; then only the status causes an interrupt. Two
+//   cases are not safe, both seen in QEMU 7.2: a status queued behind data IN is never answered,
+//   and a status requested while the device still waits for data of a long write is answered with
+//   STALL. In these cases the status is requested when the data transfer has ended.
+// - The data count only when the status says so: a device may fill up the data of a failed command,
+//   and tells the failure in the status alone.
+// - Each command has a tag of its own, by which the status of an earlier command is recognised.
+// - After a phase error, a wrong status or a time-out, host and device are out of step: they
+// disagree
+//   about what comes next. A port reset brings them into step again. (The class's own Bulk-Only
+//   Reset makes QEMU 7.2 abort when a status is unread.)
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "drivers/usb/core.h"
@@ -46,7 +48,7 @@ static_assert(sizeof(command_status_wrapper) == 13);
 
 enum class csw_status : u8 { good = 0, failed = 1, phase_error = 2 };
 
-// Which way the data of a command goes.
+// The direction of a command's data.
 enum class direction : u8 { none, in, out };
 
 struct scsi_command {
@@ -59,27 +61,27 @@ struct scsi_command {
 };
 
 struct command_reply {
-  bool failed = false;  // the device refused or failed the command; sense data tells why
-  u32 actual = 0;       // bytes of data that count
+  bool failed = false;  // the device reports a failure; REQUEST SENSE tells why
+  u32 actual = 0;       // the number of bytes that were moved and count
 };
 
-// Whether a status answers the command with this tag (6.3): length, signature, tag, status.
+// Whether `length` bytes are a valid status (6.3) for the command with this tag.
 bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag);
 
 class bulk_only {
  public:
-  // Its wrappers and small data stand in the page of device.memory.
+  // The wrappers and the scratch memory are in device.memory.page.
   bulk_only(host_device& device, const interface_info& interface);
 
-  // Whether the interface has the pair of bulk endpoints that everything here needs.
+  // Whether the interface has bulk endpoints of both directions, which every command needs.
   bool has_endpoints() const { return in_ != 0 && out_ != 0; }
 
-  // Runs one command. Sleeps, at most its timeout and the recovery's. Errors: eio (the transport
-  // failed and has been recovered: the command may or may not have been executed), etimedout
-  // (likewise), enomem (we have no room for it, it was not sent), enodev.
+  // Runs one command. Sleeps, at most for the command's timeout and the recovery. Errors: eio or
+  // etimedout (the transport failed, the device has been reset, and the command may or may not have
+  // been executed), enomem (there is no room for the command; it was not sent), enodev.
   result<command_reply> execute(const scsi_command& command);
 
-  // A page for small data, which the next command that uses it overwrites.
+  // Memory for small data. The next command that uses it overwrites it.
   std::span<byte> scratch() const { return memory_.bytes().subspan(scratch_offset); }
   dma_segment scratch_segment(u32 length) const {
     return {memory_.address() + scratch_offset, length};
@@ -88,10 +90,10 @@ class bulk_only {
 
  private:
   static constexpr u32 cbw_offset = 0, csw_offset = 64, scratch_offset = 512;
-  // QEMU takes data in portions of 128 KiB.
+  // QEMU takes data in parts of 128 KiB.
   static constexpr u32 longest_write_with_status = 128 * 1024;
 
-  // A command under way.
+  // The transfers of one command.
   struct exchange {
     transfer cbw, data, csw;
     instant deadline;
@@ -99,11 +101,15 @@ class bulk_only {
 
   result<command_reply> attempt(const scsi_command& command);
   void fill_cbw(const scsi_command& command);
+  void prepare(exchange& x, const scsi_command& command);
+  static command_reply reply_of(const exchange& x, const scsi_command& command,
+                                const command_status_wrapper& csw);
   result<void> submit_rest(exchange& x, const scsi_command& command);
   result<void> wait_status(exchange& x);
   result<void> clear_failed_data(exchange& x);
   result<void> read_status_again(exchange& x);
-  bool status_came_as_data(const exchange& x, const scsi_command& command) const;
+  std::optional<command_status_wrapper> status_in_data(const exchange& x,
+                                                       const scsi_command& command) const;
   result<void> end_data(exchange& x, const scsi_command& command, u32 residue);
   void take_back(exchange& x);
   result<void> recover();

@@ -18,7 +18,7 @@ constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry = 0x12, mode_
 }  // namespace opcode
 
 constexpr u32 sense_length = 18;
-constexpr u32 mode_sense_length = 192;  // what Windows asks for, so what devices were tested with
+constexpr u32 mode_sense_length = 192;  // Windows asks for as much, so devices are tested with it
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
   scsi_command c;
@@ -27,7 +27,7 @@ scsi_command command_of(std::initializer_list<u8> cdb) {
   return c;
 }
 
-// An error of run as the block layer is told of it.
+// An error of run() as the block layer gets it.
 error as_told(error e) {
   switch (e) {
     case error::enomedium:
@@ -68,7 +68,7 @@ verdict judge(const sense& s) {
       if (s.asc == 0x3A) return verdict::no_medium;
       return s.asc == 0x28 ? verdict::medium_changed : verdict::attention;
     case data_protect: return s.asc == 0x27 ? verdict::write_protected : verdict::failed;
-    default: return verdict::retry;  // medium, hardware, aborted: a few times
+    default: return verdict::retry;  // medium error, hardware error, aborted command and others
   }
 }
 
@@ -97,8 +97,8 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 
 // --- running a command ---
 
-// One attempt. The transport recovers from a failure by resetting the device, which may empty its
-// write cache.
+// Sends a command once. After a failure of the transport the device has been reset, and may have
+// lost its write cache.
 result<command_reply> scsi_disk::send(const scsi_command& command) {
   const result<command_reply> reply = transport_.execute(command);
   if (!reply && reply.error() != error::enomem) cache_doubt_ = true;
@@ -114,14 +114,14 @@ result<verdict> scsi_disk::ask_what_failed() {
   c.length = sense_length;
   const command_reply reply = TRY(send(c));
   if (reply.failed) {
-    cache_doubt_ = true;  // for all we know it was a deferred error
+    cache_doubt_ = true;  // it may have been a deferred error
     return verdict::failed;
   }
   return judge(parse_sense(transport_.scratch().first(reply.actual)));
 }
 
-// Runs a command to its final outcome. The command's own failure stays a failure, however well its
-// REQUEST SENSE went.
+// Runs a command to its final outcome. A command that has failed stays failed, though the REQUEST
+// SENSE after it succeeds.
 result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
   const bool final = what == after_failure::give_up;
@@ -224,7 +224,7 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   return {};
 }
 
-// Some devices tell the number of sectors instead of the last one's address.
+// Some devices tell the number of sectors in place of the last sector's address: one too many.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
   const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1});
@@ -234,7 +234,7 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   return {};
 }
 
-// Many devices know no caching page; then they may be written and may have a cache.
+// Many devices have no caching page. Then they are taken to be writable and to have a write cache.
 result<void> scsi_disk::read_modes(disk_facts& to) {
   std::memset(transport_.scratch().data(), 0, mode_sense_length);
   const dma_segment segment = transport_.scratch_segment(mode_sense_length);
@@ -271,8 +271,9 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
   return *moved == c.length ? result<void>{} : fail(error::eio);
 }
 
-// A disconnect in the middle of this is a failure like any other: nothing is known to be durable.
-// So is any other: what could not be written may be gone, and a second try would hide that.
+// After any failure, a pull included, nothing is known to be durable. The command is not tried
+// again: the device may have dropped what it could not write, and a second try would succeed and
+// hide that.
 result<void> scsi_disk::synchronize_cache() {
   if (no_synchronize_) return {};
   scsi_command c = command_of({opcode::synchronize_cache_10, 0, 0, 0, 0, 0, 0, 0, 0, 0});

@@ -1,17 +1,18 @@
-// SCSI commands for a disk (SPC-4, SBC-3) over Bulk-Only Transport, and what to do when one fails.
+// SCSI commands for a disk (SPC-4, SBC-3) over Bulk-Only Transport, and what is done when one
+// fails.
 //
-// A failed command is followed at once by REQUEST SENSE; `verdict` says what its answer means here.
+// After a failed command REQUEST SENSE is sent at once. `verdict` is the meaning of its answer.
 //
-// Two of the answers end the plug, as if the stick had been pulled and come back: the medium was
-// changed or taken out, and the device was reset by itself (06/29). The caller tells the upper
-// layers by a new arrival, and they verify the medium's content as after every other pull.
+// Two of the answers end the plug, as if the stick had been pulled and plugged in again: the medium
+// was changed or taken out, or the device was reset by itself (06/29). The caller announces a new
+// arrival, and the upper layers verify the medium's content as after every other pull.
 //
-// Three events put completed writes in doubt, because the device may have dropped them from its
-// write cache; the writes must be made again before a flush can prove them durable:
-// - SYNCHRONIZE CACHE fails, in whatever way. It is not tried again here: the second one would
-//   succeed, for the device has nothing left to write.
-// - A deferred error (SPC-4, 4.5.5): an earlier command, which had succeeded, has failed after all.
-// - The device is reset by us, after a failure of the transport.
+// After each of three events the device may have dropped completed writes from its write cache. The
+// writes must be made again before a flush can prove them durable:
+// - SYNCHRONIZE CACHE has failed, in any way. It is not tried again here: the second one would
+//   succeed, because the device has nothing left to write.
+// - A deferred error (SPC-4, 4.5.5): a command that had succeeded has failed later.
+// - The driver has reset the device, after a failure of the transport.
 #pragma once
 
 #include <span>
@@ -24,16 +25,17 @@ namespace usb::storage {
 
 struct sense {
   u8 key = 0, asc = 0, ascq = 0;
-  bool deferred = false;  // it is about an earlier command
+  bool deferred = false;  // the error is one of an earlier command
 };
-// Fixed (70h; deferred 71h) and descriptor format (72h; deferred 73h). Key 0 for what is neither.
+// Reads the fixed format (70h; deferred 71h) and the descriptor format (72h; deferred 73h). Key 0
+// for any other data.
 sense parse_sense(std::span<const byte> data);
 
 enum class verdict : u8 {
-  retry,           // it failed; may well work the next time
-  attention,       // it was not executed because the device had news; nothing has failed
-  deferred,        // it was not executed because an earlier command has failed
-  becoming_ready,  // wait a little
+  retry,           // the command failed, and may succeed the next time
+  attention,       // not executed: the device had a message, but nothing has failed
+  deferred,        // not executed: the device reports that an earlier command has failed
+  becoming_ready,  // not executed: the device needs more time
   reset,           // unit attention: reset or power-on; the volatile cache may be lost
   medium_changed,  // unit attention
   no_medium,
@@ -57,17 +59,17 @@ struct capacity_reply {
 };
 static_assert(sizeof(capacity_reply) == 8);
 
-// What a disk is, as far as SCSI tells.
+// What SCSI tells about a disk.
 struct disk_facts {
   std::array<char, 9> vendor{};
   std::array<char, 17> product{};
   bool removable_medium = false;
   u32 sectors = 0;  // of 512 bytes
   bool write_protected = false;
-  bool write_cache = true;  // where the device does not tell, it may have one
+  bool write_cache = true;  // also when the device does not tell
 };
 
-// MODE SENSE(6) with the caching page. False when the answer makes no sense.
+// Reads the answer to MODE SENSE(6) with the caching page. False for a malformed answer.
 bool parse_mode_sense(std::span<const byte> data, disk_facts& to);
 
 scsi_command read_write_10(bool write, lba first, u32 sectors,
@@ -79,26 +81,27 @@ class scsi_disk {
   bool has_endpoints() const { return transport_.has_endpoints(); }
   host_device& device() const { return transport_.device(); }
 
-  // From power-on to ready for reading and writing. Sleeps. Errors: enomedium (ask again later),
-  // enotsup for a disk that we cannot use, eio, enodev.
+  // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium (ask again later),
+  // enotsup for a disk that this driver cannot use, eio, enodev.
   result<disk_facts> make_ready();
 
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent). Transient failures are retried. All sleep.
   result<void> read_write(bool write, lba first, u32 sectors,
                           std::span<const dma_segment> segments);
-  // Success: durable. A device that does not know the command has no cache to flush.
+  // After success, all completed writes are durable, if take_cache_doubt() is false. A device that
+  // does not know the command is taken to have no write cache.
   result<void> synchronize_cache();
   result<void> test_ready();
 
-  // Whether writes that have completed since the last flush may be lost (see above). Tells it once.
+  // Whether completed writes may be lost (see above). True once for each event.
   bool take_cache_doubt() { return std::exchange(cache_doubt_, false); }
 
  private:
-  // A unit attention is expected while the disk is being made ready, and ends the plug afterwards.
+  // A unit attention is normal while the disk is made ready; in use it ends the plug.
   enum class phase : u8 { getting_ready, in_use };
 
-  // Whether a command that was executed and failed is tried again.
+  // What is done after a command was executed and failed.
   enum class after_failure : u8 { try_again, give_up };
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);

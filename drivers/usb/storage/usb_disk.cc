@@ -53,7 +53,7 @@ void serve(host_device& device, const interface_info& interface) {
   else
     printk("usb %u-%u: a disk without a pair of bulk endpoints\n", device.facts.bus,
            device.facts.port);
-  device.release();  // before the session is over: until then the controller may use its memory
+  device.release();  // before the session ends: until then the controller may use its memory
   std::destroy_at(&s);
 }
 
@@ -96,7 +96,7 @@ void usb_disk::print_arrival(const disk_facts& facts) const {
 
 void usb_disk::request_fn() { wake_up(disk_.device().activity); }
 
-// Sleeps until there may be something to do. False when the medium has been taken out meanwhile.
+// Sleeps until there may be a request. False when the medium has been taken out meanwhile.
 bool usb_disk::idle() {
   {
     const irq_guard guard;
@@ -131,7 +131,7 @@ void usb_disk::work() {
   }
   die();
   media_left(*this);
-  // The port is free before everybody has let go of us, also when the device is pulled only now.
+  // Frees the port while references are still held, also when the device is pulled only now.
   do {
     if (disk_.device().gone()) disk_.device().release();
   } while (!wait_unreferenced(now() + 100_ms));

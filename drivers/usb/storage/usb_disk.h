@@ -1,9 +1,9 @@
 // usb_disk: a medium in a USB mass storage device, as the block layer sees it; and the task that
 // serves the device.
 //
-// One usb_disk is one plug (block_device.h). It begins when the medium is ready, and ends when the
-// device is pulled, the medium is changed, or the device has reset itself; in the latter cases the
-// next plug follows at once, over the same device.
+// One usb_disk is one plug (block_device.h). It begins when the medium is ready. It ends when the
+// device is pulled, when the medium is changed, or when the device has reset itself; in the last
+// two cases the next plug begins at once, with the same device.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace usb::storage {
 
-// Up to 1 MiB at SuperSpeed, 120 KiB below, as in Linux: more than that, some devices do not stand.
+// At most 1 MiB at SuperSpeed and 120 KiB at lower speeds, as in Linux: some devices fail on more.
 constexpr u32 max_sectors_super_speed = 2048, max_sectors_high_speed = 240;
 using segment_list = std::array<dma_segment, max_transfer_pieces>;
 
@@ -22,7 +22,7 @@ using segment_list = std::array<dma_segment, max_transfer_pieces>;
 bool matches(const interface_info& interface);
 void serve(host_device& device, const interface_info& interface);
 
-// What a device needs for as long as it is plugged in; it stands in host_device::memory.
+// The driver's object for a device, from plug to pull; it is placed in host_device::memory.
 struct session {
   session(host_device& device, const interface_info& interface) : disk(device, interface) {}
   scsi_disk disk;
@@ -30,16 +30,16 @@ struct session {
 };
 constexpr u32 object_size = sizeof(session);
 
-// Where a request's blocks stand in memory, neighbours joined: at most as many segments as it has
-// pieces. Returns the part of `list` used.
+// Lists where a request's blocks are in memory. Blocks that follow each other are one segment, so
+// there are at most as many segments as the request has pieces. Returns the used part of `list`.
 std::span<const dma_segment> list_segments(request& r, segment_list& list);
 
 class usb_disk final : public block_device {
  public:
   usb_disk(scsi_disk& disk, const disk_facts& facts, segment_list& segments);
 
-  // Announces the medium, carries out its requests until the plug ends, and takes leave of
-  // everybody who knew it. Sleeps.
+  // Announces the medium, carries out its requests until the plug ends, announces its end, and
+  // waits until no reference is held. Sleeps.
   void work();
 
  private:
@@ -50,7 +50,7 @@ class usb_disk final : public block_device {
 
   scsi_disk& disk_;
   segment_list& segments_;
-  bool removable_medium_;  // a card reader's: asked now and then whether it is still there
+  bool removable_medium_;  // as in a card reader: the device is asked every second if it is there
 };
 
 }  // namespace usb::storage

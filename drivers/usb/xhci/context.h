@@ -1,7 +1,8 @@
-// Device and input contexts (xHCI 1.2, 6.2): what driver and controller know of a slot.
+// Device and input contexts (xHCI 1.2, 6.2): the data about a slot that driver and controller
+// share.
 //
-// A context takes 32 or 64 bytes, by the controller's CSZ bit; its fields stand in the first 32. An
-// input context has one more in front, which says what a command is about.
+// A context has 32 or 64 bytes, as the controller's CSZ bit tells; its fields are in the first 32.
+// An input context begins with one more context, which tells what parts a command is about.
 #pragma once
 
 #include "drivers/usb/usb.h"
@@ -11,7 +12,7 @@
 
 namespace xhci {
 
-// The device context index: what doorbells and commands call an endpoint.
+// The device context index: the number of an endpoint in doorbells and commands.
 constexpr u32 control_dci = 1;
 constexpr u32 max_dci = 31;
 constexpr u32 dci_of(u8 endpoint_address) {

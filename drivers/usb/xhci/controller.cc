@@ -1,6 +1,5 @@
 #include "drivers/usb/xhci/controller.h"
 
-#include "drivers/usb/xhci/attendant.h"
 #include "hal/log.h"
 #include "lib/guard.h"
 
@@ -34,8 +33,8 @@ void controller::serve() {
   }
 }
 
-// No device may let go of its memory before this is over, and the next start waits until all have.
-// Whether there may be a next start.
+// Stops the dead controller. Only then do the devices give their memory back; returns when all
+// have. False when the controller must not be started again.
 bool controller::stop_after_death() {
   running_ = false;
   const bool usable = let_go_of_memory();
@@ -45,11 +44,12 @@ bool controller::stop_after_death() {
   return usable;
 }
 
-// Makes the controller stop reading and writing memory. False when only force did it.
+// Makes the controller stop reading and writing memory, by a reset or, if that fails, by cutting it
+// off from the bus: then false.
 bool controller::let_go_of_memory() {
-  if (operational_.size() == 0) return true;  // it describes itself badly and was never started
+  if (operational_.size() == 0) return true;  // its registers were never found: it was not started
   const result<void> reset = halt_and_reset();
-  if (reset || reset.error() == error::enodev) return true;  // what has left the bus reads nothing
+  if (reset || reset.error() == error::enodev) return true;  // enodev: it has left the bus
   printk("xhci%u: it cannot be reset and is cut off from memory\n", number_);
   bus_.cut_off(bus_.argument);
   return false;
@@ -63,17 +63,6 @@ bool controller::any_port_occupied() const {
   for (const root_port& port : ports_)
     if (port.occupant) return true;
   return false;
-}
-
-void controller::die(const char* why) {
-  if (dead_) return;
-  dead_ = true;
-  printk("xhci%u: %s; every device on it is gone\n", number_, why);
-  for (root_port& port : ports_)
-    if (port.occupant) port.occupant->mark_gone();
-  wake_up(command_free_);
-  wake_up(command_done_);
-  wake_up(attention_);
 }
 
 void controller::check_health() {
@@ -91,19 +80,6 @@ void controller::scan_ports() {
     if (ports_[n].supported()) look_at_port(ports_[n]);
 }
 
-void controller::look_at_port(root_port& port) {
-  const port_status status = port.status();
-  if (status.raw() == all_ones) return;
-  if (port.occupant) {
-    if (port.lost(status)) port.occupant->mark_gone();
-    return;
-  }
-  if (!status.connected() || status.connect_changed()) port.given_up = false;
-  if (!status.connected()) return port.clear_changes();
-  if (port.given_up) return port.clear_changes();
-  attendants_[port.number()]->serve(!at_start_);
-}
-
 // --- events ---
 
 bool controller::interrupt() {
@@ -115,13 +91,13 @@ bool controller::interrupt() {
   operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
   runtime_.write32(runtime::iman,
                    runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);
-  // Also when nothing was there: without clearing "handler busy" no further interrupt would come.
+  // Also without any event: no further interrupt comes until "event handler busy" is cleared.
   if (!handle_events()) acknowledge_events();
   return true;
 }
 
-// Takes every event off the ring, whatever it is: one left at the head would block the others.
-// Tells whether there was any.
+// Takes every event off the ring, also unknown ones: an event left at the head would block the
+// others. Returns whether there was any.
 bool controller::handle_events() {
   const irq_guard guard;
   if (!running_) return false;
@@ -144,26 +120,11 @@ void controller::handle(const trb& event) {
     case trb_type::command_completion_event: return on_command_completion(event);
     case trb_type::port_status_event: return on_port_event(event);
     case trb_type::host_controller_event:
-      // Event ring full: events were lost, so everybody looks for himself.
+      // Event ring full: events were lost, so the ports must be looked at.
       ports_changed_ = true;
       return wake_up(attention_);
     default: return;
   }
-}
-
-void controller::on_transfer_event(const trb& event) {
-  const u32 slot = trb_control::slot::get(event.control);
-  if (slot == 0 || slot > max_slots || !devices_[slot]) return;
-  devices_[slot]->on_transfer_event(trb_control::endpoint::get(event.control), event.parameter,
-                                    code_of(event), trb_status::residual::get(event.status));
-}
-
-void controller::on_port_event(const trb& event) {
-  const u32 n = trb_status::event_port::get(static_cast<u32>(event.parameter));
-  if (n >= 1 && n <= port_count_ && ports_[n].occupant && ports_[n].lost(ports_[n].status()))
-    ports_[n].occupant->mark_gone();
-  ports_changed_ = true;
-  wake_up(attention_);
 }
 
 // --- commands ---
@@ -194,7 +155,7 @@ result<command_outcome> controller::command(const trb& t) {
     command_.done = command_.ring_stopped = false;
     command_.position = commands_.push(t);
     commands_.publish();
-    commands_.retire(1);  // there is never more than this one
+    commands_.retire(1);  // there is never another command on the ring
     ring_doorbell(0, 0);
   }
   const auto over = [this] { return command_.done || dead_; };
@@ -206,8 +167,9 @@ result<command_outcome> controller::command(const trb& t) {
   return command_.outcome;
 }
 
-// 4.6.1.2. The pointer is valid too, in case the ring stands still and takes it. The command may
-// end now after all; but until the ring has stopped, the doorbell of the next one would be lost.
+// 4.6.1.2. A valid pointer is written as well, because a ring that does not run takes it over. The
+// command may still end with its own event. But as long as the ring has not stopped, the doorbell
+// of the next command would be lost.
 bool controller::abort_command() {
   printk("xhci%u: a command timed out\n", number_);
   const u64 next = commands_.pointer_to(commands_.next(command_.position));
@@ -215,12 +177,13 @@ bool controller::abort_command() {
   operational_.write64(operational::crcr, next | crcr::command_abort);
   const auto stopped = [this] { return !command_ring_runs() || dead_; };
   if (!wait_until(command_done_, stopped, now() + 5_s)) return false;
-  handle_events();  // those that came between the last look and the stop
+  handle_events();  // events that came after the last look and before the stop
   if (!command_.done) commands_.neutralise(command_.position, trb_type::no_op_command);
   return true;
 }
 
-// Until the event that says so, or until CRR is 0 (QEMU's always is: it stops at once).
+// False after the event Command Ring Stopped, and when CRR is 0. (QEMU's CRR is always 0; its ring
+// stops at once.)
 bool controller::command_ring_runs() const {
   return !command_.ring_stopped && crcr::running::in(operational_.read32(operational::crcr));
 }

@@ -1,21 +1,22 @@
 // controller: one xHCI host controller (xHCI 1.2, chapter 4), from reset to its end.
 //
 // Tasks:
-// - the controller's own (run) starts it, watches its health and its ports, and tells a port's
-//   attendant of every device that appears;
-// - an attendant's (attendant.h), one for each port, brings the device up, serves it and takes it
-//   down again. It alone gives commands for the device's slot.
+// - the controller's own task (run) starts the controller, watches its state and its ports, and
+// calls
+//   a port's attendant for every device that appears;
+// - the task of an attendant (attendant.h), one for each port, brings the device up, serves it and
+//   takes it down again. No other task gives commands for the device's slot.
 //
 // All memory and all tasks that the controller and the devices behind its ports will ever need are
 // taken at boot (reserve).
 //
-// The event ring is emptied by the interrupt handler, which only marks and wakes, and just as well
-// by every task that waits: wait_until looks again every poll_interval. So a machine whose
-// interrupt line is dead works on, a little slower.
+// Two things empty the event ring: the interrupt handler, which only marks and wakes, and every
+// task that waits, because wait_until looks at the ring every poll_interval. So a machine whose
+// interrupt line does not work goes on, a little slower.
 //
-// A controller that reports an error, stops answering or has left the bus is dead: every wait ends
-// with enodev, the devices go, and it is reset and built up anew, a few times. One that cannot be
-// reset is cut off from memory, and that is its end.
+// A controller is dead when it reports an error, stops answering or has left the bus. Then every
+// wait ends with enodev, the devices are gone, and the controller is reset and started again, a few
+// times. A controller that cannot be reset is cut off from memory and not started again.
 #pragma once
 
 #include <algorithm>
@@ -39,13 +40,13 @@ struct command_outcome {
   u8 slot = 0;
 };
 
-// The last resort for a controller that cannot be stopped: it is kept from all memory.
+// How a controller that cannot be stopped is kept from reading and writing memory.
 struct bus_access {
   void (*cut_off)(const void* argument);
   const void* argument;
 };
 
-class controller {
+class controller final : public port_host {
  public:
   static constexpr u32 max_ports = 64;
   static constexpr u32 max_slots = 64;
@@ -55,9 +56,9 @@ class controller {
   controller(mmio_window registers, u8 number, bus_access bus)
       : registers_(registers), number_(number), bus_(bus) {}
 
-  // Takes all memory and tasks that it will ever need, as far as it has not yet. Called at boot,
-  // before programs run; run() calls it too and says so when it fails. Never sleeps. Errors:
-  // enomem, eagain (no task), enotsup, enodev and eio for a controller that describes itself badly.
+  // Takes all memory and tasks that it will ever need and does not have yet. Called at boot, before
+  // programs run; run() calls it, too, and prints the error. Never sleeps. Errors: enomem, eagain
+  // (no task), enotsup; enodev and eio for a controller that is gone or describes itself wrongly.
   result<void> reserve();
   // Its task's body: returns when the controller is given up.
   void run();
@@ -66,30 +67,33 @@ class controller {
 
   // --- for its ports and devices ---
   u8 number() const { return number_; }
-  bool dead() const { return dead_; }
+  bool dead() const override { return dead_; }
   u32 context_stride() const { return context_stride_; }
   root_port& port(u32 number) { return ports_[number]; }
-  u32 read_operational(u32 offset) const { return operational_.read32(offset); }
-  void write_operational(u32 offset, u32 value) const { operational_.write32(offset, value); }
+  u32 read_operational(u32 offset) const override { return operational_.read32(offset); }
+  void write_operational(u32 offset, u32 value) const override {
+    operational_.write32(offset, value);
+  }
 
-  // Gives a command and waits for its end, one at a time. Errors: etimedout (it was aborted),
-  // enodev.
+  // Gives a command and sleeps until its end; one command at a time. Errors: etimedout (the command
+  // was aborted), enodev.
   result<command_outcome> command(const trb& t);
-  // The same, where anything but success is eio.
+  // The same; any completion code but success is eio.
   result<command_outcome> command_ok(const trb& t);
 
   void ring_doorbell(u32 slot, u32 target) const { doorbells_.write32(4 * slot, target); }
-  // Slot `slot` has this device context, and its events go to `d`; 0 and null: none.
+  // Sets the device context of a slot, and the device that gets its events; null and 0 for none.
   void bind_slot(u32 slot, device* d, phys_addr context);
-  // After a command that did not come back nothing is known any more.
+  // The controller is dead from now on; every device on it is gone. Prints `why`. For errors after
+  // which its state is unknown. Never sleeps.
   void die(const char* why);
-  // A dead controller's memory may be used again only when it has been stopped: waits for that.
+  // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
-  // A port's task is done with it.
+  // A port is free again.
   void port_vacated() { wake_up(attention_); }
 
-  // Sleeps until `condition` holds, looking after every wake-up of `queue` and after the events
-  // every poll_interval. False at the deadline.
+  // Sleeps until `condition` holds. It is checked after each wake-up of `queue`, and every
+  // poll_interval after the events have been handled. False at the deadline.
   template <class Condition>
   bool wait_until(wait_queue& queue, Condition condition, instant deadline) {
     for (;;) {
@@ -153,7 +157,7 @@ class controller {
   std::array<device*, max_slots + 1> devices_{};        // by slot, from 1
 
   struct {
-    bool busy = false;  // somebody's command is under way
+    bool busy = false;  // a command is under way
     bool done = false;
     bool ring_stopped = false;
     u32 position = 0;
@@ -161,11 +165,11 @@ class controller {
   } command_;
   wait_queue command_free_, command_done_;
 
-  bool running_ = false;  // the event ring is there
+  bool running_ = false;  // the event ring may be read
   bool dead_ = false;
-  bool stopped_ = true;  // touches no memory
+  bool stopped_ = true;  // it neither reads nor writes memory
   bool ports_changed_ = false;
-  bool at_start_ = true;  // what the first scan finds was plugged in before
+  bool at_start_ = true;  // the first scan of the ports: its devices were plugged in before
   wait_queue attention_, stopping_;
 };
 

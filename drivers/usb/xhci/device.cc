@@ -118,14 +118,15 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 
 // --- stopping and recovering ---
 
-// After a command for it did not come about, the controller may move data for the endpoint at any
-// moment: its memory is ours again only when the controller has been stopped.
+// For a command that has failed: the controller may still read and write the device's memory at any
+// moment. That memory may be used again only when the controller has been stopped.
 void device::stop_controller(const char* why) {
   host_.die(why);
   host_.wait_stopped();
 }
 
-// After this the controller moves no data for the endpoint. What it had finished before is heard.
+// Afterwards the controller moves no data for the endpoint, and the events of all transfers that it
+// had completed have been handled.
 void device::stop_endpoint(u32 dci) {
   for (int tries = 0; tries < 3; ++tries) {
     const result<command_outcome> stopped =
@@ -135,8 +136,7 @@ void device::stop_endpoint(u32 dci) {
       case completion::success:
       case completion::slot_not_enabled:
       case completion::endpoint_not_enabled: return;
-      default:  // halted or stopped already; or running after all, when it was on its way: once
-                // more
+      default:  // it was halted or stopped before; or it has begun to run again: then once more
         if (endpoint_state(dci) != endpoint_context::state_running) return;
     }
   }
@@ -163,11 +163,11 @@ void device::cancel_queue(u32 dci) {
     q->fail_all(error::etimedout);
     if (dci == control_dci) q->set_running();
   }
-  // Otherwise the next doorbell would begin with what was taken back.
+  // At its old place, the endpoint would go on with a transfer that was taken back.
   if (!set_dequeue(dci) && !gone_) stop_controller("an endpoint cannot be set to another place");
 }
 
-// 4.6.8: Reset Endpoint, then on with what stands behind the failed transfer.
+// 4.6.8: after Reset Endpoint the endpoint goes on with the transfer behind the failed one.
 result<void> device::restart_halted(u32 dci) {
   transfer_queue& q = *queue(dci);
   if (!q.halted()) return {};
@@ -181,8 +181,8 @@ result<void> device::restart_halted(u32 dci) {
   return {};
 }
 
-// The data toggle begins anew on our side, as CLEAR_FEATURE makes it on the device's. An endpoint
-// that was not halted has no Reset Endpoint to do that: it is dropped and added again.
+// Sets the controller's data toggle back, as CLEAR_FEATURE sets the device's back. Reset Endpoint
+// does that for a halted endpoint. An endpoint that is not halted is dropped and added again.
 result<void> device::reset_host_side(u32 dci) {
   if (queue(dci)->halted()) return restart_halted(dci);
   stop_endpoint(dci);

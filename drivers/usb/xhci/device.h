@@ -1,14 +1,16 @@
-// device: what is plugged into a port, from the controller's side: a slot with its contexts and the
+// device: a plugged-in device, as the controller sees it: a slot with its contexts, and the
 // transfer queues of its endpoints (xHCI 1.2, 4.3 to 4.6).
 //
-// It lives in the task of its port's attendant: live() claims and resets the port, gets a slot and
-// an address, hands the device to the core, and takes it down. The interrupt handler and the
+// The task of its port's attendant runs live(): it claims and resets the port, gets a slot and an
+// address, passes the device to the core, and takes it down. The interrupt handler and the
 // controller's task call only mark_gone and on_transfer_event.
 //
-// Taking it down, in this order (4.6.4): gone is marked, so nothing new is queued; every endpoint
-// with transfers is stopped, and the events until then are heard; the slot is disabled. Only now
-// does the controller let go of rings, contexts and data; then the transfers that are left end,
-// with enodev. QEMU tells nothing about a transfer in flight at a pull, and hardware not always.
+// It is taken down in this order (4.6.4):
+// 1. The device is marked as gone, so nothing new is queued.
+// 2. Every endpoint with transfers is stopped, and the events until then are handled.
+// 3. The slot is disabled. From here on the controller does not use the rings, contexts and data.
+// 4. The transfers that are left end with enodev. QEMU sends no event for a transfer that is in
+//    flight at a pull, and hardware does not always.
 #pragma once
 
 #include <array>
@@ -20,13 +22,13 @@
 
 namespace xhci {
 
-// What a class driver uses of an interface: one bulk endpoint of each direction.
+// A class driver uses one bulk endpoint of each direction.
 constexpr u32 max_bulk_endpoints = 2;
-// Of the ring of a bulk endpoint: room for all that may be submitted at once (slot.cc).
+// The size of a bulk endpoint's ring: it has room for all that may be submitted at once (slot.cc).
 constexpr u32 bulk_segments = 3;
 
-// The memory that a device needs, reserved for its port (attendant.h). What the device before it
-// left there is still there.
+// The memory that a device needs, reserved for its port (attendant.h). Its content is what the
+// device before has left there.
 struct device_memory {
   context_table input, output;
   dma_buffer bounce;  // the data stage of control transfers
@@ -40,11 +42,11 @@ struct device_memory {
 
 class device final : public usb::host_device {
  public:
-  // What is plugged into `port`; `hot`: plugged in just now.
+  // The device that is plugged into `port`. `hot`: it was plugged in just now.
   device(controller& host, root_port& port, bool hot, device_memory& reserved)
       : host_device(reserved.driver), host_(host), port_(port), hot_(hot), memory_(reserved) {}
 
-  // From its port's reset to the end of everything that knows it. Sleeps.
+  // Serves the device, from the reset of its port to the end of its last user. Sleeps.
   void live();
 
   // Never sleep.

@@ -1,7 +1,7 @@
 #include "drivers/usb/xhci/ports.h"
 
-#include "drivers/usb/xhci/controller.h"
 #include "hal/clock.h"
+#include "hal/irq.h"
 #include "hal/wait.h"
 
 namespace xhci {
@@ -30,7 +30,7 @@ void root_port::clear_changes() const {
   }
 }
 
-// All changes but the connection's, which would be the news of a pull.
+// Clears all change bits except that of the connection, which tells of a pull.
 void root_port::clear_reset_changes() const {
   const port_status now = status();
   write(now.to_clear_changes() & ~field<17>::mask);
@@ -42,7 +42,8 @@ bool root_port::lost(port_status now) const {
   return enabled_ && (!now.enabled() || (is_super_speed() && now.link() == link_state::inactive));
 }
 
-// Contacts bounce: 100 ms without a change count as plugged in, and 2 s of bouncing as not.
+// The contacts of a plug bounce. After 100 ms without a change the device counts as plugged in,
+// after 2 s of changes as not.
 bool root_port::steady_contact() const {
   constexpr duration step = 25_ms, enough = 100_ms;
   const instant deadline = now() + 2_s;
@@ -87,7 +88,7 @@ result<void> root_port::reset(bool again) {
   return {};
 }
 
-// A USB 2 port enables its device, and learns its speed, by resetting it.
+// The reset of a USB 2 port enables the port and finds out the device's speed.
 result<void> root_port::reset_usb2() {
   for (int tries = 0; tries < 5; ++tries) {
     write(status().to_reset());
@@ -104,14 +105,14 @@ result<void> root_port::reset_usb2() {
   return fail(error::eio);
 }
 
-// A USB 3 link trains itself; one that came to rest elsewhere needs a warm reset.
+// A USB 3 link trains by itself. If it ends in another state than U0, it needs a warm reset.
 result<void> root_port::reset_usb3(bool again) {
   const auto trained = [](port_status at) { return at.enabled() && at.link() == link_state::u0; };
   if (!again && wait_for(trained, 500)) return {};
   for (int tries = 0; tries < 3; ++tries) {
     port_status at = status();
     if (at.link() == link_state::inactive) {
-      // A device that is being pulled falls to RxDetect by itself.
+      // The link of a device that is being pulled goes to RxDetect by itself.
       wait_for([](port_status p) { return p.link() != link_state::inactive; }, 100);
       at = status();
     }

@@ -1,12 +1,14 @@
-// root_port: one port of the controller's root hub, and who lives behind it.
+// root_port: one port of the controller's root hub, and the device in it.
 //
-// The change bits of PORTSC raise one event when the first of them is set, so they are cleared and
-// read again until none is left. The event says only "look".
+// An event is sent when the first change bit of PORTSC is set, and no other until all change bits
+// are clear. So they are cleared and read again until none is left. The event tells only that the
+// port must be looked at.
 //
-// A port is occupied from the moment its attendant is told of a device until it has taken the
-// device down. While it is watched, CCS = 0, CSC = 1 (pulled, and perhaps plugged again before
-// anybody looked) or a port that was enabled and no longer is: each means that the device is gone.
-// CSC is cleared only when a new occupant claims the port, so that a pull is never overlooked.
+// A port is occupied from the moment its attendant is called for a device until the attendant has
+// taken the device down. While the port is watched, each of these means that the device is gone:
+// CCS = 0; CSC = 1 (it was pulled, and something may have been plugged in since); a port that was
+// enabled and is not enabled any more. CSC is cleared only when a new occupant claims the port, so
+// no pull is overlooked.
 #pragma once
 
 #include "drivers/usb/xhci/registers.h"
@@ -14,13 +16,23 @@
 
 namespace xhci {
 
-class controller;
 class device;
+
+// What a port needs of its controller. Nothing here sleeps.
+class port_host {
+ public:
+  virtual u32 read_operational(u32 offset) const = 0;
+  virtual void write_operational(u32 offset, u32 value) const = 0;
+  virtual bool dead() const = 0;
+
+ protected:
+  ~port_host() = default;
+};
 
 class root_port {
  public:
-  // Becomes this port of this controller, with nothing known of it.
-  void begin_as(controller& host, u32 number) {
+  // Makes this object a port of that controller, about which nothing is known yet.
+  void begin_as(const port_host& host, u32 number) {
     *this = {};
     host_ = &host;
     number_ = number;
@@ -40,21 +52,22 @@ class root_port {
 
   // --- occupation ---
   device* occupant = nullptr;
-  // What is plugged in was of no use; nothing more is done until it is pulled.
+  // The device in the port is of no use: nothing is done with it until it is pulled.
   bool given_up = false;
 
-  // The occupant begins: waits for steady contact when `hot` (plugged in just now), clears all
-  // changes and watches the port from then on. Errors: enodev when nothing is plugged in.
+  // The occupant begins: waits for steady contact if `hot` (plugged in just now), clears all change
+  // bits, and watches the port from then on. Sleeps. Errors: enodev when nothing is plugged in.
   result<void> claim(bool hot);
   void vacate() {
     occupant = nullptr;
     watched_ = enabled_ = false;
   }
-  // Whether the occupant has gone, by what PORTSC says.
+  // Whether the occupant has gone, judged by PORTSC.
   bool lost(port_status now) const;
 
-  // Resets the port as its protocol demands, so that the device is enabled and has the default
-  // address. `again`: also a port that is enabled. Errors: enodev, eio.
+  // Resets the port in the way of its protocol: afterwards the port is enabled, and the device has
+  // the default address. A USB 3 port that is enabled already is reset only with `again`. Sleeps.
+  // Errors: enodev, eio.
   result<void> reset(bool again);
 
  private:
@@ -65,7 +78,7 @@ class root_port {
   result<void> reset_usb2();
   result<void> reset_usb3(bool again);
 
-  controller* host_ = nullptr;
+  const port_host* host_ = nullptr;
   u32 number_ = 0;
   u8 revision_ = 0;  // of USB: 2, 3, 0 for a port that no protocol claims
   u8 slot_type_ = 0;

@@ -1,8 +1,8 @@
-// The registers of an xHCI controller (xHCI 1.2, chapter 5): offsets, fields, and PORTSC as a type
-// of its own, because writing back what was read there would disable the port.
+// The registers of an xHCI controller (xHCI 1.2, chapter 5): offsets and fields. PORTSC has a type
+// of its own, because writing back the value that was read would disable the port.
 //
-// A register is read once into a word, the word is looked at or changed, and written once. All ones
-// means that the controller itself has gone.
+// A register is read once into a word; the word is examined or changed, and written once. A word of
+// all ones means that the controller has left the bus.
 #pragma once
 
 #include "drivers/usb/usb.h"
@@ -31,7 +31,7 @@ constexpr u32 scratchpads(u32 hcsparams2_value) {
 }
 }  // namespace capability
 
-// 5.4: operational registers, CAPLENGTH behind the start.
+// 5.4: operational registers, CAPLENGTH bytes behind the start of the window.
 namespace operational {
 constexpr u32 usbcmd = 0x00, usbsts = 0x04, pagesize = 0x08, crcr = 0x18, dcbaap = 0x30,
               config = 0x38, portsc_1 = 0x400, port_stride = 0x10;
@@ -76,7 +76,7 @@ using next = field<15, 8>;  // in dwords, relative; 0 ends the list
 constexpr u32 id_legacy = 1, id_protocol = 2;
 using bios_owned = field<16>;
 using os_owned = field<24>;
-// USBLEGCTLSTS: what to keep (reserved bits) and the status bits to clear; all SMI enables go.
+// USBLEGCTLSTS: the reserved bits to keep and the status bits to clear. All SMI enables become 0.
 constexpr u32 legacy_control_keep = 7u << 1 | 0xFFu << 5 | 7u << 17;
 constexpr u32 legacy_control_clear = 7u << 29;
 using major_revision = field<31, 24>;  // dword 0 of a supported protocol
@@ -98,8 +98,8 @@ enum class link_state : u8 {
   resume = 15
 };
 
-// A snapshot of PORTSC (5.4.8). Every value to write is made from neutral(), where the bits that
-// act on a written 1 – PED above all, which disables the port – are 0.
+// A value read from PORTSC (5.4.8). Every value to write is made from neutral(), in which all bits
+// that act when a 1 is written are 0. One of them is PED: writing 1 disables the port.
 class port_status {
  public:
   constexpr explicit port_status(u32 raw) : raw_(raw) {}
@@ -127,8 +127,8 @@ class port_status {
   constexpr u32 to_clear_changes() const { return neutral() | (raw_ & changes); }
 
  private:
-  // Read-only bits (harmless) and plain read-write ones: CCS, OCA, speed, DR; PLS (ignored without
-  // LWS), PP, indicator, wake enables.
+  // Read-only bits (writing them does nothing): CCS, OCA, speed, DR. Plain read-write bits: PLS
+  // (ignored without LWS), PP, indicator, wake enables.
   static constexpr u32 preserved = field<0>::mask | field<3>::mask | field<13, 10>::mask |
                                    field<30>::mask | field<8, 5>::mask | field<9>::mask |
                                    field<15, 14>::mask | field<27, 25>::mask;

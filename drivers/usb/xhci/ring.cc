@@ -6,7 +6,7 @@ namespace xhci {
 
 namespace {
 
-// The word with the cycle bit: one store, after everything else of the TRB.
+// Stores the word with the cycle bit at once, after all other words of the TRB.
 void store_control(trb& to, u32 control) { *static_cast<volatile u32*>(&to.control) = control; }
 
 void store(trb& to, const trb& from, u32 control) {
@@ -59,8 +59,8 @@ u32 producer_ring::push(trb t) {
   return position;
 }
 
-// The Link goes over to the controller only now that we pass it. A TD that goes on behind it needs
-// the chain bit there too (4.11.7).
+// A Link is handed to the controller only when the driver passes it. In the middle of a TD it needs
+// the chain bit, too (4.11.7).
 void producer_ring::cross_link(bool chained) {
   trb& link = slot(enqueue_);
   u32 control = trb_control::chain::set(link.control, chained);

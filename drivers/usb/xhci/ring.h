@@ -1,15 +1,17 @@
 // Rings (xHCI 1.2, 4.9): queues of TRBs between driver and controller.
 //
-// A producer ring (commands, one per endpoint) is one or more segments, each ending in a Link TRB;
-// the last Link leads back to the first segment and toggles the cycle. Whoever reads finds his end
-// by the cycle bit alone: a TRB is the controller's when its cycle bit is the ring's.
+// A producer ring (one for commands, one for each endpoint) has one or more segments. Each ends
+// with a Link TRB; the last Link leads back to the first segment and toggles the cycle. The reader
+// finds the end of the ring by the cycle bit alone: a TRB belongs to the controller when its cycle
+// bit equals the ring's cycle state.
 //
-// - Positions are indices over all segments, Links included; next() steps over a Link.
-// - push() writes a TRB; publish() hands over all that was pushed since the last publish, by
-//   storing the first one's cycle bit last. That store is the commit point.
-// - retire() gives room back, in TRBs, Links not counted, as the oldest are done with.
-// - It does not own its memory, which outlives it: what a device's rings need is reserved for its
-//   port (attendant.h).
+// - A position is an index over all segments, Links included; next() steps over a Link.
+// - push() writes a TRB. publish() hands over all TRBs that were pushed since the last publish(),
+// by
+//   storing the cycle bit of the first one last. That store is the commit point.
+// - retire() gives the room of the oldest TRBs back; Links are not counted.
+// - A ring does not own its memory: the memory of a device's rings is reserved for its port
+//   (attendant.h).
 #pragma once
 
 #include <array>
@@ -22,7 +24,7 @@
 
 namespace xhci {
 
-// Memory for the segments of a producer ring, a page each; never sleeps. Errors: enomem.
+// Allocates the segments of a producer ring, a page each. Never sleeps. Errors: enomem.
 result<void> allocate_segments(std::span<dma_buffer> segments);
 
 class producer_ring {
@@ -30,31 +32,31 @@ class producer_ring {
   static constexpr u32 segment_trbs = 256;  // a page
   static constexpr u32 max_segments = 4;
 
-  // Makes it an empty ring of these segments, which allocate_segments has filled and which outlive
-  // it. Only while the controller does not read them.
+  // Makes it an empty ring with these segments. They come from allocate_segments and must outlive
+  // the ring. Only while the controller does not read them.
   void use(std::span<const dma_buffer> segments);
-  // Empties it and starts anew with cycle 1. Only when the controller does not look.
+  // Empties the ring; its cycle state is 1 again. Only while the controller does not read it.
   void clear();
 
-  // The most TRBs that a ring of so many segments holds: one place stays free.
+  // The number of TRBs that a ring with so many segments holds: one place stays free.
   static constexpr u32 room_of(u32 segments) { return segments * (segment_trbs - 1) - 1; }
   bool has_room(u32 trbs) const { return used_ + trbs <= room_of(segments()); }
   // Whether the TRB pushed next is the last before a Link.
   bool before_link() const { return enqueue_ % segment_trbs == segment_trbs - 2; }
-  u32 push(trb t);  // returns its position; there is room
+  u32 push(trb t);  // returns the TRB's position; the caller has checked has_room
   void publish();
   void retire(u32 trbs) { used_ -= trbs; }
-  // Makes a published TRB one that does nothing.
+  // Replaces a published TRB by one that does nothing.
   void neutralise(u32 position, trb_type no_op);
 
   u32 enqueue() const { return enqueue_; }
   u32 next(u32 position) const;
-  // Steps from `from` to `to`, going round.
+  // The number of steps from `from` to `to`.
   u32 distance(u32 from, u32 to) const { return (to + capacity() - from) % capacity(); }
   std::optional<u32> position_of(u64 address) const;
   const trb& at(u32 position) const { return slot(position); }
-  // What Set TR Dequeue and CRCR want: the address with the cycle state that the TRB there has or
-  // will have.
+  // The value for Set TR Dequeue Pointer and CRCR: the address, with the cycle bit that the TRB
+  // there has or will have.
   u64 pointer_to(u32 position) const;
 
  private:
@@ -73,13 +75,13 @@ class producer_ring {
   u32 enqueue_ = 0;
   u32 used_ = 0;
   bool cycle_ = true;
-  bool withheld_ = false;  // a TD is begun and not published
-  u32 first_ = 0;          // its first TRB
+  bool withheld_ = false;  // TRBs have been pushed and not published
+  u32 first_ = 0;          // the first of them
   bool first_cycle_ = true;
 };
 
-// The event ring: the controller writes, we read. One segment, for controllers whose ERST holds
-// one.
+// The event ring: the controller writes, the driver reads. It has one segment, because the ERST of
+// some controllers has one entry.
 class event_ring {
  public:
   static constexpr u32 size = 512;
@@ -87,9 +89,9 @@ class event_ring {
   result<void> allocate();  // enomem
   bool is_allocated() const { return static_cast<bool>(table_); }
   void clear();
-  // The next event, taken off the ring; nothing when there is none.
+  // Takes the next event off the ring; nothing when there is none.
   std::optional<trb> pop();
-  // The address of the event that pop() would look at: what ERDP wants.
+  // The address of the event that pop() will read next: the value for ERDP.
   phys_addr dequeue_address() const { return ring_.address() + dequeue_ * sizeof(trb); }
   phys_addr segment_table() const { return table_.address(); }
 

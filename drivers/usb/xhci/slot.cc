@@ -1,5 +1,5 @@
 // A device's slot: enabled, addressed, configured, disabled (xHCI 1.2, 4.3 and 4.6). The input
-// context is filled anew for every command.
+// context is filled again for every command.
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +13,7 @@ namespace xhci {
 namespace {
 
 constexpr u8 request_set_configuration = 9;
-// The ring of a bulk endpoint holds all that may be submitted to it at once (usb.h).
+// The ring of a bulk endpoint has room for all that may be submitted to it at once (usb.h).
 static_assert(most_trbs(usb::max_transfer_pieces) + usb::max_small_transfers * most_trbs(1) <=
               producer_ring::room_of(bulk_segments));
 static_assert(1 + usb::max_small_transfers <= transfer_queue::max_transfers);
@@ -87,8 +87,8 @@ result<void> device::enable_slot() {
   return {};
 }
 
-// The slot, and with it everything that the controller knows of our memory, is given back. Whoever
-// cannot be sure of that has no use for the controller any more.
+// Gives the slot back. Afterwards the controller uses none of the device's memory; if the command
+// fails, only stopping the controller makes sure of that.
 void device::disable_slot() {
   if (slot_ == 0) return;
   const result<command_outcome> disabled =
@@ -108,8 +108,8 @@ void device::begin_input(u32 add_flags, u32 drop_flags) {
   input_.at(0)[1] = add_flags;
 }
 
-// The slot context as the controller keeps it, with `entries` as its highest endpoint (0: as it
-// is).
+// Copies the slot context from the output context. `entries` becomes its highest endpoint; 0 leaves
+// that as it is.
 void device::copy_slot_context(u32 entries) {
   for (u32 word = 0; word < 3; ++word) input_.at(1)[word] = output_.at(0)[word];
   if (entries) {
@@ -134,7 +134,7 @@ void device::fill_input_for_address() {
   ep0[4] = endpoint_context::average_length::of(8);
 }
 
-// Of endpoints_[index].
+// Fills the input context of endpoints_[index].
 void device::fill_endpoint(u32 index) {
   const usb::endpoint& e = endpoints_[index];
   volatile u32* context = input_.at(dci_of(e.address) + 1);
@@ -177,7 +177,7 @@ bool device::has_endpoint_like(const usb::endpoint& e) const {
   return std::ranges::any_of(known, [&](const auto& k) { return k.is_in() == e.is_in(); });
 }
 
-// Of each direction the first bulk endpoint: the one that class drivers use.
+// Configures the first bulk endpoint of each direction: the two that class drivers use.
 result<void> device::configure(u8 configuration, std::span<const usb::endpoint> endpoints) {
   kassert(endpoint_count_ == 0);
   for (const usb::endpoint& e : endpoints) {

@@ -54,7 +54,8 @@ void controller::walk_extended_capabilities() {
   }
 }
 
-// 4.22.1: the firmware's driver lets go, or is made to; its interrupts to SMM are switched off.
+// 4.22.1: takes the controller over from the firmware, by force if the firmware does not answer,
+// and switches its interrupts to SMM off.
 void controller::take_from_firmware(u32 offset) {
   const u32 header = registers_.read32(offset);
   if (extended::bios_owned::in(header)) {
@@ -73,7 +74,7 @@ void controller::take_from_firmware(u32 offset) {
                      (control & extended::legacy_control_keep) | extended::legacy_control_clear);
 }
 
-// 7.2: which ports speak which USB.
+// 7.2: which ports have which version of USB.
 void controller::read_protocol(u32 offset) {
   const u32 revision = extended::major_revision::get(registers_.read32(offset));
   const u32 ports = registers_.read32(offset + 8);
@@ -95,7 +96,7 @@ result<void> controller::wait_register(u32 offset, u32 mask, u32 value, duration
   }
 }
 
-// Firmware may have left it running, with its rings in what is our memory now.
+// The firmware may have left the controller running, with rings in memory that is the kernel's now.
 result<void> controller::halt_and_reset() {
   TRY(wait_register(operational::usbsts, usbsts::not_ready::mask, 0, 5_s));
   operational_.write32(operational::usbcmd, 0);
@@ -103,7 +104,7 @@ result<void> controller::halt_and_reset() {
   static_cast<void>(
       wait_register(operational::usbsts, usbsts::halted::mask, usbsts::halted::mask, 32_ms));
   operational_.write32(operational::usbcmd, usbcmd::reset::mask);
-  sleep_for(1_ms);  // Intel's want no access at all for a millisecond
+  sleep_for(1_ms);  // some of Intel's controllers must not be accessed for a millisecond
   TRY(wait_register(operational::usbcmd, usbcmd::reset::mask, 0, 10_s));
   TRY(wait_register(operational::usbsts, usbsts::not_ready::mask, 0, 10_s));
   stopped_ = true;
@@ -112,7 +113,7 @@ result<void> controller::halt_and_reset() {
 
 // --- memory and tasks ---
 
-// What an attempt before this one has taken is kept.
+// Memory and tasks that an earlier call has taken are kept.
 result<void> controller::reserve() {
   TRY(read_capabilities());
   if ((operational_.read32(operational::pagesize) & 1) == 0) return fail(error::enotsup);
@@ -145,7 +146,7 @@ result<void> controller::reserve_attendants() {
   return {};
 }
 
-// As after a reset, with nothing of an earlier life of the controller in it.
+// Clears everything that an earlier start of the controller has left in the memory.
 void controller::clear_memory() {
   for (u32 slot = 1; slot <= max_slots; ++slot) bind_slot(slot, nullptr, {});
   for (u32 at = 0; at < scratchpads_.bytes().size(); at += PAGE_SIZE)
@@ -164,7 +165,7 @@ void controller::program_rings() {
   runtime_.write32(runtime::erstsz, 1);
   runtime_.write64(runtime::erdp, events_.dequeue_address().value());
   runtime_.write64(runtime::erstba, events_.segment_table().value());  // starts the ring (4.9.4)
-  // 40 µs at least between two interrupts.
+  // At least 40 µs between two interrupts.
   runtime_.write32(runtime::imod, 160);
   runtime_.write32(runtime::iman,
                    runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);

@@ -36,7 +36,7 @@ result<void> transfer_queue::add(usb::transfer& t) {
     for (u32 offset = 0; offset < segment.length;) {
       const u64 at = segment.address.value() + offset;
       u32 length = usb::piece_at(at, segment.length - offset);
-      // What stands before a Link inside a TD must be whole packets (4.11.7.1).
+      // In a TD, the TRBs before a Link must contain whole packets (4.11.7.1).
       const u32 excess = (done + length) % max_packet_;
       if (ring_.before_link() && done + length < total && length > excess) length -= excess;
       offset += length;
@@ -68,7 +68,7 @@ result<void> transfer_queue::add_control(usb::transfer& t, const usb::setup_pack
   return {};
 }
 
-// Ends the transfers before the one that has `position`. False when none has.
+// Ends all transfers before the one that contains `position`. False when no transfer contains it.
 bool transfer_queue::bring_to_front(u32 position) {
   u32 before = 0;
   for (; before < count_; ++before) {
@@ -80,7 +80,8 @@ bool transfer_queue::bring_to_front(u32 position) {
   return true;
 }
 
-// "Sum of TRB lengths up to and including that TRB minus the residual", of the data alone.
+// The number of data bytes moved: the lengths of the data TRBs up to and including `position`,
+// minus the residual.
 u32 transfer_queue::bytes_until(const descriptor& d, u32 position, u32 residual) const {
   u32 sum = 0;
   for (u32 at = d.first;; at = ring_.next(at)) {
@@ -120,13 +121,13 @@ bool transfer_queue::on_event(u64 trb_address, completion code, u32 residual) {
     case completion::stopped:
     case completion::stopped_length_invalid:
     case completion::stopped_short_packet:
-      return false;  // whoever stopped the endpoint ends what is left
+      return false;  // the task that has stopped the endpoint ends the transfers
     case completion::stall:
       halted_ = true;
       finish(fail(error::epipe), actual);
       return true;
     case completion::data_buffer_error: finish(fail(error::eio), actual); return true;
-    default:  // babble, transaction error and the like halt the endpoint
+    default:  // babble, transaction error and others halt the endpoint
       halted_ = true;
       finish(fail(error::eio), actual);
       return true;

@@ -1,12 +1,12 @@
-// transfer_queue: the transfers of one endpoint, from TRBs on its ring to their outcomes.
+// transfer_queue: the transfers of one endpoint, from the TRBs on its ring to their outcomes.
 //
-// It knows rings and events but no registers: the caller rings doorbells and gives commands. An
-// interrupt handler brings the events, so every call stands under an irq_guard.
+// It uses rings and events, but no registers: the caller rings doorbells and gives commands. Events
+// come from an interrupt handler, so every call must be made under an irq_guard.
 //
-// - The controller works a ring in order: an event for a transfer says that those queued before it
-//   are over, told or not (quiet ones are not).
-// - A short IN transfer is done at its first event. Hardware sends a second one for the TRB that
-//   asked for an interrupt, QEMU does not; a late one matches nothing and is dropped.
+// - The controller executes a ring in order. So an event for a transfer shows that all transfers
+//   queued before it have ended, also quiet ones, for which no event comes.
+// - A short IN transfer is done at its first event. Hardware sends a second event, for the TRB that
+//   asked for an interrupt; QEMU does not. The second one belongs to no transfer and is dropped.
 #pragma once
 
 #include <array>
@@ -17,18 +17,18 @@
 
 namespace xhci {
 
-// The most TRBs that a transfer takes: one for each piece (6.4.1), and one more for each Link in
-// front of which a piece is cut.
+// The largest number of TRBs that a transfer takes: one for each piece (6.4.1), and one more for
+// each Link, because a piece before a Link may be cut in two.
 constexpr u32 most_trbs(u32 pieces) { return pieces + producer_ring::max_segments; }
-// TD Size (4.11.2.4): packets still to come after `done` of `total` bytes, at most 31; 0 in the
-// last TRB.
+// TD Size (4.11.2.4): the number of packets that are left after `done` of `total` bytes, at most
+// 31; 0 in the last TRB.
 u32 td_size(u32 done, u32 total, u32 max_packet);
 
 class transfer_queue {
  public:
   static constexpr u32 max_transfers = 16;  // QEMU takes no more per endpoint
 
-  // Begins empty, on a ring of these segments (ring.h).
+  // Makes it an empty queue, with a ring of these segments (ring.h).
   void open(std::span<const dma_buffer> segments, u32 max_packet);
   void set_max_packet(u32 bytes) { max_packet_ = bytes; }
 
@@ -39,13 +39,14 @@ class transfer_queue {
   // A transfer event of this endpoint. Returns whether a transfer is done.
   bool on_event(u64 trb_address, completion code, u32 residual);
   void settle(const usb::transfer& t);
-  // Everything still queued ends this way; the controller no longer looks at the ring.
+  // Ends all queued transfers with this error. Only when the controller does not execute them any
+  // more.
   void fail_all(error why);
 
   bool empty() const { return count_ == 0; }
   bool halted() const { return halted_; }
   void set_running() { halted_ = false; }
-  // Where the controller shall go on: at the oldest transfer, or where the next one will stand.
+  // Where the controller must go on: at the oldest transfer, or at the place of the next one.
   u64 resume_pointer() const { return ring_.pointer_to(count_ ? oldest().first : ring_.enqueue()); }
   const producer_ring& ring() const { return ring_; }
 

@@ -1,6 +1,7 @@
-// Transfer request blocks (xHCI 1.2, 6.4): the 16-byte words that driver and controller exchange.
+// Transfer request blocks (xHCI 1.2, 6.4): the records of 16 bytes that driver and controller
+// exchange.
 //
-// They stand in memory that the controller reads at any moment: ring.h alone stores them there, and
+// The controller may read their memory at any moment. So only ring.h stores TRBs there, and it
 // stores the word with the cycle bit last.
 #pragma once
 
@@ -100,7 +101,7 @@ constexpr completion code_of(const trb& event) {
 }
 constexpr u32 type_bits(trb_type type) { return trb_control::type::of(static_cast<u32>(type)); }
 
-// Transfers (6.4.1). The cycle bit is the ring's business.
+// Transfers (6.4.1). The ring sets the cycle bit.
 constexpr trb normal_trb(phys_addr at, u32 length, u32 td_size, u32 flags) {
   return {at.value(), trb_status::length::of(length) | trb_status::td_size::of(td_size),
           type_bits(trb_type::normal) | flags};

@@ -1,0 +1,47 @@
+// What the controller tells the devices and the attendants of its ports.
+#include "drivers/usb/xhci/attendant.h"
+#include "drivers/usb/xhci/controller.h"
+#include "hal/log.h"
+
+namespace xhci {
+
+void controller::die(const char* why) {
+  if (dead_) return;
+  dead_ = true;
+  printk("xhci%u: %s; every device on it is gone\n", number_, why);
+  for (root_port& port : ports_)
+    if (port.occupant) port.occupant->mark_gone();
+  wake_up(command_free_);
+  wake_up(command_done_);
+  wake_up(attention_);
+}
+
+void controller::look_at_port(root_port& port) {
+  const port_status status = port.status();
+  if (status.raw() == all_ones) return;
+  if (port.occupant) {
+    if (port.lost(status)) port.occupant->mark_gone();
+    return;
+  }
+  if (!status.connected() || status.connect_changed()) port.given_up = false;
+  if (!status.connected()) return port.clear_changes();
+  if (port.given_up) return port.clear_changes();
+  attendants_[port.number()]->serve(!at_start_);
+}
+
+void controller::on_transfer_event(const trb& event) {
+  const u32 slot = trb_control::slot::get(event.control);
+  if (slot == 0 || slot > max_slots || !devices_[slot]) return;
+  devices_[slot]->on_transfer_event(trb_control::endpoint::get(event.control), event.parameter,
+                                    code_of(event), trb_status::residual::get(event.status));
+}
+
+void controller::on_port_event(const trb& event) {
+  const u32 n = trb_status::event_port::get(static_cast<u32>(event.parameter));
+  if (n >= 1 && n <= port_count_ && ports_[n].occupant && ports_[n].lost(ports_[n].status()))
+    ports_[n].occupant->mark_gone();
+  ports_changed_ = true;
+  wake_up(attention_);
+}
+
+}  // namespace xhci
