@@ -1,7 +1,7 @@
 // Damaged disks, unreadable inodes, and what happens while a call sleeps.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include <unistd.h>
 #include <cstring>
 
 #include "fs/buffer/invalidate.h"
@@ -100,7 +100,7 @@ TEST(unhappy, the_parent_of_a_removed_directory_cannot_be_created) {
   });
 }
 
-// Nobody is in the upper one: its inode is free, and that is no damage either.
+// No task is in the upper one: its inode is free, and that is no damage either.
 TEST(unhappy, the_parent_of_a_removed_directory_is_no_damage) {
   on_root(mkfs_minix(400), [](medium&, fs_context& ctx) {
     EXPECT_OK(make_directory(ctx, "/a", 0755));

@@ -9,7 +9,7 @@
 
 namespace sim {
 
-// A buffer_head with its data, filled with one value; remembers how its I/O ended.
+// A buffer_head with its data, filled with one value. It keeps the outcome of its I/O.
 class test_block {
  public:
   explicit test_block(u8 fill) {
@@ -26,7 +26,7 @@ class test_block {
   test_block(const test_block&) = delete;
   test_block& operator=(const test_block&) = delete;
 
-  // Starts the I/O; it must have ended before this dies.
+  // Starts the I/O, which must have ended before this object is destroyed.
   void start(block_device& device, block_command cmd, u32 block) {
     if (cmd == block_command::write) head.b_dirt = head.b_uptodate = true;
     device.submit(cmd, lba{block * SECTORS_PER_BLOCK}, head);

@@ -46,8 +46,7 @@ void stop_world(const std::string& message) {
 
 }  // namespace
 
-// The fiber that panics never runs again: nothing of what it was doing is undone, as on the
-// machine.
+// The fiber that panics never runs again, as on the machine: nothing that it was doing is undone.
 void panic(const char* format, ...) {
   std::va_list arguments;
   va_start(arguments, format);
@@ -57,7 +56,7 @@ void panic(const char* format, ...) {
   std::abort();
 }
 
-// Nobody looks at it: what printk says is kept above.
+// This screen is not shown; the text of printk is kept above.
 std::span<u16, screen_rows * screen_columns> text_screen() {
   static std::array<u16, screen_rows * screen_columns> cells;
   return cells;

@@ -1,5 +1,5 @@
-// task_struct as the host knows it: a stack of its own and a place to switch to. For tests/sim
-// only; tests use scheduler.h.
+// task_struct on the host: a stack and a context to switch to. For tests/sim only; tests use
+// scheduler.h.
 #pragma once
 
 #include <ucontext.h>
@@ -12,8 +12,8 @@
 
 namespace sim {
 
-// A piece of address space with a guard page below it. Stacks are used again, since making one
-// costs more than most fibers' lives.
+// A piece of address space with a guard page below it. Stacks are used again, because making one
+// takes longer than most fibers run.
 class stack {
  public:
   stack();

@@ -1,6 +1,5 @@
-// GoogleTest, read before everything else in every test (-include, tests/host.mk): it drags in
-// <cxxabi.h>, whose global alias `abi` would take the name of our namespace (lib/abi.h). It gets
-// another one here.
+// GoogleTest, included first in every test (-include, tests/host.mk). It includes <cxxabi.h>, whose
+// global alias `abi` has the name of our namespace (lib/abi.h). The alias is renamed here.
 #pragma once
 
 #define abi cxx_abi

@@ -5,8 +5,8 @@
 
 namespace sim {
 
-// Runs the handlers of the line: at once, or as soon as the current fiber no longer masks
-// interrupts.
+// Runs the handlers of the line at once, or, if the current fiber masks interrupts, when it unmasks
+// them.
 void raise_irq(u8 line);
 
 }  // namespace sim

@@ -9,7 +9,8 @@ extern "C" byte kernel_state_start[], kernel_state_end[];
 namespace sim {
 namespace {
 
-// Word by word and unchecked: the red zones between the variables are copied too.
+// Copies word by word and without checks, because the red zones between the variables are copied,
+// too.
 __attribute__((no_sanitize("address", "undefined"))) void copy_unchecked(const byte* from, byte* to,
                                                                          size_t length) {
   const auto* source = reinterpret_cast<const u64*>(from);
@@ -19,8 +20,8 @@ __attribute__((no_sanitize("address", "undefined"))) void copy_unchecked(const b
 
 size_t state_size() { return static_cast<size_t>(kernel_state_end - kernel_state_start); }
 
-// Static constructors of the product do no work (docs/design.md, The language), so it does not
-// matter whether this one runs before or after them.
+// Static constructors of the product do no work (docs/design.md, The language), so this one may run
+// before or after them.
 struct boot_copy {
   std::vector<byte> bytes = std::vector<byte>(state_size());
   boot_copy() { copy_unchecked(kernel_state_start, bytes.data(), bytes.size()); }

@@ -1,7 +1,7 @@
-// The kernel's own variables, which a reboot must bring back to what they were.
+// The kernel's variables: a reboot gives them their first values again.
 //
 // The linker script kernel_state.ld puts the data and bss of every product object into one piece of
-// the test program. It is copied before main and copied back by each new world, so that the product
+// the test program. It is copied before main and copied back by each new world, so the product
 // needs no code to reset itself.
 #pragma once
 

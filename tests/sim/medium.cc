@@ -93,7 +93,7 @@ bool medium::write_sector(u32 number, const sector& content) {
   return false;
 }
 
-// In any order; a step after every sector.
+// The sectors become durable in any order. There is a step after each.
 bool medium::flush() {
   if (flush_lies) return true;
   std::vector<u32> numbers;
@@ -118,7 +118,7 @@ void medium::write_durably(u32 number, const sector& content) {
   std::memcpy(bytes_.data() + size_t{number} * SECTOR_SIZE, content.data(), SECTOR_SIZE);
 }
 
-// Sector by sector: any version since the last flush may have arrived, or none.
+// For each sector, any version since the last flush may have become durable, or none.
 void medium::lose_cache(cache_loss loss) {
   for (const auto& [number, versions] : cache_) {
     const u64 lost = loss == cache_loss::none  ? 0

@@ -1,16 +1,17 @@
-// A simulated stick's medium: what survives everything, and the volatile cache in front of it.
+// A simulated stick's medium: the durable content, and the volatile write cache in front of it.
 //
-// - A completed write stands in the volatile write cache; a flush brings it to the medium. At a
-//   pull each cached sector is lost or not, by itself, and of several versions any may have
-//   arrived. So it is when a flush fails, when the stick is reset by its host, and when it tells a
-//   deferred error.
-// - A sector that is on its way when the stick is pulled is old, new, or torn.
-// - Every point where a pull makes a difference is a step, counted from 1; pull_at(step) pulls the
-//   stick there.
-// - What the cache loses and how commands are ordered is drawn with the world's seed.
+// - A completed write is in the write cache; a flush makes it durable. At a pull each cached sector
+// is
+//   lost or not, independently of the others; of several versions of a sector any may have become
+//   durable. The same happens when a flush fails, when the host resets the stick, and when the
+//   stick reports a deferred error.
+// - A sector that is being transferred when the stick is pulled is old, new, or torn.
+// - Every point where a pull makes a difference is a step. Steps are counted from 1; pull_at(step)
+//   pulls the stick there.
+// - What the cache loses, and how long commands take, is drawn with the world's seed.
 //
-// A medium is plugged in as a block device of its own (sim_disk.h) or behind a simulated controller
-// (xhci/machine.h): the same medium, losses and steps.
+// A medium is plugged in as a block device of its own (sim_disk.h) or into a port of a simulated
+// controller (xhci/machine.h). Medium, losses and steps are the same.
 #pragma once
 
 #include <array>
@@ -29,7 +30,7 @@ namespace sim {
 enum class cache_loss { none, all, some };
 enum class in_flight { old_content, new_content, torn };
 
-// How a pull treats what was not durable.
+// What a pull does with content that is not durable.
 struct pull_style {
   cache_loss loss = cache_loss::some;
   in_flight sector = in_flight::torn;
@@ -46,14 +47,14 @@ struct command_record {
   bool succeeded;
 };
 
-// Where a pull makes a difference. A block device of its own knows the first few; behind a
-// controller there are all of them.
+// The kinds of points where a pull makes a difference. A block device of its own has only the first
+// five; with a controller there are all.
 enum class step_kind : u8 {
   command,  // before a write or a flush
-  sector,   // in the middle of a sector on its way into the cache
+  sector,   // in the middle of a sector's transfer into the cache
   flushed,  // after a sector became durable
-  status,   // before the good news; behind a controller: the packet with the CSW
-  read,     // before data that verification wants
+  status,   // before the good status; with a controller: before the packet with the CSW
+  read,     // before data are read
   register_before,
   register_after,
   doorbell_before,
@@ -71,8 +72,8 @@ const char* name_of(step_kind kind);
 class medium;
 class sim_disk;
 
-// Something that a medium can be plugged into; it learns what happens to its contact. Neither
-// sleeps.
+// Something that a medium can be plugged into. It is told when contact is made and lost. Neither
+// call sleeps.
 class outlet {
  public:
   virtual ~outlet() = default;
@@ -90,20 +91,20 @@ class medium {
   medium(const medium&) = delete;
   medium& operator=(const medium&) = delete;
 
-  // What it says of itself, and how it behaves; read when it is plugged.
+  // How it describes itself, and how it behaves; read when it is plugged in.
   media_identity identity;
   u32 max_sectors = 128;
   bool write_protected = false;
   bool removable = true;
 
-  // Makes it a block device of its own. Not before the disk of an earlier plug has noticed that it
-  // is gone.
+  // Plugs it in as a block device of its own. Only after the disk of an earlier plug has noticed
+  // that it is gone.
   void plug();
-  // Puts it behind a controller.
+  // Plugs it into a port of a controller.
   void plug(outlet& into);
   void pull(pull_style style = {});
   bool plugged() const { return plugged_; }
-  u32 plugs() const { return plugs_; }  // how often so far
+  u32 plugs() const { return plugs_; }  // the number of plugs so far
   block_device& device() const;         // while it is plugged, and a block device of its own
 
   // --- trouble ---
@@ -118,33 +119,34 @@ class medium {
   const std::vector<step_record>& trace() const { return trace_; }
   std::function<u8()> phase;
   bool reads_are_steps = false;
-  // Called for every command; an error makes it fail (a write after some of its sectors).
+  // Called for every command. If it returns an error, the command fails; a write may have moved
+  // some of its sectors then.
   std::function<std::optional<error>(block_command, lba, u32 sectors)> fault;
-  // The stick that acknowledges a flush before it has done it.
+  // The stick reports success for a flush that it does not carry out.
   bool flush_lies = false;
   duration least_latency = 50_us;
   duration most_latency = 3_ms;
 
   // --- evidence ---
-  std::span<byte> bytes() { return bytes_; }  // what is durable; for planting and for looking
+  std::span<byte> bytes() { return bytes_; }  // the durable content, to be set or examined
   std::span<const byte> durable() const { return bytes_; }
-  // What a reader would get now, the cache included.
+  // What a read would give now: the newest versions, cached or durable.
   std::vector<byte> content() const;
   size_t cached_sectors() const { return cache_.size(); }
-  void forget_cache() { cache_.clear(); }  // a reset of the stick's own
-  // The stick is in trouble: each cached sector is lost or not, by itself, as at a pull.
+  void forget_cache() { cache_.clear(); }  // as when the stick is reset by itself
+  // Each cached sector is lost or not, as at a pull.
   void drop_cache() { lose_cache(cache_loss::some); }
   const std::vector<command_record>& log() const { return log_; }
   u32 count(block_command cmd) const;
   void clear_log() { log_.clear(); }
 
-  // --- for the disk that it is behind ---
+  // --- for the disk or the stick that it is part of ---
   // Counts a step while it is plugged in. True: it was pulled here.
   bool step(step_kind kind);
   sector newest(u32 number) const;
-  // Into the cache, or torn onto the medium. False: it was pulled here.
+  // Writes a sector into the cache. False: it was pulled here, and the sector may be torn.
   bool write_sector(u32 number, const sector& content);
-  // False: it was pulled in the middle.
+  // Makes all cached sectors durable. False: it was pulled in the middle.
   bool flush();
   void note(const command_record& record) { log_.push_back(record); }
 

@@ -17,11 +17,11 @@ namespace sim {
 namespace {
 
 constexpr size_t arena_size = size_t{1} << 30;
-// The bus address of the arena; not 0, and above 4 GiB where a truncated address is noticed.
+// The bus address of the arena. It is above 4 GiB, so a truncated address is noticed.
 constexpr u64 bus_base = 0x1'4000'0000;
 static_assert(bus_base % DMA_BOUNDARY == 0);
 
-// One reserved piece of address space for all worlds, which follow one another. It begins at a
+// A reserved piece of address space, which all worlds use one after another. It begins at a
 // multiple of DMA_BOUNDARY, as the bus addresses do.
 byte* arena() {
   static byte* const base = [] {
@@ -57,7 +57,7 @@ std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
     return {};
   }
   if (size == 0 || count_pages(size) > pages_free()) return {};
-  // The arena is far larger than the memory, so the first hole is soon found.
+  // The first hole that is large enough. The arena is far larger than the memory, so there is one.
   size_t offset = 0;
   for (const auto& [start, given] : pieces_) {
     if (offset + whole_pages(size) + PAGE_SIZE <= start) break;
@@ -116,7 +116,7 @@ std::span<byte> allocate_pages(u32 count) {
 
 std::span<byte> allocate_unset_pages(u32 count) {
   const std::span<byte> pages = allocate_pages(count);
-  // What was there before: nothing that anybody would take for data.
+  // Pages that are not zeroed contain a pattern which does not look like data.
   if (!pages.empty()) std::memset(pages.data(), 0xA5, pages.size());
   return pages;
 }
@@ -132,7 +132,7 @@ u32 total_page_count() { return sim::memory().pages(); }
 
 result<dma_buffer> dma_buffer::allocate(u32 size, u32 alignment) {
   if (size > DMA_BOUNDARY && alignment < PAGE_SIZE) alignment = PAGE_SIZE;
-  // A piece that stands at a multiple of its size, rounded up to a power of two, crosses nothing.
+  // At a multiple of its size, rounded up to a power of two, a piece crosses no boundary.
   u32 stand = PAGE_SIZE;
   while (stand < DMA_BOUNDARY && (stand < size || stand < alignment)) stand *= 2;
   const std::span<byte> piece = sim::memory().allocate(size, stand);
@@ -154,7 +154,7 @@ dma_buffer& dma_buffer::operator=(dma_buffer&& other) noexcept {
   return *this;
 }
 
-// A buffer that outlives its world, in a variable of the product, has nothing to give back.
+// A buffer in a variable of the product may outlive its world. Then there is nothing to give back.
 dma_buffer::~dma_buffer() {
   if (base_ && sim::inside_world()) sim::memory().free(bytes());
 }

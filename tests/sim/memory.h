@@ -1,7 +1,7 @@
-// The simulated machine's memory: pages, and what a device sees at a bus address.
+// The simulated machine's memory: pages, and what a device finds at a bus address.
 //
-// Free memory is poisoned: whoever touches it, or runs over the end of what he was given, is told
-// by AddressSanitizer.
+// Free memory is poisoned: AddressSanitizer reports every access to it, and every access behind the
+// end of an allocated piece.
 #pragma once
 
 #include <map>
@@ -19,25 +19,26 @@ class physical_memory {
   physical_memory(const physical_memory&) = delete;
   physical_memory& operator=(const physical_memory&) = delete;
 
-  // `size` zeroed bytes on pages of their own, an unused page behind them; empty when short.
+  // `size` zeroed bytes on pages of their own, with an unused page behind them; empty when there is
+  // no memory.
   std::span<byte> allocate(size_t size, size_t alignment);
   void free(std::span<byte> piece);
 
   phys_addr address_of(const void* at) const;
   // Null when [address, address + length) is not inside one allocated piece.
   byte* at(phys_addr address, u32 length) const;
-  // Who owns it: another number for each piece that was ever given out; 0: nobody. What a device
-  // was told about may not have changed hands when it looks.
+  // A number for the allocation that the memory belongs to, another for each allocation; 0: it is
+  // free. So a device notices that memory which it was told of has been freed meanwhile.
   u64 owner_of(phys_addr address, u32 length) const;
 
   u32 pages_free() const { return pages_ - used_; }
   u32 pages() const { return pages_; }
 
-  // Allocations that fail: all from now on; or one, the n-th from now on (1: the next).
+  // Makes allocations fail: all from now on, or only the n-th from now on (1: the next).
   void refuse_all() { first_refused_ = asked_ + 1, last_refused_ = ~u64{0}; }
   void refuse_one(u64 nth) { first_refused_ = last_refused_ = asked_ + nth; }
   void refuse_none() { first_refused_ = ~u64{0}; }
-  // How many allocations have failed for these reasons.
+  // The number of allocations that have failed for these reasons.
   u32 refused() const { return refused_; }
 
  private:
@@ -54,7 +55,7 @@ class physical_memory {
   u32 used_ = 0;
 };
 
-// Memory of the world that runs now.
+// The memory of the world that runs now.
 physical_memory& memory();
 
 }  // namespace sim

@@ -1,4 +1,4 @@
-// The host's hal/mmio.h: a window's base pointer is no memory but the bus address itself.
+// The host's hal/mmio.h: a window's base pointer is the bus address, and does not point to memory.
 #include "tests/sim/mmio.h"
 
 #include <map>
@@ -24,7 +24,7 @@ struct reached {
   u32 offset;
 };
 
-// Who answers at base + offset. A driver that reaches past its registers has a bug.
+// The model that answers at base + offset. There is none only if a driver has a bug.
 reached reach(const void* base, u32 window_size, u32 offset) {
   const u64 address = reinterpret_cast<u64>(base) + offset;
   auto after = regions().upper_bound(address);

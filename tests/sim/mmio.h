@@ -1,4 +1,5 @@
-// Simulated device registers: whoever derives from mmio_model is what hal/mmio.h's windows reach.
+// Simulated device registers: a window of hal/mmio.h reads and writes an object of a class derived
+// from mmio_model.
 #pragma once
 
 #include "lib/ids.h"
@@ -12,7 +13,7 @@ struct mmio_model {
   virtual void write32(u32 offset, u32 value) = 0;
 };
 
-// Puts `model` at a bus address for as long as this lives.
+// Puts `model` at a bus address as long as this object exists.
 class [[nodiscard]] mmio_region {
  public:
   mmio_region(phys_addr address, u32 size, mmio_model& model);

@@ -1,4 +1,4 @@
-// The host's hal/port_io.h: a machine without any of the PC's old devices. Nobody drives the bus.
+// The host's hal/port_io.h: a machine without any of the PC's old devices. A read gives all ones.
 #include "hal/port_io.h"
 
 u8 in8(io_port) { return 0xFF; }

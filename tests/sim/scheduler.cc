@@ -29,7 +29,7 @@ stack* take_stack() {
   if (stacks.empty()) return new stack;
   stack* taken = stacks.back().release();
   stacks.pop_back();
-  // A fiber that was left asleep has left its red zones.
+  // A fiber that still sleeps at the end of its world has left red zones on its stack.
   __asan_unpoison_memory_region(taken->base(), stack::size);
   return taken;
 }
@@ -134,7 +134,8 @@ task_struct* world::state::choose() {
   return next;
 }
 
-// To the next deadline, and wakes all whose deadline that is. False if there is none up to `limit`.
+// Moves the clock to the next deadline and wakes the fibers with that deadline. False if there is
+// no deadline up to `limit`.
 bool world::state::advance_clock(instant limit) {
   instant next = never;
   for (const auto& task : fibers)

@@ -1,5 +1,5 @@
 // The simulated machine's processor: fibers instead of tasks, a seeded scheduler, a clock that
-// moves only when everybody sleeps.
+// moves only when every fiber sleeps.
 //
 //   sim::world world({.seed = 7});
 //   world.run([] {                               // the fiber "test"
@@ -12,10 +12,12 @@
 //   they held when the program started (kernel_state.h), all memory is free, the time is 0.
 // - The kernel is never preempted: a fiber runs until it sleeps, yields or ends. Which one runs
 //   next is drawn with the seed; the same seed gives the same run. Seed 0 takes them in turn.
-// - run() returns when every fiber that the test spawned has ended and nobody can go on without the
-//   clock. Kernel tasks may sleep on. If nobody can ever run again before that, the test fails with
-//   a list of who sleeps where; so it does when simulated time or the number of turns runs away.
-// - A panic fails the test; the world stands still from then on.
+// - run() returns when every fiber that the test spawned has ended and no fiber can go on without
+// the
+//   clock. Kernel tasks may sleep on. If no fiber can ever run again before that, the test fails
+//   with a list of the sleeping fibers. It also fails when the simulated time or the number of
+//   turns exceeds its limit.
+// - A panic fails the test; nothing runs in that world from then on.
 // - When a world in which something failed ends, it prints its console and how to run it again.
 #pragma once
 
@@ -62,12 +64,12 @@ class world {
   world& operator=(const world&) = delete;
 
   void run(std::function<void()> body);
-  // Goes on for a while after run: kernel tasks do what they do by themselves.
+  // Goes on for some time after run: only kernel tasks run.
   void run_for(duration time);
 
   bool panicked() const;
   const std::string& panic_message() const;
-  // What printk has said so far, and what it says from now on without the rest.
+  // The text of printk so far; clear_console makes it empty.
   const std::string& console() const;
   void clear_console();
   u64 seed() const;
@@ -85,12 +87,12 @@ class world {
 
 world& here();
 fiber spawn(const char* name, std::function<void()> body);
-// Like spawn, but nobody waits for it: simulated hardware and its driver.
+// Like spawn, but run() does not wait for its end: for simulated hardware and its driver.
 fiber daemon(const char* name, std::function<void()> body);
 // Runs `count` fibers side by side and returns when all have ended.
 void in_parallel(u32 count, const std::function<void(u32 index)>& body);
 void forget_signal();
-// From now on the table of tasks is full: kernel_task fails with eagain.
+// From now on the table of tasks is full, and kernel_task fails with eagain.
 void fill_task_table();
 std::mt19937_64& random();
 u64 random_below(u64 limit);  // 0 … limit - 1
@@ -106,8 +108,8 @@ class [[nodiscard]] must_not_sleep {
 
 // --- for tests ---
 
-// A world for each of `count` seeds from `first` on (or for REPLUG_SEED alone when that is set),
-// until one fails.
+// Calls `test` for each of `count` seeds, from `first` on, until one fails; if REPLUG_SEED is set,
+// only for that seed.
 void for_each_seed(u64 count, const std::function<void(u64 seed)>& test, u64 first = 1);
 // A new world with this seed, one run in it.
 void run(u64 seed, std::function<void()> body);

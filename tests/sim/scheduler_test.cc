@@ -1,4 +1,4 @@
-// The simulated machine itself: what the other tests stand on.
+// The simulated machine itself, on which the other tests are built.
 #include "tests/sim/scheduler.h"
 
 #include <gtest/gtest-spi.h>

@@ -1,5 +1,5 @@
-// What the simulated stick's write cache is worth when something fails (medium.h, scsi_target.h): a
-// device is free to drop what it could not write, so it does, or not.
+// What happens to the simulated stick's write cache when something fails (medium.h, scsi_target.h).
+// A device may drop what it could not write, so the simulated one drops some of it.
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -39,7 +39,8 @@ std::vector<byte> scsi_target::refuse(sense why) {
   return {};
 }
 
-// A unit attention is told by the next command, but not to those that only ask.
+// The failure planned for this command, if there is one. INQUIRY and REQUEST SENSE do not get a
+// unit attention.
 std::optional<scsi_target::sense> scsi_target::next_failure() {
   if (planned_.opcode == opcode() && planned_.left > 0 && --planned_.left == 0) return planned_.why;
   if (const auto found = never_succeeds.find(opcode()); found != never_succeeds.end())
@@ -50,7 +51,8 @@ std::optional<scsi_target::sense> scsi_target::next_failure() {
   return next;
 }
 
-// What a deferred error is about was in the write cache.
+// A deferred error concerns a write that was in the write cache, so cached sectors are lost with
+// it.
 std::optional<scsi_target::sense> scsi_target::trouble_ahead() {
   const std::optional<sense> next = next_failure();
   if (next && next->deferred) storage_.drop_cache();
@@ -126,8 +128,8 @@ bool scsi_target::take(std::span<const byte> data) {
   return true;
 }
 
-// What could not be written is dropped, or not: the device is free to forget it. A command that was
-// not executed at all (not ready, illegal, unit attention) changes nothing.
+// A failed flush drops cached sectors, or not: a device may forget what it could not write. A flush
+// that was not executed at all (not ready, illegal request, unit attention) drops nothing.
 bool scsi_target::synchronize(bool good) {
   constexpr u8 not_ready = 2, illegal_request = 5, unit_attention = 6;
   if (good && !failed_ && storage_.fault && storage_.fault(block_command::flush, {}, 0))

@@ -1,8 +1,8 @@
 // The disk inside a simulated stick (SPC-4, SBC-3), over a medium with a volatile write cache. A
 // transport brings it commands and data, and asks for its status when it wants to send one.
 //
-// It is as honest as a good device: unit attention after power-on, a write cache that says so,
-// sense data for what it refuses. The trouble below makes it otherwise.
+// It behaves as a good device does: unit attention after power-on, a caching page that tells of the
+// write cache, sense data for every refused command. A test can plan failures.
 #pragma once
 
 #include <array>
@@ -20,20 +20,21 @@ class scsi_target {
  public:
   struct sense {
     u8 key = 0, asc = 0, ascq = 0;
-    bool deferred = false;  // what failed was an earlier command, out of the write cache
+    bool deferred = false;  // an earlier write failed when it was moved out of the write cache
   };
   using command_block = std::span<const u8, 16>;
 
   explicit scsi_target(medium& storage) : storage_(storage) {}
 
   void power_on();
-  // Begins a command that wants to move `length` bytes. Returns the data that it gives; none when
-  // it has failed.
+  // Begins a command; the host wants to move `length` bytes. Returns the data IN; none when the
+  // command has failed.
   std::vector<byte> begin(command_block cdb, u32 length);
-  // Data OUT, in any portions: sector by sector into the cache. False: pulled here.
-  bool take(std::span<const byte> data);
-  // What is left to do before the status; `good`: so far, as the transport sees it. False: pulled
+  // Takes data OUT, in parts of any length: each whole sector goes into the cache. False: pulled
   // here.
+  bool take(std::span<const byte> data);
+  // Does what is left before the status. `good`: the transport will report success so far. False:
+  // pulled here.
   bool finish(bool good);
   bool failed() const { return failed_; }  // CHECK CONDITION; REQUEST SENSE tells why
 
@@ -41,7 +42,7 @@ class scsi_target {
   bool used() const { return used_; }  // the first READ(10) since power-on has come
 
   // --- trouble ---
-  std::deque<sense> failures;          // of the next commands, one each
+  std::deque<sense> failures;          // each of the next commands fails with one of these
   std::map<u8, sense> never_succeeds;  // by operation code
   // The n-th command with this operation code from now on fails so, once.
   void fail_at(u8 opcode, u32 n, sense why) { planned_ = {opcode, n, why}; }

@@ -41,7 +41,7 @@ void sim_disk::disconnect() {
   wake_up(unplugged_);
 }
 
-// The driver's task, as a class driver would have it.
+// The driver's task, like that of a class driver.
 void sim_disk::serve() {
   media_arrived(*this);
   while (!left_) {
@@ -54,7 +54,7 @@ void sim_disk::serve() {
   medium_.forget(*this);
 }
 
-// The hub's task: it learns of a pull before or after the command under way has failed.
+// The hub's task: it notices a pull before or after the command under way has failed.
 void sim_disk::watch_port() {
   while (!disconnected_) sleep_on(unplugged_);
   if (random_chance(2)) sleep_for(random_duration({}, 1_ms));
@@ -67,12 +67,12 @@ void sim_disk::watch_port() {
 void sim_disk::carry_out(request& r) {
   command_record record{epoch, r.cmd, r.sector, r.nr_sectors, now(), {}, false};
   result<void> outcome = perform(r);
-  if (disconnected_) outcome = fail(error::enodev);  // what it said was not heard
+  if (disconnected_) outcome = fail(error::enodev);  // its answer did not arrive
   if (disconnected_ && random_chance(2)) sleep_for(random_duration({}, 1_ms));
   record.ended = now();
   record.succeeded = outcome.has_value();
   medium_.note(record);
-  if (disconnected_) die();  // before anybody hears of it
+  if (disconnected_) die();  // before the request ends
   end_request(r, outcome);
 }
 
@@ -122,7 +122,7 @@ result<void> sim_disk::write(const request& r, std::optional<error> fault) {
   return {};
 }
 
-// Steps: before the first sector, after every one, which is also before the status.
+// Steps: before the first sector, and after each one; the last of these is also before the status.
 result<void> sim_disk::flush_cache() {
   medium_.step(step_kind::command);
   if (disconnected_ || !medium_.flush()) return fail(error::enodev);

@@ -8,8 +8,7 @@
 //     stick.plug();                             // a new block_device, a new attach epoch
 //   });
 //
-// Which order the driver learns things in and how long commands take are drawn with the world's
-// seed.
+// The order of events for the driver, and how long commands take, are drawn with the world's seed.
 #pragma once
 
 #include "tests/sim/medium.h"
@@ -21,7 +20,7 @@ class sim_disk final : public block_device {
   explicit sim_disk(medium& medium);
 
   void start();       // its tasks
-  void disconnect();  // the plug has lost contact
+  void disconnect();  // contact is lost
 
  private:
   void request_fn() override { wake_up(work_); }
@@ -36,7 +35,7 @@ class sim_disk final : public block_device {
 
   medium& medium_;
   bool disconnected_ = false;
-  bool left_ = false;  // media_left has been said
+  bool left_ = false;  // media_left has been called
   wait_queue work_;
   wait_queue unplugged_;
 };

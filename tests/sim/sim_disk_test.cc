@@ -1,4 +1,4 @@
-// The simulated stick, used by hand.
+// The simulated stick, used without a kernel on top.
 #include "tests/sim/sim_disk.h"
 
 #include <gtest/gtest.h>

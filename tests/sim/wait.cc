@@ -12,7 +12,7 @@ using sim::state_here;
 
 namespace {
 
-// 2026-01-01 00:00:00 UTC, when every simulated machine boots.
+// Every simulated machine boots at 2026-01-01 00:00:00 UTC.
 constexpr u32 boot_time = 1'767'225'600;
 
 instant rounded_up(instant deadline) {
@@ -119,7 +119,8 @@ void raise_irq(u8 line) {
   if (!s.in_interrupt && (!s.current || s.current->interrupts_enabled)) s.deliver_interrupts();
 }
 
-// Interrupts that come while the current fiber masks them wait until it unmasks them or sleeps.
+// An interrupt that comes while the current fiber masks them waits until the fiber unmasks them or
+// sleeps.
 void world::state::deliver_interrupts() {
   if (in_interrupt) return;
   in_interrupt = true;

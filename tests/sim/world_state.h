@@ -1,4 +1,4 @@
-// What a world consists of. For tests/sim only; tests use scheduler.h.
+// The state of a world. For tests/sim only; tests use scheduler.h.
 #pragma once
 
 #include <map>
@@ -31,7 +31,7 @@ struct world::state {
   bool task_table_is_full = false;
   bool stopped = false;  // a panic or a deadlock: nothing runs any more
 
-  // the host's own stack, where run() stands
+  // the host's own stack, on which run() was called
   ucontext_t scheduler_context{};
   void* sanitizer_stack = nullptr;
   const void* scheduler_stack = nullptr;
@@ -50,7 +50,7 @@ struct world::state {
   void make_ready(task_struct& task);
   void wake(task_struct& task, wake_reason reason);
   void switch_to(task_struct& task);
-  // Back to the scheduler; returns when the fiber is chosen again. `forever`: it never is.
+  // Switches to the scheduler. Returns when the fiber is chosen again; with `forever` it never is.
   void switch_away(bool forever = false);
   task_struct* choose();
   bool advance_clock(instant limit);

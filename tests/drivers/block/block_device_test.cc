@@ -1,4 +1,5 @@
-// The block layer: queue, merging, order, ends (drivers/block/block_device.h).
+// The block layer: how requests are queued, merged, sorted and ended
+// (drivers/block/block_device.h).
 #include "drivers/block/block_device.h"
 
 #include <gtest/gtest.h>
@@ -62,8 +63,8 @@ TEST(block_device, never_exceeds_max_sectors) {
   });
 }
 
-// Blocks that are neighbours on the device, by the place in memory of each: `places` counts blocks
-// from a multiple of DMA_BOUNDARY on.
+// The requests for blocks that follow each other on the device. `places` tells where each block is
+// in memory, counted in blocks from a multiple of DMA_BOUNDARY on.
 extents requests_for(u32 max_pieces, const std::vector<u32>& places) {
   manual_disk disk;
   disk.max_pieces = max_pieces;
@@ -93,7 +94,7 @@ TEST(block_device, counts_a_piece_that_a_boundary_cuts_as_two) {
   });
 }
 
-// A block that comes before all others of the request may continue into its first piece.
+// A block that is put in front of a request may form one piece with the request's first piece.
 TEST(block_device, counts_pieces_at_either_end) {
   sim::run(1, [] {
     manual_disk disk;
@@ -101,7 +102,7 @@ TEST(block_device, counts_pieces_at_either_end) {
     const dma_buffer memory = *dma_buffer::allocate(8 * BLOCK_SIZE, DMA_BOUNDARY);
     std::array<buffer_head, 4> heads;
     const std::array<std::pair<u32, u32>, 4> blocks{{{12, 3}, {11, 2}, {10, 0}, {9, 5}}};
-    for (u32 i = 0; i < heads.size(); ++i) {  // the number of each on the device, and in memory
+    for (u32 i = 0; i < heads.size(); ++i) {  // blocks: the numbers on the device and in memory
       heads[i].b_data = memory.bytes().data() + blocks[i].second * BLOCK_SIZE;
       disk.submit(block_command::read, lba{blocks[i].first * SECTORS_PER_BLOCK}, heads[i]);
     }
@@ -140,7 +141,7 @@ TEST(block_device, nothing_queued_later_passes_a_flush) {
   });
 }
 
-// Wherever the elevator stands.
+// The same for sectors behind the place where the device is working.
 TEST(block_device, nor_from_behind_where_the_device_is_working) {
   sim::run(1, [] {
     manual_disk disk;
@@ -202,7 +203,7 @@ TEST(block_device, a_failed_flush_is_told_to_its_caller) {
   });
 }
 
-// It says nothing of the writes before, and so does the next one until they are made again.
+// Neither it nor the next flush proves anything about the writes before it.
 TEST(block_device, a_failed_flush_may_have_lost_the_cache) {
   sim::medium stick(64);
   bool broken = true;
@@ -274,7 +275,7 @@ TEST(block_device, random_traffic_ends_up_where_it_belongs) {
     sim::run(seed, [&] {
       stick.plug();
       block_device& disk = stick.device();
-      sim::in_parallel(4, [&](u32 part) {  // each has blocks of its own, between the others'
+      sim::in_parallel(4, [&](u32 part) {  // each uses every fourth block
         for (int i = 0; i < 50; ++i) {
           const u32 number = static_cast<u32>(sim::random_below(blocks / 4)) * 4 + part;
           if (sim::random_chance(3)) {

@@ -1,4 +1,4 @@
-// Names of disks and partitions, and partition tables that somebody else wrote (genhd.h).
+// Names of disks and partitions, and partition tables written by other systems (genhd.h).
 #include "drivers/block/genhd.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ void plant_table(sim::medium& stick, u32 at, const std::vector<entry>& entries) 
   sector[511] = byte{0xAA};
 }
 
-// In a page of the caller's, and with no other: a stick may come back when memory is full.
+// The caller provides all the memory that is used: a stick may come back when memory is full.
 result<partition_table> read_without_memory(sim::medium& stick) {
   const std::span<byte> page = allocate_pages(1);
   sim::memory().refuse_all();
@@ -102,7 +102,7 @@ TEST(partitions, none_without_a_signature) {
   EXPECT_EQ(count_partitions(read_table(stick)), 0u);
 }
 
-// A FAT boot sector ends with the same signature and has text where the table would be.
+// A FAT boot sector ends with the same signature and has text in the place of the table.
 TEST(partitions, none_in_a_boot_sector_that_is_no_table) {
   sim::medium stick(sectors);
   plant_table(stick, 0, {{minix, 64, 1000, 'N'}});

@@ -1,4 +1,4 @@
-// A device whose driver does nothing by itself: the test takes the requests off its queue.
+// A block device without a driver: the test takes the requests off its queue.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,8 @@ class manual_disk final : public block_device {
  public:
   manual_disk() { identity.sectors = 2048; }
   void request_fn() override { ++calls; }
-  // First sector, number of sectors, of each request in the order that the driver gets them.
+  // Takes all requests and ends them. Returns the first sector and the number of sectors of each,
+  // in the order in which a driver gets them.
   std::vector<std::pair<u32, u32>> take_all() {
     std::vector<std::pair<u32, u32>> taken;
     while (request* r = next_request()) {

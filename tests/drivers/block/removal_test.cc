@@ -1,4 +1,4 @@
-// A block device that goes: nobody waits for it, and nobody uses it any more
+// A block device that goes: no task waits for it, and none uses it any more
 // (drivers/block/block_device.h).
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ TEST(block_device, death_ends_everything_that_is_queued) {
   });
 }
 
-// "the driver ends the one that it has in hand"
+// die() ends what is queued; the driver ends the request that it has in hand.
 TEST(block_device, death_leaves_the_request_in_hand_to_the_driver) {
   sim::run(1, [] {
     manual_disk disk;
@@ -71,7 +71,7 @@ TEST(block_device, a_flush_that_the_pull_overtakes_is_never_a_success) {
   });
 }
 
-// Far more writers than requests: everybody gets one in the end.
+// There are far more writers than requests: each gets a request in the end.
 TEST(block_device, waits_for_a_free_request) {
   sim::for_each_seed(5, [](u64 seed) {
     sim::medium stick(2048);
@@ -84,7 +84,7 @@ TEST(block_device, waits_for_a_free_request) {
   });
 }
 
-TEST(block_device, a_pull_frees_those_who_wait_for_a_request) {
+TEST(block_device, a_pull_frees_the_tasks_that_wait_for_a_request) {
   sim::for_each_seed(5, [](u64 seed) {
     sim::medium stick(2048);
     sim::world world({.seed = seed});
@@ -109,7 +109,7 @@ TEST(block_device, a_pull_frees_those_who_wait_for_a_request) {
   });
 }
 
-// A device that keeps every request in hand, and tasks that wait for one.
+// A device whose driver has all requests in hand, so that other callers must wait for one.
 class busy_disk {
  public:
   busy_disk() {
@@ -130,7 +130,7 @@ class busy_disk {
   u32 next_ = 0;
 };
 
-// Another device's requests are no reason to wait for one that is gone.
+// The callers of a device that is gone do not wait until another device has ended a request.
 TEST(block_device, a_pull_frees_its_callers_though_no_request_is_free) {
   sim::run(1, [] {
     busy_disk other;
@@ -150,8 +150,8 @@ TEST(block_device, a_pull_frees_its_callers_though_no_request_is_free) {
   });
 }
 
-// It is gone, and its driver has nothing more to do for it: yet it is there until the last task has
-// left it.
+// The device is gone and its driver is done with it, but the object exists until the last task has
+// returned from it.
 TEST(block_device, is_there_as_long_as_a_task_sleeps_in_it) {
   const std::vector<void (*)(block_device&)> calls{
       [](block_device& disk) { static_cast<void>(test_block(1).read_from(disk, 1)); },

@@ -25,12 +25,12 @@ TEST(usb_bot, believes_a_status_only_if_everything_fits) {
   EXPECT_FALSE(is_valid_status(csw, 13, 7));
 }
 
-// Each way in which a transport can stumble once and go on.
+// The ways in which a transport can fail once and go on.
 using meddling = void (*)(fake_stick::answer&);
 struct stumble {
   const char* name;
   meddling meddle;
-  u32 resets;  // how many port resets it takes
+  u32 resets;  // the number of port resets that follow
   u8 opcode;
 };
 
@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
                 0, write_10}),
     [](const auto& one) { return one.param.name; });
 
-// Want of room is the host's: the device is neither reset nor given up, and works on afterwards.
+// The host has no room for a transfer: the device is neither reset nor given up for that.
 TEST(usb_bot, does_not_blame_the_device_for_want_of_room) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     dma_block block;

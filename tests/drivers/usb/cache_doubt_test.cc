@@ -1,5 +1,4 @@
-// When a disk must not believe that what it has written is still there (scsi.h), and that the
-// caller of flush learns of it.
+// The events after which completed writes may be lost (scsi.h): they are counted by caches_lost().
 #include <gtest/gtest.h>
 
 #include "tests/drivers/usb/served_stick.h"
@@ -39,7 +38,7 @@ TEST(usb_cache, nor_is_one_that_gets_no_status_or_a_wrong_one) {
     });
 }
 
-// The device was not ready, or had news: it has not begun to flush, so it is asked again.
+// The device was not ready, or had a message: it has not begun to flush, so nothing is lost.
 TEST(usb_cache, a_flush_that_was_not_executed_is_tried_again) {
   for (const scsi_target::sense why : {scsi_target::sense{6, 0x2A, 1}, {2, 0x04, 1}})
     with_disk({}, [&](served_stick& s, block_device& disk) {
@@ -50,7 +49,7 @@ TEST(usb_cache, a_flush_that_was_not_executed_is_tried_again) {
     });
 }
 
-// The command that learns of it is executed the second time; what was written before is in doubt.
+// The command that gets the deferred error is sent again; the writes before it are in doubt.
 TEST(usb_cache, a_deferred_error_puts_earlier_writes_in_doubt) {
   for (const block_command cmd : {block_command::read, block_command::write})
     with_disk({}, [&](served_stick& s, block_device& disk) {
@@ -76,7 +75,7 @@ TEST(usb_cache, a_flush_that_learns_of_a_deferred_error_has_failed) {
   });
 }
 
-// A device that cannot say why a command failed may mean an earlier one.
+// Without sense data, the failure may be that of an earlier command.
 TEST(usb_cache, a_failure_without_sense_puts_earlier_writes_in_doubt) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     dma_block block;
@@ -105,7 +104,7 @@ TEST(usb_cache, a_reset_of_the_device_puts_earlier_writes_in_doubt) {
     });
 }
 
-// What happened before the disk arrived concerns no write of this plug.
+// Nothing was written before the disk arrived, so a reset before that is not counted.
 TEST(usb_cache, nothing_is_in_doubt_at_the_arrival) {
   bool once = false;
   with_disk(

@@ -1,4 +1,5 @@
-// Descriptors: honest ones are understood, and hostile ones do no harm (drivers/usb/descriptors.h).
+// Descriptors: correct ones are understood, and malformed ones do no harm
+// (drivers/usb/descriptors.h).
 #include "drivers/usb/descriptors.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ bytes of(std::initializer_list<int> values) {
   return all;
 }
 
-// What QEMU's usb-storage says at SuperSpeed.
+// The configuration descriptor of QEMU's usb-storage at SuperSpeed.
 bytes stick_configuration() {
   return of({9, 2, 44,   0, 1,    1,    0, 0xC0, 0,                  // configuration 1
              9, 4, 0,    0, 2,    8,    6, 0x50, 0,                  // interface: SCSI over BOT
@@ -44,7 +45,7 @@ TEST(usb_descriptors, reads_a_sticks_configuration) {
 
 TEST(usb_descriptors, refuses_lengths_that_lie) {
   bytes zero = stick_configuration();
-  zero[9] = byte{0};  // the walk would never end
+  zero[9] = byte{0};  // with this length the walk would never end
   EXPECT_FALSE(usb::parse_configuration(zero));
 
   bytes past_the_end = stick_configuration();
@@ -116,7 +117,7 @@ TEST(usb_descriptors, turns_strings_into_printable_ascii) {
   to.fill('x');
   usb::string_to_ascii(of({12, 3, ' ', 0, 'A', 0, 0xE9, 0, 0x42, 0x20, ' ', 0}), to);
   EXPECT_STREQ(to.data(), "A??");
-  usb::string_to_ascii(of({255, 3, 'A', 0, 'B'}), to);  // says more than came; half a character
+  usb::string_to_ascii(of({255, 3, 'A', 0, 'B'}), to);  // longer than the data; half a character
   EXPECT_STREQ(to.data(), "A");
   usb::string_to_ascii(of({4, 9, 'A', 0}), to);  // not a string
   EXPECT_STREQ(to.data(), "");

@@ -129,7 +129,7 @@ void fake_stick::end(usb::transfer& t, result<void> outcome, u32 actual) {
   wake_up(activity);
 }
 
-// A quiet success is told to nobody, until a later one on the same endpoint.
+// A quiet transfer that succeeds is not done until a later one on the same endpoint is.
 void fake_stick::succeed(usb::transfer& t, u32 actual) {
   if (t.quiet && actual == length_of(t)) {
     quiet_.push_back(&t);
@@ -164,7 +164,7 @@ void fake_stick::advance() {
   }
 }
 
-// Whether there was a transfer for what the device wants to do next.
+// Does the device's next step. False when there is no transfer for it.
 bool fake_stick::advance_once() {
   const bool data = state_ == state::data_in || state_ == state::data_out;
   if (data && answer_.data_without_end) return false;
@@ -195,7 +195,7 @@ void fake_stick::begin_command(usb::transfer& t) {
   answer_.status = disk.failed();
   if (in || disk.failed())
     answer_.residue = cbw_.data_length - static_cast<u32>(answer_.data.size());
-  // As QEMU does it: data of the full length, and only the status tells that they are nothing.
+  // As QEMU does it: data of the full length, and only the status tells that they do not count.
   if (disk.failed()) answer_.data.assign(cbw_.data_length, byte{0xEE});
   if (meddle) meddle(cbw_, answer_);
   succeed(t, sizeof(cbw_));

@@ -1,5 +1,6 @@
-// A mass storage device behind usb.h, without a controller: it takes wrappers and data as transfers
-// and has a SCSI disk answer them. A test can make it stall, lie, hang or go.
+// A mass storage device that implements usb.h, without a controller: it takes wrappers and data as
+// transfers, and a SCSI disk answers them. A test can make it stall, give wrong answers, hang or
+// go.
 #pragma once
 
 #include <functional>
@@ -15,7 +16,7 @@ class fake_stick final : public usb::host_device {
  public:
   static constexpr u8 in_address = 0x81, out_address = 0x02;
 
-  // What the device is about to answer; `meddle` may change it.
+  // The answer that the device is going to give; `meddle` may change it.
   struct answer {
     std::vector<byte> data;  // IN
     u8 status = 0;
@@ -25,9 +26,9 @@ class fake_stick final : public usb::host_device {
     bool stall_data = false;
     bool stall_status = false;      // once
     bool empty_status = false;      // once
-    bool status_as_data = false;    // where data should have come
-    bool silent = false;            // no status ever
-    bool data_without_end = false;  // the data never ends either
+    bool status_as_data = false;    // the status comes in place of the data
+    bool silent = false;            // the status never comes
+    bool data_without_end = false;  // the data never end
   };
 
   explicit fake_stick(u32 sectors = 2048);

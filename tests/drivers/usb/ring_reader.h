@@ -1,4 +1,4 @@
-// The controller's end of a ring, as far as a test of rings needs one.
+// Reads a ring as a controller does, as far as a test of rings needs it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 namespace xhci {
 
-// Follows the ring from its beginning while the cycle bit is its own.
+// Follows the ring from its beginning, as long as the cycle bits give it the TRBs.
 class ring_reader {
  public:
   explicit ring_reader(const producer_ring& ring) : ring_(ring), at_(ring.pointer_to(0) & ~15ull) {}

@@ -1,4 +1,4 @@
-// SCSI as bytes (scsi.h): commands, sense data, mode pages.
+// The bytes of SCSI (scsi.h): commands, sense data, mode pages.
 #include <gtest/gtest.h>
 
 #include "drivers/usb/storage/scsi.h"
@@ -23,7 +23,7 @@ TEST(usb_scsi, reads_both_formats_of_sense) {
   EXPECT_EQ(parse_sense(std::span(fixed).first(3)).asc, 0);
 }
 
-// SPC-4, 4.5.5: whatever the key, it is about an earlier command.
+// SPC-4, 4.5.5: with any sense key, the error is that of an earlier command.
 TEST(usb_scsi, tells_a_deferred_error_by_its_response_code) {
   for (const u8 code : {u8{0x71}, u8{0xF1}, u8{0x73}}) {
     std::array<byte, 18> data{};

@@ -1,5 +1,5 @@
-// A fake stick with its driver: served in a task of its own, and heard of by whoever listens to
-// media_event.
+// A fake stick with its driver, which serves it in a task of its own. This object is the listener
+// of media_event.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace sim {
 
-// Operation codes that tests meddle with.
+// The operation codes whose answers tests change.
 constexpr u8 request_sense = 0x03, read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
 
 class served_stick {
@@ -25,14 +25,14 @@ class served_stick {
   fake_stick& stick;
   u32 arrivals = 0, departures = 0;
   block_device* current = nullptr;  // has arrived and not left
-  bool ended = false;               // the driver has
+  bool ended = false;               // the driver has returned
   std::unique_ptr<fiber> task;
 
  private:
   wait_queue changed_;
 };
 
-// Brings a stick up, runs the test on its disk, pulls it.
+// Plugs a stick in, runs the test on its disk, and pulls it.
 void with_disk(const std::function<void(fake_stick&)>& prepare,
                const std::function<void(served_stick&, block_device&)>& test);
 

@@ -1,4 +1,4 @@
-// A disk whose stick goes, in the middle of whatever.
+// A disk whose stick goes while commands are under way.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -11,7 +11,7 @@ namespace {
 
 using namespace sim;
 
-// Whoever is told enodev may ask the device, and hears that it is gone.
+// A caller that gets enodev finds the device gone.
 TEST(usb_disk, is_gone_before_its_last_request_ends) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     static block_device* asked;
@@ -50,7 +50,7 @@ TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
   });
 }
 
-// Nothing waits for a device that has gone, whatever it was waiting for.
+// A pull ends every wait for the device, in any stage of a command.
 TEST(usb_disk, a_pull_ends_everything_at_once) {
   for (const u8 hangs_in : {read_10, write_10, synchronize})
     run(1, [&] {
@@ -86,8 +86,8 @@ TEST(usb_disk, a_pull_ends_everything_at_once) {
     });
 }
 
-// The same when its card was taken out before: whoever holds the former disk keeps neither the next
-// device out of the port nor the controller from being started anew.
+// The same when its card was taken out before: a reference to the former disk keeps neither the
+// next device out of the port nor the controller from being started anew.
 TEST(usb_disk, the_port_is_free_when_a_reader_without_its_card_is_pulled) {
   run(1, [] {
     fake_stick stick;

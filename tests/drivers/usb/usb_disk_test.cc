@@ -1,4 +1,4 @@
-// What failures mean to a disk (scsi.h, usb_disk.h), and what it says of itself.
+// What a disk does after failures (scsi.h, usb_disk.h), and how it describes itself.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -64,7 +64,7 @@ TEST(usb_disk, joins_neighbours_in_memory) {
   });
 }
 
-// What the block layer counts as pieces is what the controller gets.
+// The block layer counts the same pieces as the controller gets.
 TEST(usb_disk, has_as_many_pieces_as_the_block_layer_counts) {
   sim::for_each_seed(20, [](u64 seed) {
     sim::run(seed, [] {
@@ -112,7 +112,7 @@ TEST(usb_disk, a_residue_with_a_good_status_is_no_success) {
   });
 }
 
-// REQUEST SENSE succeeds, the command before it does not.
+// The command has failed, though the REQUEST SENSE after it succeeds.
 TEST(usb_disk, a_command_that_is_refused_has_failed) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     dma_block block;
@@ -122,7 +122,8 @@ TEST(usb_disk, a_command_that_is_refused_has_failed) {
   });
 }
 
-// A reset of its own may have cost the write cache: a new plug, so that everything is verified.
+// A device that was reset by itself may have lost its write cache: a new plug begins, and the
+// content is verified.
 TEST(usb_disk, a_reset_or_a_changed_medium_begins_a_new_plug) {
   for (const u8 asc : {u8{0x29}, u8{0x28}})
     with_disk({}, [&](served_stick& s, block_device& disk) {
@@ -183,7 +184,7 @@ TEST(usb_disk, tells_write_protection) {
       });
 }
 
-// One that takes its time to start is asked again and again, but not for ever.
+// A device that starts slowly is asked again and again, but not for ever.
 TEST(usb_disk, waits_for_a_device_that_is_becoming_ready) {
   constexpr scsi_target::sense becoming_ready{2, 0x04, 1};
   with_disk([&](fake_stick& stick) { stick.disk.failures.assign(100, becoming_ready); },

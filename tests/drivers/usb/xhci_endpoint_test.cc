@@ -1,5 +1,5 @@
 // The driver's endpoints on the simulated controller, used as a class driver uses them (usb.h):
-// what becomes of transfers that fail or are taken back, and of those that stand behind them.
+// what happens to transfers that fail or are taken back, and to the transfers queued behind them.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -21,7 +21,7 @@ using usb::storage::command_status_wrapper;
 constexpr u8 in_address = 0x81, out_address = 0x02;
 constexpr u8 test_unit_ready = 0x00, read_10 = 0x28;
 
-// A stick that has been enumerated and whose own driver has nothing to do: we speak to it instead.
+// A stick that is enumerated and whose class driver is idle: the test sends the commands.
 class bench {
  public:
   bench(medium& storage, usb_machine& machine) : machine_(machine) {
@@ -41,7 +41,7 @@ class bench {
   usb::transfer data() { return in(data_offset, SECTOR_SIZE); }
   usb::transfer status() { return in(status_offset, sizeof(command_status_wrapper)); }
 
-  // Sends a command wrapper; whatever the command is, it is taken.
+  // Sends a command wrapper, which the stick accepts with any command in it.
   void send(u8 opcode, u32 length = 0) {
     command_block_wrapper cbw;
     cbw.signature = command_block_wrapper::good_signature;
@@ -58,7 +58,7 @@ class bench {
   }
   // A READ(10) from behind the end of the disk: its data stage ends with a STALL.
   void send_impossible_read() { send(read_10, SECTOR_SIZE); }
-  // A whole command without data. Whether its status has come.
+  // Runs a whole command without data. True when its status has come.
   bool run(u8 opcode) {
     send(opcode);
     usb::transfer end = status();
@@ -84,7 +84,7 @@ class bench {
   u32 next_segment_ = 0;
 };
 
-// The controller must have nothing to complain of afterwards.
+// Afterwards the simulated controller must have no complaints.
 void on_stick(u64 seed, const std::function<void(bench&)>& body) {
   medium storage(2048);
   usb_machine machine;
@@ -140,7 +140,8 @@ TEST(xhci_endpoint, zero_is_of_use_after_a_stall) {
   });
 }
 
-// What completes while its endpoint is being stopped has completed, and only that.
+// A transfer that completes while its endpoint is being stopped ends with success, any other one
+// does not.
 TEST(xhci_endpoint, takes_back_only_what_has_not_completed) {
   u32 completed = 0, taken_back = 0;
   sim::for_each_seed(40, [&](u64 seed) {
@@ -160,7 +161,8 @@ TEST(xhci_endpoint, takes_back_only_what_has_not_completed) {
   EXPECT_GT(taken_back, 0u);
 }
 
-// CLEAR_FEATURE(ENDPOINT_HALT) sets the device's data toggle back, also when nothing was halted.
+// CLEAR_FEATURE(ENDPOINT_HALT) sets the device's data toggle back, also for an endpoint that is not
+// halted.
 TEST(xhci_endpoint, keeps_step_with_the_device_over_a_cleared_halt) {
   on_stick(1, [](bench& b) {
     for (int i = 0; i < 3; ++i) {

@@ -29,7 +29,7 @@ TEST(xhci_port_status, never_writes_what_acts_on_a_one) {
 TEST(xhci_port_status, keeps_power_and_wake_bits) {
   const u32 kept = 1u << 9 | 7u << 25 | 3u << 14;
   EXPECT_EQ(port_status(kept).neutral(), kept);
-  EXPECT_EQ(port_status(kept).to_clear_changes(), kept);  // clears only what it has seen
+  EXPECT_EQ(port_status(kept).to_clear_changes(), kept);  // clears only the bits that were read
   EXPECT_EQ(port_status(0).to_power(), 1u << 9);
 }
 

@@ -1,5 +1,5 @@
-// Transfer queues of the xHCI driver, without a controller: from transfers to TRBs, from events to
-// outcomes.
+// Transfer queues of the xHCI driver, without a controller: the TRBs of transfers, and the outcomes
+// after events.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -28,7 +28,7 @@ TEST(xhci_transfer, td_size_counts_the_packets_to_come) {
   EXPECT_EQ(td_size(512, 513, 512), 1u);
 }
 
-// A queue of an IN or OUT endpoint, and the means to play the controller.
+// A queue of an IN or OUT endpoint; the test itself sends the controller's events.
 struct transfer_test {
   explicit transfer_test(u32 max_packet = 1024) {
     EXPECT_TRUE(allocate_segments(memory));
@@ -71,7 +71,7 @@ TEST(xhci_transfer_queue, counts_a_short_transfer_once_whether_one_event_comes_o
     EXPECT_TRUE(test.queue.on_event(test.address_of(0), completion::short_packet, 1000));
     EXPECT_TRUE(t.done && t.outcome);
     EXPECT_EQ(t.actual, 24u);
-    // Hardware tells about the TRB that asked for an interrupt, too.
+    // Hardware sends a second event, for the TRB that asked for an interrupt.
     EXPECT_FALSE(test.queue.on_event(test.address_of(1), completion::short_packet, 1024));
     EXPECT_FALSE(next.done);
     EXPECT_TRUE(test.queue.on_event(test.address_of(2), completion::success, 0));
@@ -120,7 +120,7 @@ TEST(xhci_transfer_queue, stall_halts_and_resumes_behind_the_failed_one) {
   });
 }
 
-TEST(xhci_transfer_queue, a_stopped_transfer_waits_for_who_stopped_it) {
+TEST(xhci_transfer_queue, a_stopped_transfer_is_ended_by_the_task_that_stopped_it) {
   sim::run(1, [] {
     transfer_test test;
     usb::transfer t = test.make(test.two);
@@ -143,7 +143,7 @@ TEST(xhci_transfer_queue, control_in_counts_its_data_alone) {
     EXPECT_TRUE(test.queue.on_event(test.address_of(2), completion::success, 0));
     EXPECT_TRUE(t.done && t.outcome);
     EXPECT_EQ(t.actual, 18u);
-    // A STALL is told at the Setup TRB by QEMU, at the Data TRB by hardware.
+    // QEMU reports a STALL at the Setup TRB, hardware at the Data TRB.
     for (u32 at : {3u, 7u}) {
       usb::transfer stalled;
       ASSERT_TRUE(test.queue.add_control(stalled, setup, phys_addr{0x40000}));
@@ -153,7 +153,7 @@ TEST(xhci_transfer_queue, control_in_counts_its_data_alone) {
   });
 }
 
-// 512 KiB in scattered blocks, over and over, so that every kind of place meets a Link.
+// Transfers of about 512 KiB in scattered segments, so often that Links come in all places of them.
 TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
   sim::run(1, [] {
     for (const u32 max_packet : {512u, 1024u}) {
@@ -194,7 +194,7 @@ TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
   });
 }
 
-// Wherever on the ring they begin, and though each Link cuts a piece in two.
+// At every place of the ring where they may begin; each Link cuts a piece in two.
 TEST(xhci_transfer_queue, holds_the_largest_transfer_beside_the_small_ones) {
   sim::run(1, [] {
     transfer_test test;

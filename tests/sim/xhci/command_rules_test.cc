@@ -1,5 +1,5 @@
-// What the simulated controller complains of at its registers and on the command ring: every rule
-// is broken once, by hand, and that rule alone is named.
+// The simulated controller's rules for its registers and the command ring. Each test breaks one
+// rule, and the controller must complain of that rule alone.
 #include <gtest/gtest.h>
 
 #include "hal/wait.h"
@@ -26,7 +26,7 @@ TEST(command_rules, doorbell_of_the_commands) {
                    [](hand_driver& d) { d.doorbell(0, 1); });
 }
 
-// 4.6.1.2: CRR is 1 until the Command Ring Stopped event.
+// 4.6.1.2: CRR is 1 until the event Command Ring Stopped.
 TEST(command_rules, doorbell_of_a_ring_that_is_aborted) {
   expect_complaint("a command doorbell before the ring has stopped", [](hand_driver& d) {
     d.model().hang_command = u32{cmd_no_op};

@@ -6,7 +6,7 @@ namespace sim::hc {
 
 namespace {
 
-// The types of endpoints that there are devices for (6.2.3).
+// The types of endpoints that the simulated devices have (6.2.3).
 constexpr u32 bulk_out = 2, control_type = 4, bulk_in = 6;
 
 constexpr u32 dequeue_low = 2, dequeue_high = 3;
@@ -27,7 +27,7 @@ void controller::run_commands() {
   commands_scheduled_ = false;
   if (!commands_running_ || commands_stopping_ || command_hangs_ || ignore_commands) return;
   const std::optional<fetched_trb> next = fetch(commands_, false);
-  if (!next) return;  // the ring is empty, but runs (5.4.5): the next doorbell is enough
+  if (!next) return;  // the ring is empty, but CRR stays 1 (5.4.5)
   step(step_kind::trb_fetch);
   if (hang_command == next->t.type()) {
     hang_command.reset();
@@ -41,8 +41,8 @@ void controller::run_commands() {
   kick_commands();
 }
 
-// 4.6.1.2: what hung ends at once, and some time later the ring stands still behind it. Until then
-// a doorbell is lost.
+// 4.6.1.2: a hanging command ends at once; some time later the ring stops behind it. Until then a
+// doorbell is lost.
 void controller::abort_commands() {
   if (commands_stopping_) return;
   commands_stopping_ = true;
@@ -98,7 +98,7 @@ u32 controller::enable_slot(const trb& t, u32& id) {
   return success;
 }
 
-// 4.6.4: before this, software stops every endpoint that is at work.
+// 4.6.4: before this command, software must stop every endpoint that is at work.
 u32 controller::disable_slot(u32 id) {
   for (u32 dci = 1; dci < 32; ++dci)
     if (busy(slots_[id].endpoints[dci]))
@@ -163,7 +163,7 @@ u32 controller::reset_device(u32 id) {
 
 // --- contexts ---
 
-// Takes an endpoint from an input context; only what a device can be driven with is let in.
+// Takes over an endpoint from an input context. Values that no simulated device has are refused.
 u32 controller::load_endpoint(slot& s, u32 dci, bus_place input) {
   const u32 dw1 = word(input, dci + 1, 1);
   const u64 pointer = word(input, dci + 1, dequeue_low) | u64{word(input, dci + 1, dequeue_high)}
@@ -183,7 +183,7 @@ u32 controller::load_endpoint(slot& s, u32 dci, bus_place input) {
 u32 controller::configure_endpoints(u32 id, const trb& t) {
   slot& s = slots_[id];
   if (s.state != slot_addressed && s.state != slot_configured) return context_state_error;
-  if (t.control & 1u << 9) return trb_error;  // deconfigure: nobody does
+  if (t.control & 1u << 9) return trb_error;  // deconfigure: not supported
   const bus_place input = dma_.learn(t.parameter, 33 * stride(), "an input context");
   const u32 drop = word(input, 0, 0), add = word(input, 0, 1);
   if ((drop & 3) || (add & 3) != 1) return trb_error;
@@ -221,7 +221,7 @@ void controller::show_slot(const slot& s) const {
   put_word(s.context, 0, 3, address | s.state << 27);
 }
 
-// QEMU's pointer stands behind everything that it has fetched.
+// QEMU's dequeue pointer is behind all TRBs that it has fetched.
 void controller::show_endpoint(const slot& s, u32 dci) const {
   const endpoint& e = s.endpoints[dci];
   u64 pointer = e.dequeue.at.address | (e.dequeue.cycle ? 1 : 0);
@@ -236,7 +236,8 @@ void controller::show_endpoint(const slot& s, u32 dci) const {
 
 // --- endpoints ---
 
-// What is remembered of the TD that failed is dropped: it would be executed anew (4.6.8).
+// Without `preserve` the controller forgets how far it was in the failed TD; on a doorbell it would
+// execute that TD again (4.6.8).
 u32 controller::reset_endpoint(u32 id, u32 dci, bool preserve) {
   endpoint& e = slots_[id].endpoints[dci];
   if (e.state != ep_halted) return context_state_error;
@@ -252,7 +253,8 @@ u32 controller::reset_endpoint(u32 id, u32 dci, bool preserve) {
   return success;
 }
 
-// What was under way is told with the bytes that are left, before the command's own event.
+// A TD under way is reported with the number of bytes that are left, before the event of the
+// command.
 u32 controller::stop_endpoint(u32 id, u32 dci) {
   slot& s = slots_[id];
   endpoint& e = s.endpoints[dci];

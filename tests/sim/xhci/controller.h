@@ -1,12 +1,13 @@
 // A model of an xHCI host controller, register by register (xHCI 1.2).
 //
-// It does what the specification says, with QEMU 7.2's deviations as a setting, and it is strict: a
-// driver that breaks a rule which hardware relies on – cycle bits, TDs, contexts, doorbells, memory
-// that it does not own – is told so in violations(), and gets the error that hardware gives.
+// It does what the specification says; QEMU 7.2's deviations are a setting. It is strict: when the
+// driver breaks a rule that hardware relies on (cycle bits, TDs, contexts, doorbells, memory that
+// the driver does not own), that is noted in violations(), and the driver gets the error that
+// hardware gives.
 //
 // - registers.cc: the window. ports.cc: the root hub. commands.cc: the command ring.
 //   descriptors.cc: TDs. transfers.cc: the endpoints. events.cc: the event ring and the interrupt.
-// - Everything that takes time is an action on the timeline. What a driver writes acts at once.
+// - Everything that takes time is an action on the timeline. A register write acts at once.
 // - on_step is called at every point where a pull makes a difference; the device behind a port may
 //   be gone when it returns.
 #pragma once
@@ -55,28 +56,29 @@ class controller final : public mmio_model {
   void unplug(u32 port);
 
   std::function<void(step_kind)> on_step;
-  // What the driver did wrong.
+  // The rules that the driver has broken.
   const std::vector<std::string>& violations() const { return violations_; }
   u32 slots_in_use() const;
   bool any_port_resetting() const;
 
   // --- trouble ---
-  // The next command with this type gets no answer until it is aborted.
+  // The next command of this type gets no answer until it is aborted.
   std::optional<u32> hang_command;
-  // No command is looked at until the ring is aborted.
+  // No command is fetched until the ring is aborted.
   bool ignore_commands = false;
-  // The command ring does not stop when it is aborted, until the controller is reset.
+  // An aborted command ring does not stop until the controller is reset.
   bool ring_never_stops = false;
-  // The controller fails: HCE, and it stands still.
+  // The controller fails: HCE is set, and it halts.
   void break_down();
-  // It goes on whatever is written to USBCMD: neither halts nor resets.
+  // It goes on running whatever is written to USBCMD: it neither halts nor resets.
   bool never_resets = false;
-  // Bus mastering is switched off (PCI 3.0, 6.2.2): it reaches no memory any more.
+  // Bus mastering is switched off (PCI 3.0, 6.2.2): from now on it reaches no memory.
   void cut_off() { dma_.cut_off(); }
   bool is_cut_off() const { return dma_.is_cut_off(); }
 
  private:
-  // A position on a ring: whose TRB stands there is told by its cycle bit.
+  // A position on a ring. The cycle bit tells whether the TRB there is the driver's or the
+  // controller's.
   struct ring_position {
     bus_place at;
     bool cycle = true;
@@ -93,21 +95,21 @@ class controller final : public mmio_model {
     bool scheduled = false;
     bool waiting = false;  // the device has answered nak
     bool toggle = false;
-    bool at_failed_td = false;  // reset after a halt, and not yet sent on behind it
+    bool at_failed_td = false;  // reset after a halt, and its dequeue pointer is not yet set
     bool losing_contact = false;
-    // The transfer descriptor under way, empty when there is none.
+    // The TRBs of the transfer descriptor under way; empty when there is none.
     std::vector<fetched_trb> td;
-    size_t index = 0;      // its TRB under way
-    u32 offset = 0;        // bytes of that TRB
-    bool fetched = false;  // that TRB has been looked at
-    ring_position behind;  // what follows it
+    size_t index = 0;      // the TRB of it that is under way
+    u32 offset = 0;        // the bytes of that TRB that are done
+    bool fetched = false;  // that TRB has been fetched
+    ring_position behind;  // the place behind the TD
     u64 setup_address = 0;
   };
   struct slot {
     bool enabled = false;
     u32 state = slot_enabled;
     u32 root_port = 0;
-    u32 connection = 0;  // of the port when it was addressed
+    u32 connection = 0;  // the port's count when the device was addressed
     bus_place context;
     std::array<endpoint, 32> endpoints;
   };
@@ -115,7 +117,7 @@ class controller final : public mmio_model {
     u32 status = port_power;
     usb_function* device = nullptr;
     u32 connection = 0;           // counts plugs and pulls
-    bool pull_unnoticed = false;  // the device is gone, the port has not seen it
+    bool pull_unnoticed = false;  // the device is gone, but PORTSC does not show it yet
   };
 
   void complain(const std::string& text);

@@ -1,5 +1,5 @@
-// The simulated controller itself: it must do what it is told to, and refuse what it cannot do.
-// What it complains of stands in the *_rules_test.cc beside this.
+// The simulated controller itself: it must execute correct commands and refuse wrong ones. The
+// rules that it complains of are tested in the *_rules_test.cc beside this.
 #include "tests/sim/xhci/controller.h"
 
 #include <gtest/gtest.h>

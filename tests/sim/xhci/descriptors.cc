@@ -6,7 +6,7 @@
 
 namespace sim::hc {
 
-// The TRB at a position, over Links; nothing when it is still the driver's.
+// The TRB at a position; Links are followed. Nothing when the TRB belongs to the driver.
 std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool inside_td) {
   for (int links = 0; links < 3; ++links) {
     const trb t = dma_.read<trb>(at.at, 0, "a ring");
@@ -48,7 +48,7 @@ bool controller::begin_td(slot& s, u32 dci) {
   return true;
 }
 
-// Rules that hardware relies on without looking (4.11, 6.4.1).
+// Rules that hardware relies on without checking them (4.11, 6.4.1).
 void controller::check_td(const slot& s, u32 dci) {
   const endpoint& e = s.endpoints[dci];
   const u32 total = left_of(e), packets = (total + e.max_packet - 1) / e.max_packet;
@@ -60,13 +60,13 @@ void controller::check_td(const slot& s, u32 dci) {
     const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
     if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
     if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");
-    // What stands before a Link inside a TD is whole packets (4.11.7.1).
+    // In a TD, the TRBs before a Link contain whole packets (4.11.7.1).
     const bool link_follows = !last && e.td[i + 1].address != e.td[i].address + sizeof(trb);
     if (link_follows && done % e.max_packet) complain("a packet reaches over a Link");
   }
 }
 
-// Looks at the TRB under way, which the driver may not have touched since it handed it over.
+// Fetches the TRB under way. The driver must not have changed it since it was handed over.
 bool controller::fetch_current(u32 id, u32 dci) {
   step(step_kind::trb_fetch);
   endpoint& e = slots_[id].endpoints[dci];

@@ -20,7 +20,7 @@ byte* dma_port::reach(bus_place at, u32 offset, u32 length, const char* what) co
   const phys_addr address{at.address + offset};
   if (at.owner != 0 && memory().owner_of(address, length) == at.owner)
     return memory().at(address, length);
-  if (at.owner != 0) {  // the unowned kind was complained of when it was learned
+  if (at.owner != 0) {  // free memory was complained of by learn()
     std::ostringstream text;
     text << "DMA for " << what << " at 0x" << std::hex << address.value()
          << ", which the driver has given away";

@@ -1,6 +1,6 @@
-// The simulated memory as a bus master reaches it: every access names the owner that the memory had
-// when the driver told of it. An access to memory that is nobody's, or another's by now, is a
-// violation and moves nothing.
+// The simulated memory as a bus master reaches it. Each place that the driver gives to the
+// controller is noted with the allocation that it belongs to. An access to memory that is free, or
+// that belongs to another allocation by now, is a violation and moves nothing.
 #pragma once
 
 #include <cstring>
@@ -23,11 +23,11 @@ class dma_port {
   explicit dma_port(std::function<void(const std::string&)> complain)
       : complain_(std::move(complain)) {}
 
-  // Nothing reaches the memory from now on.
+  // From now on no access reaches the memory.
   void cut_off() { cut_off_ = true; }
   bool is_cut_off() const { return cut_off_; }
 
-  // Notes who owns the place now.
+  // Notes the allocation that the place belongs to now.
   bus_place learn(u64 address, u32 length, const char* what) const;
   // The memory, or null after a complaint.
   byte* reach(bus_place at, u32 offset, u32 length, const char* what) const;

@@ -20,7 +20,7 @@ void controller::start_event_ring() {
   if ((erdp_ & ~u64{15}) != base) complain("ERDP does not stand at the event ring's start");
 }
 
-// The last free place tells that the ring is full; what comes then is lost.
+// The last free place gets an event that tells that the ring is full; later events are lost.
 void controller::post(trb event) {
   if (status_ & sts_halted || !event_ring_) return;
   step(step_kind::event_before);
@@ -39,7 +39,7 @@ void controller::post(trb event) {
   step(step_kind::event_after);
 }
 
-// One interrupt until the handler says that it is done (EHB).
+// Sends one interrupt, and no other until the handler has cleared EHB.
 void controller::interrupt() {
   if (erdp_ & erdp_busy) return;
   erdp_ |= erdp_busy;

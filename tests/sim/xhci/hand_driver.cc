@@ -123,7 +123,7 @@ void on_controller(const std::function<void(hand_driver&)>& body) {
   world.run([&] {
     hand_driver driver;
     body(driver);
-    sleep_for(1_s);  // the hardware comes to rest before it goes
+    sleep_for(1_s);  // the hardware becomes idle before it is destroyed
   });
 }
 

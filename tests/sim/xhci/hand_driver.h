@@ -1,6 +1,5 @@
-// A driver of a few lines, for tests of the simulated controller: it does what it is told to,
-// right or wrong. Every ring is one page and is never used up; whoever puts a TRB on one gives its
-// cycle bit.
+// A small driver for tests of the simulated controller: it does what the test tells it to, right or
+// wrong. Every ring is one page and is never used up; the test gives the cycle bit of each TRB.
 //
 //   on_controller([](hand_driver& d) {
 //     d.configure();                    // a device in port 1 with endpoints 3 (IN) and 4 (OUT)
@@ -53,14 +52,15 @@ class hand_driver {
   void runtime(u32 offset, u32 value) { registers_.write32(runtime_base + offset, value); }
   void write(u32 offset, u32 value) { registers_.write32(offset, value); }
   void doorbell(u32 id, u32 target) { registers_.write32(doorbell_base + 4 * id, target); }
-  // The model looks at the event ring's table when it is told where that is.
+  // Writes ERSTBA; on this write the model reads the event ring's table.
   void give_event_ring() {
     registers_.write64(runtime_base + erstba_low, table_.address().value());
   }
   u64& event_ring_size() { return table_.as<u64>()[1]; }
 
   // --- commands ---
-  // Gives a command and returns its completion code, 0 for none within a second.
+  // Gives a command. Returns the completion code of the next command event, 0 for none within a
+  // second.
   u32 command(u32 type, u32 slot_id = 0, u64 parameter = 0, u32 cycle = 1, u32 endpoint = 0);
   dma_buffer& commands() { return commands_; }
 
@@ -72,7 +72,8 @@ class hand_driver {
   u32 configure_endpoints() {
     return command(cmd_configure_endpoint, slot, input.address().value());
   }
-  // Up to an input context that Address Device takes; up to that command; up to both endpoints.
+  // plug(): until there is a correct input context for Address Device. address(): the same, and
+  // gives that command. configure(): the same, and configures both endpoints.
   void plug();
   void address();
   void configure();
@@ -95,7 +96,7 @@ class hand_driver {
     return rings_[dci].address().value() + index * sizeof(trb);
   }
   void work(u32 dci);
-  // Endpoint 3 is at work until further notice: its device has nothing to say yet.
+  // Endpoint 3 is at work from now on: its device answers with NAK.
   void leave_in_at_work();
   dma_buffer& ring(u32 dci) { return rings_[dci]; }
 
@@ -117,7 +118,7 @@ class hand_driver {
 
 // Runs `body` in a world with such a driver.
 void on_controller(const std::function<void(hand_driver&)>& body);
-// The same, after which the controller must have complained of this, once, and of nothing else.
+// The same; then the controller must have complained of this once, and of nothing else.
 void expect_complaint(const std::string& complaint, const std::function<void(hand_driver&)>& body);
 
 }  // namespace sim::hc

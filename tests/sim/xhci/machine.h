@@ -1,5 +1,5 @@
-// A computer with an xHCI controller, for tests: the model, its memory-mapped window, the product's
-// driver on it, and ports to plug media into.
+// A computer with an xHCI controller, for tests: the model of the controller, its memory-mapped
+// window, the product's driver, and ports for media.
 //
 //   sim::usb_machine machine({.large_contexts = true});
 //   sim::medium stick(mkfs_minix(200));
@@ -10,8 +10,8 @@
 //     …
 //   });
 //
-// Where usb_init finds a controller on the PCI bus, reserves what it needs and starts a driver for
-// it, power_on() does so: everything from there on is the kernel's own.
+// power_on() does what usb_init does for a controller on the PCI bus: it reserves memory and tasks
+// and starts the driver. All code from there on is the product's.
 #pragma once
 
 #include <map>
@@ -32,7 +32,7 @@ class usb_machine {
   hc::controller& controller() { return controller_; }
   xhci::controller& driver() { return *driver_; }
   usb_stick& stick_of(medium& storage);
-  // The medium whose pulls are planned: the controller's steps count for it.
+  // The controller's steps count as steps of this medium, whose pulls are planned.
   void watch(medium& storage);
 
  private:

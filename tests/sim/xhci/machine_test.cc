@@ -1,4 +1,4 @@
-// The product's USB stack on the simulated controller: from the plug to bytes and back.
+// The product's USB stack on the simulated controller.
 #include <gtest/gtest.h>
 
 #include "drivers/block/genhd.h"
@@ -22,7 +22,7 @@ struct configuration {
 };
 void PrintTo(const configuration& c, std::ostream* out) { *out << c.name; }
 
-// At SuperSpeed: when contact is made, and when the link has trained.
+// At SuperSpeed: one when contact is made, one when the link has trained.
 constexpr u32 resets_of_an_enumeration = 2;
 
 class usb_stack : public ::testing::TestWithParam<configuration> {};
@@ -33,7 +33,7 @@ std::string violations(usb_machine& machine) {
   return text;
 }
 
-// Writes, pulls, reads: over real registers, rings and packets, for many schedules.
+// Writes, pulls and reads through simulated registers, rings and packets, with several schedules.
 TEST_P(usb_stack, carries_files_through_a_pull) {
   for_each_seed(5, [](u64 seed) {
     medium stick(mkfs_minix(400));
@@ -77,8 +77,8 @@ INSTANTIATE_TEST_SUITE_P(
         configuration{"no_interrupt_line", {.interrupt_line = false}, 1}),
     [](const auto& each) { return std::string(each.param.name); });
 
-// The largest requests whose blocks are scattered over the memory, in both directions: each must be
-// one that can be sent, and the device must not be blamed for any.
+// The largest requests, with blocks that are scattered over the memory, in both directions: all can
+// be sent, and the device is not reset.
 TEST(usb_stack_requests, are_sent_however_their_blocks_are_scattered) {
   medium stick(8192);
   for (size_t i = 0; i < stick.bytes().size(); ++i)
@@ -115,9 +115,9 @@ TEST(usb_stack_requests, are_sent_however_their_blocks_are_scattered) {
   EXPECT_EQ(violations(machine), "");
 }
 
-// --- trouble that is no pull ---
+// --- failures other than a pull ---
 
-// Something goes wrong once, while a file is written; in the end the file is on the stick.
+// Something fails once while a file is written; in the end the file is on the stick.
 void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 port = 1,
               const hc::controller_settings& settings = {}) {
   for_each_seed(3, [&](u64 seed) {
@@ -149,7 +149,7 @@ void survives(const std::function<void(usb_machine&, medium&)>& trouble, u32 por
   });
 }
 
-// Answers the next command of this kind otherwise, once.
+// Changes the answer to the next command with this operation code.
 void meddle_once(usb_stick& stick, u8 opcode, void (*how)(usb_stick::answer&)) {
   stick.meddle = [&stick, opcode, how](u8 now, usb_stick::answer& answer) {
     if (now != opcode) return;
@@ -180,7 +180,7 @@ TEST(usb_trouble, a_stick_that_hangs_is_reset) {
       3);
 }
 
-// The device fails a write before it has taken the data: nobody resets anything for that.
+// The device fails a write before it has taken the data: it is not reset for that.
 TEST(usb_trouble, data_that_were_not_taken_are_taken_back) {
   survives([](usb_machine& machine, medium& stick) {
     usb_stick& device = machine.stick_of(stick);
@@ -195,14 +195,14 @@ TEST(usb_trouble, data_that_were_not_taken_are_taken_back) {
   });
 }
 
-// Out and in again, or another one instead, before anybody has looked at the port: QEMU shows the
-// new one at once, and only the change bit tells of it.
+// The stick is pulled and another one is plugged in before the driver has looked at the port. QEMU
+// shows the new one at once, so only the change bit tells of the exchange.
 TEST(usb_trouble, a_quick_exchange_of_sticks_is_noticed) {
   survives(
       [](usb_machine& machine, medium& stick) {
         medium other(mkfs_minix(64));
         {
-          const irq_guard nobody_looks;
+          const irq_guard unnoticed;
           stick.pull({.loss = cache_loss::some});
           other.plug(machine.port(1));
         }
@@ -220,8 +220,8 @@ TEST(usb_trouble, a_controller_that_fails_is_started_anew) {
   survives([](usb_machine& machine, medium&) { machine.controller().break_down(); });
 }
 
-// Pulled, and plugged in while something is wrong with the controller; perhaps more than once, as
-// people do then.
+// The stick is pulled, and plugged in while something is wrong with the controller; if it does not
+// come back, it is pulled and plugged in once more.
 void replug_with(usb_machine& machine, medium& stick, const std::function<void()>& trouble) {
   stick.pull({.loss = cache_loss::some});
   sleep_for(1_s);
@@ -253,7 +253,7 @@ TEST(usb_trouble, a_command_that_hangs_is_aborted) {
     });
 }
 
-// Contacts that bounce: one answer is lost while the stick says who it is.
+// Contacts that bounce: one answer is lost while the stick is being identified.
 TEST(usb_trouble, a_descriptor_that_is_lost_is_asked_for_again) {
   for (u32 value : {0x0100u, 0x0200u, 0x0300u, 0x0303u})  // device, configuration, strings
     survives([value](usb_machine& machine, medium& stick) {
@@ -270,7 +270,7 @@ TEST(usb_trouble, a_descriptor_that_is_lost_is_asked_for_again) {
     });
 }
 
-// A bad device costs the good one beside it nothing.
+// A device that does not answer has no effect on the device beside it.
 TEST(usb_trouble, an_abort_leaves_other_devices_alone) {
   for_each_seed(10, [](u64 seed) {
     medium stick(mkfs_minix(400)), bad(mkfs_minix(64), "SIM2");
@@ -311,8 +311,8 @@ TEST(usb_trouble, a_command_that_was_not_begun_is_struck_out) {
   });
 }
 
-// The stick is pulled in the middle of a write, and the command that would take the write back
-// hangs: the controller may still read what is written, until it has been reset.
+// The stick is pulled in the middle of a write, and the command that would take the transfer back
+// hangs. The controller may read the data until it has been reset.
 TEST(usb_trouble, an_endpoint_that_cannot_be_stopped_stops_the_controller) {
   survives(
       [](usb_machine& machine, medium& stick) {
@@ -328,8 +328,8 @@ TEST(usb_trouble, an_endpoint_that_cannot_be_stopped_stops_the_controller) {
       1, {.at_pull = hc::in_flight_end::silence});
 }
 
-// Data that were not taken are taken back without a reset of the device: they must not be sent when
-// the endpoint goes on.
+// Data that the device has not taken are taken back without a reset of the device. They must not be
+// sent when the endpoint goes on.
 TEST(usb_trouble, an_endpoint_that_stays_where_it_was_stops_the_controller) {
   survives([](usb_machine& machine, medium& stick) {
     usb_stick& device = machine.stick_of(stick);
@@ -347,8 +347,8 @@ TEST(usb_trouble, an_endpoint_that_stays_where_it_was_stops_the_controller) {
   });
 }
 
-// A read hangs, and so does all that would take it back, HCRST included. When its caller has given
-// the memory away, the controller must not reach it any more.
+// A read hangs, and so does everything that would take it back, HCRST included. After the caller
+// has freed the memory, the controller must not reach it any more.
 TEST(usb_trouble, a_controller_that_cannot_be_reset_is_cut_off_from_memory) {
   medium stick(2048);
   usb_machine machine;

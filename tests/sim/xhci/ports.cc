@@ -14,7 +14,7 @@ bool controller::any_port_resetting() const {
   return false;
 }
 
-// One event when the first change bit is set; the next when all had been cleared.
+// Sends an event when the first change bit is set, and the next one only after all were cleared.
 void controller::set_changes(u32 number, u32 changes) {
   port& p = ports_[number];
   const bool news = !(p.status & all_changes);
@@ -34,10 +34,12 @@ void controller::plug(u32 number, usb_function& device) {
   device.attached(is_super(number) ? bus_speed::super : bus_speed::high);
   if (chosen_.like_qemu) return show_connection(number);
   const u32 connection = p.connection;
-  time_.between({}, 15_ms, [this, number, connection] {  // contacts, and a link that trains
-    if (ports_[number].connection == connection && !(ports_[number].status & port_connected))
-      show_connection(number);
-  });
+  time_.between(
+      {}, 15_ms,
+      [this, number, connection] {  // until the contacts are closed and the link has trained
+        if (ports_[number].connection == connection && !(ports_[number].status & port_connected))
+          show_connection(number);
+      });
 }
 
 void controller::show_connection(u32 number) {
@@ -72,7 +74,7 @@ void controller::unplug(u32 number) {
 void controller::notice_pull(u32 number) {
   port& p = ports_[number];
   p.pull_unnoticed = false;
-  if (!(p.status & port_connected)) return;  // before it was seen at all
+  if (!(p.status & port_connected)) return;  // PORTSC has never shown it
   const bool reset_ended = p.status & port_reset;
   p.status &= ~(port_connected | port_enabled | port_reset | speed_bits | link_bits);
   p.status |= link_rx_detect << 5;
@@ -80,8 +82,8 @@ void controller::notice_pull(u32 number) {
   set_changes(number, change_connect | (reset_ended && random_chance(2) ? change_reset : 0));
 }
 
-// The device in the slot, if packets reach it: it is the one that was addressed, and its port is
-// enabled.
+// The slot's device, if packets reach it: the device that was addressed is still in the port, and
+// the port is enabled.
 usb_function* controller::reachable(const slot& s) const {
   const port& p = ports_[s.root_port];
   const bool same = p.connection == s.connection && p.device;

@@ -17,7 +17,7 @@ controller::controller(const controller_settings& chosen, timeline& time)
       time_(time),
       dma_([this](const std::string& text) { complain(text); }),
       legacy_(chosen.firmware_owns_it ? bios_owned : 0) {
-  // What firmware, or the power-up, has left: every port has something to tell.
+  // The state of the ports after power-up.
   for (port& p : ports_) p.status |= link_rx_detect << 5;
 }
 
@@ -54,13 +54,13 @@ u32 controller::read32(u32 offset) {
   }
 }
 
-// The firmware's semaphore; the ports of USB 3 with slot type 0, those of USB 2 likewise (7.2).
+// The firmware's semaphore; the ports of USB 3, and those of USB 2, both with slot type 0 (7.2).
 u32 controller::read_extended(u32 offset) {
   constexpr u32 protocol = 2, usb_text = 0x2042'5355;
   switch (offset) {
     case 0x00: {
       const u32 now = legacy_;
-      if (legacy_ & os_owned) legacy_ &= ~bios_owned;  // it lets go a moment later
+      if (legacy_ & os_owned) legacy_ &= ~bios_owned;  // the firmware gives it up a moment later
       return now | 1 | 4u << 8;
     }
     case 0x10: return protocol | 8u << 8 | 3u << 24;
@@ -186,7 +186,7 @@ void controller::start() {
     for (u32 i = 0; i < chosen_.scratchpads; ++i)
       dma_.learn(dma_.read<u64>(pads, 8 * i, "the scratchpad array"), 4096, "a scratchpad");
   }
-  if (chosen_.like_qemu) return;  // says nothing of devices that are there already
+  if (chosen_.like_qemu) return;  // no event for devices that were plugged in before
   for (u32 n = 1; n <= ports; ++n)
     if (ports_[n].status & all_changes) post({u64{n} << 24, success << 24, event_port << 10});
 }
@@ -233,7 +233,7 @@ void controller::write_runtime(u32 offset, u32 value) {
       erdp_ = with_high(erdp_, value);
       event_ring_full_ = false;
       const u64 enqueue = event_ring_.address + event_enqueue_ * sizeof(trb);
-      // Events that nobody has looked at yet ask for another interrupt (4.17.2).
+      // Events that have not been read yet cause another interrupt (4.17.2).
       if (!(erdp_ & erdp_busy) && event_ring_ && (erdp_ & ~u64{15}) != enqueue) interrupt();
       return;
     }

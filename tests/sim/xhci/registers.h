@@ -1,13 +1,13 @@
-// An xHCI controller's registers, contexts and TRBs from the hardware's side (xHCI 1.2, chapters 5
-// and 6). Written from the specification, not from drivers/usb/xhci: a wrong bit there must not be
-// wrong here in the same way.
+// An xHCI controller's registers, contexts and TRBs, as the hardware sees them (xHCI 1.2, chapters
+// 5 and 6). Written from the specification, not from drivers/usb/xhci: so a mistake there is not
+// repeated here.
 #pragma once
 
 #include "lib/types.h"
 
 namespace sim::hc {
 
-// Where things stand in the window.
+// Offsets in the window.
 constexpr u32 window_size = 0x4000;
 constexpr u32 operational_base = 0x40, runtime_base = 0x1000, doorbell_base = 0x2000,
               extended_base = 0x3000;

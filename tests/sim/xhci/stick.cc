@@ -49,7 +49,7 @@ void usb_stick::reset_transport() {
   toggles.reset();
 }
 
-// Whoever waits is called when it may go on.
+// Answers with NAK for some time, then calls the endpoints that wait (`ready`).
 void usb_stick::be_busy(duration least, duration most) {
   busy_ = true;
   time_.between(least, most, [this, of = power_cycle_, during = bus_resets_] {
@@ -171,7 +171,7 @@ u32 usb_stick::data_length() const {
   return length;
 }
 
-// A wrapper that is none: both endpoints stall until a reset (6.6.1).
+// After an invalid wrapper both endpoints stall until a reset (6.6.1).
 handshake usb_stick::take_command(std::span<const byte> data) {
   if (data.size() != cbw_.size() || std::memcmp(data.data(), "USBC", 4) != 0) {
     in_halted_ = out_halted_ = true;
@@ -199,7 +199,8 @@ void usb_stick::execute() {
     answer_.residue = data_length() - static_cast<u32>(answer_.data.size());
 }
 
-// No data: an IN stage ends with a STALL, an OUT stage is swallowed (6.7.2, 6.7.3).
+// A failed command has no data: an IN stage ends with a STALL, data OUT are taken and ignored
+// (6.7.2, 6.7.3).
 void usb_stick::refuse() {
   answer_.status = 1;
   answer_.residue = data_length();
@@ -222,7 +223,8 @@ handshake usb_stick::take_data(std::span<const byte> data) {
   return handshake::ack;
 }
 
-// What the device has not got is told as residue, and the data end with a STALL or a short packet.
+// If the device has less data than requested, the data end with a STALL or a short packet, and the
+// status tells the residue.
 packet usb_stick::give_data(u32 most) {
   if (answer_.stall_data) {
     in_halted_ = true;

@@ -1,8 +1,7 @@
-// A mass-storage stick on the wire: USB descriptors and Bulk-Only Transport in front of a SCSI
-// disk.
+// A mass-storage stick on the wire: a SCSI disk with USB descriptors and Bulk-Only Transport.
 //
-// It is as honest as a good device: residues, and STALLs where the specification has them. `meddle`
-// makes it otherwise.
+// It behaves as a good device does: it tells residues, and stalls where the specification says so.
+// A test can change its answers with `meddle`.
 #pragma once
 
 #include <functional>
@@ -18,7 +17,7 @@ class usb_stick final : public usb_function {
  public:
   usb_stick(medium& storage, timeline& time) : storage_(storage), time_(time), disk_(storage) {}
 
-  // What the device is about to answer to a command.
+  // The answer that the device is going to give to a command.
   struct answer {
     std::vector<byte> data;  // IN
     u8 status = 0;
@@ -75,7 +74,7 @@ class usb_stick final : public usb_function {
   bus_speed speed_ = bus_speed::super;
   u8 address_ = 0, configuration_ = 0;
   u32 bus_resets_ = 0, commands_ = 0;
-  u32 power_cycle_ = 0;  // an action of an earlier plug has no say
+  u32 power_cycle_ = 0;  // an action of an earlier plug is ignored
 
   // EP0
   std::vector<byte> control_data_;

@@ -1,8 +1,8 @@
-// What simulated hardware does by itself, in the order of time.
+// The actions of simulated hardware, in the order of time.
 //
-// Every action runs in one fiber, does not sleep, and is over before the next begins; interrupts
-// that it raises are delivered when it is over. So a piece of hardware needs no locks, and a model
-// is a set of actions that call for one another.
+// All actions run in one fiber. An action does not sleep and ends before the next begins;
+// interrupts that it raises are delivered at its end. So models of hardware need no locks. An
+// action may plan further actions.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ class timeline {
  public:
   void start();  // inside a world, once
   void after(duration delay, std::function<void()> action);
-  // After a time drawn with the world's seed.
+  // After a delay between these two, drawn with the world's seed.
   void between(duration least, duration most, std::function<void()> action);
 
  private:

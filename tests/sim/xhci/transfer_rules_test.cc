@@ -1,5 +1,5 @@
-// What the simulated controller complains of on a transfer ring and in memory: every rule is broken
-// once, by hand, and that rule alone is named.
+// The simulated controller's rules for transfer rings and memory. Each test breaks one rule, and
+// the controller must complain of that rule alone.
 #include <gtest/gtest.h>
 
 #include "hal/wait.h"
@@ -14,7 +14,7 @@ trb setup_stage(u8 type, u8 request, u32 flags = 0) {
 }
 trb status_stage() { return {0, 0, trb_status << 10 | from_device | with_cycle}; }
 
-// Data OUT whose second TRB stands behind a Link.
+// Data OUT with a Link between its two TRBs.
 void put_over_a_link(hand_driver& d, u32 first_length, u32 td_size, u32 link_flags) {
   d.configure();
   d.put(bulk_out_dci, 0, d.data_trb(first_length, with_chain, td_size));
@@ -149,7 +149,7 @@ TEST(transfer_rules, set_address) {
   });
 }
 
-// --- memory that is freed while the controller may use it, and perhaps another's by then ---
+// --- memory that is freed while the controller may use it, and perhaps allocated again ---
 
 void expect_given_away(const std::string& what, const std::function<void(hand_driver&)>& body) {
   on_controller([&](hand_driver& d) {

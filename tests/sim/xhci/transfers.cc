@@ -152,9 +152,9 @@ void controller::transact_in(u32 id, u32 dci, usb_function& device) {
   if (ends_early) end_short(id, dci);
 }
 
-// --- what a transaction leads to ---
+// --- after a transaction ---
 
-// Moves on by so many bytes; every TRB that ends tells so if it was asked to.
+// Goes on by so many bytes. A TRB that ends sends an event if it has IOC.
 void controller::consume(u32 id, u32 dci, u32 bytes) {
   endpoint& e = slots_[id].endpoints[dci];
   e.offset += bytes;
@@ -173,8 +173,7 @@ void controller::consume(u32 id, u32 dci, u32 bytes) {
   kick(id, dci);
 }
 
-// The TD is over before its end. Hardware also tells the TRB that wanted to tell of its completion
-// (4.10.1.1); QEMU does not.
+// The TD ends early. Hardware also sends an event for the TRB with IOC (4.10.1.1); QEMU does not.
 void controller::end_short(u32 id, u32 dci) {
   endpoint& e = slots_[id].endpoints[dci];
   const fetched_trb here = e.td[e.index], last = e.td.back();
@@ -206,8 +205,8 @@ void controller::halt(u32 id, u32 dci, u32 why, u32 state) {
   tell(id, dci, why, residual, address);
 }
 
-// The device does not answer any more. Three tries later that is an error – or nothing is ever said
-// (QEMU; hardware, when a SuperSpeed link has dropped).
+// The device does not answer any more. After three tries that is an error; or no event comes at
+// all, as in QEMU, and on hardware when a SuperSpeed link has dropped.
 void controller::lose_contact(u32 id, u32 dci) {
   endpoint& e = slots_[id].endpoints[dci];
   if (chosen_.like_qemu || chosen_.at_pull == in_flight_end::silence || e.losing_contact) return;

@@ -1,4 +1,4 @@
-// A USB device as it shows itself on the wire: packets and handshakes.
+// A USB device as it is seen on the wire: packets and handshakes.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace sim {
 
 enum class handshake : u8 { ack, nak, stall };
 
-// What an IN token brings.
+// The answer to an IN token.
 struct packet {
   handshake answer = handshake::nak;
   std::vector<byte> data;
@@ -33,7 +33,7 @@ class usb_function {
   virtual handshake out(u8 endpoint, std::span<const byte> data) = 0;
   virtual packet in(u8 endpoint, u32 most) = 0;
 
-  // An endpoint that has answered with nak may answer otherwise from now on.
+  // Called when an endpoint that has answered with nak may give another answer.
   std::function<void()> ready;
   // DATA0 or DATA1 of the next packet, by device context index.
   std::bitset<32> toggles;
