@@ -19,12 +19,20 @@ void release_all(volume& v) {
   forget_files(v);
 }
 
+constexpr int REPLAY_TRIES = 3;  // after that many flushes without proof the stick counts as broken
+
+// Writes all shadows and flushes. If the device may have lost its cache at any moment from the
+// first write to the end of the flush, all is written again.
 result<void> write_and_flush(volume& v, block_device& device) {
-  TRY(write_set(v, device, which_slots::all));
-  if (v.set.empty()) return {};
-  const u32 caches_lost = device.caches_lost();
-  TRY(device.flush());
-  return device.caches_lost() == caches_lost ? result<void>{} : fail(error::eio);
+  for (int tries = 0; tries < REPLAY_TRIES; ++tries) {
+    const u32 caches_lost = device.caches_lost();
+    TRY(write_set(v, device, which_slots::all));
+    if (v.set.empty()) return {};
+    const result<void> flushed = device.flush();
+    if (device.gone()) return fail(error::enodev);
+    if (flushed && device.caches_lost() == caches_lost) return {};
+  }
+  return fail(error::eio);
 }
 
 }  // namespace

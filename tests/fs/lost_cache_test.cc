@@ -115,6 +115,21 @@ TEST_P(lost_cache, is_written_again_before_sync_returns) {
   });
 }
 
+// The same while a replay writes what the stick has missed.
+TEST_P(lost_cache, is_written_again_before_a_replay_ends) {
+  for_each_seed(5, [](u64 seed) {
+    with_mounted_stick(seed, {}, [](usb_machine& machine, medium& stick, session& process) {
+      write_files(process);
+      stick.pull({.loss = cache_loss::some});
+      await_state(sda, volume_state::absent);
+      GetParam().begin(machine, stick);
+      stick.plug(machine.port(2));
+      await_state(sda, volume_state::live);
+      expect_all_on(stick);
+    });
+  });
+}
+
 // hold=0: there are no shadows to write again, so the loss is told.
 TEST_P(lost_cache, is_told_where_nothing_can_be_written_again) {
   for_each_seed(5, [](u64 seed) {
