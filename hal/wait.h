@@ -29,11 +29,16 @@ enum class wake_reason : unsigned char { woken, timed_out, signalled };
 
 // Sleep; kernel tasks and processes only, never an interrupt handler. timed_out is returned only if
 // the queue was not woken first. sleep_on never returns signalled.
-wake_reason sleep_on(wait_queue& queue, instant deadline = never);
+wake_reason sleep_on(wait_queue& queue, instant deadline);
+wake_reason sleep_on(wait_queue& queue);  // without a deadline
 wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline = never);
 
 // Wakes every sleeper of the queue. Never sleeps; callable from interrupt handlers.
-void wake_up(wait_queue& queue);
+void wake_sleepers(wait_queue& queue);
+inline void wake_up(wait_queue& queue) {
+  // Most queues are empty, and only a task, which does not run now, can join one.
+  if (!queue.waiters.empty()) wake_sleepers(queue);
+}
 
 // Sleeps for `time`; neither a wake-up nor a signal ends it.
 void sleep_for(duration time);

@@ -210,12 +210,13 @@ wake_reason sleep_on(wait_queue& queue, instant deadline) {
   return sleep(queue, deadline, task_state::uninterruptible);
 }
 
+wake_reason sleep_on(wait_queue& queue) { return sleep_on(queue, never); }
+
 wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
   return sleep(queue, deadline, task_state::interruptible);
 }
 
-void wake_up(wait_queue& queue) {
-  if (queue.waiters.empty()) return;  // only tasks join it, and no other task runs now
+void wake_sleepers(wait_queue& queue) {
   irq_guard masked;
   while (waiter* sleeper = queue.waiters.pop_front()) wake_task(*sleeper->task, wake_reason::woken);
 }

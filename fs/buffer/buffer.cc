@@ -169,8 +169,8 @@ result<checkpoint::block_change> buffer_ref::begin_modify(operation& op) {
   for (;;) {
     wait_on_buffer(*bh_);
     if (!bh_->b_uptodate) return fail(error::eio);  // given up, or freed by another task
-    if (auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), !bh_->b_dirt))
-      return std::move(*change);
+    auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), !bh_->b_dirt);
+    if (change.allowed()) return change;
     TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
   }
 }
@@ -179,13 +179,13 @@ result<checkpoint::block_change> buffer_ref::begin_overwrite(operation& op) {
   for (;;) {
     wait_on_buffer(*bh_);
     const bool known = bh_->b_uptodate && !bh_->b_dirt;
-    if (auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), known))
-      return std::move(*change);
+    auto change = checkpoint::begin_change(op, bh_->b_blocknr, data(), known);
+    if (change.allowed()) return change;
     TRY(checkpoint::wait_to_change(op, bh_->b_blocknr));
   }
 }
 
-void buffer_ref::end_modify(checkpoint::block_change change, u32 offset, u32 length) {
+void buffer_ref::end_modify(checkpoint::block_change&& change, u32 offset, u32 length) {
   bh_->b_uptodate = true;
   story::tell(story::event::dirtied, bh_->b_dev, bh_->b_blocknr, length);
   if (!std::move(change).finish(data(), offset, length) || bh_->b_dirt) return;

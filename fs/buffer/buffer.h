@@ -111,7 +111,7 @@ class [[nodiscard]] buffer_ref {
  private:
   result<checkpoint::block_change> begin_modify(operation& op);
   result<checkpoint::block_change> begin_overwrite(operation& op);
-  void end_modify(checkpoint::block_change change, u32 offset, u32 length);
+  void end_modify(checkpoint::block_change&& change, u32 offset, u32 length);
 
   buffer_head* bh_ = nullptr;
 };

@@ -37,8 +37,8 @@ bool needs_flush(const slot& s) {
 
 }  // namespace
 
-std::optional<block_change> begin_change(operation& op, block_nr block,
-                                         std::span<const byte, BLOCK_SIZE> content, bool known) {
+block_change begin_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
+                          bool known) {
   volume* v = op.shadowed();
   if (!v) return block_change(op, nullptr, false);
   if (being_replayed(*v) || v->state == volume_state::dead) return {};

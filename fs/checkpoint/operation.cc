@@ -58,13 +58,22 @@ result<checkpoint::volume*> writable_volume(dev_id dev) {
 
 }  // namespace
 
-operation::operation(dev_id dev, operation* outer, checkpoint::reservation room)
+operation::operation(key, dev_id dev, operation* outer)
     : dev_(dev),
       task_(current_task()),
       outer_(outer),
-      shadowed_(outer ? outer->shadowed_ : nullptr),
-      room_(std::move(room)) {
+      shadowed_(outer ? outer->shadowed_ : nullptr) {
   operations.push_front(*this);  // so current() finds the innermost first
+}
+
+operation::operation(key, dev_id dev, checkpoint::volume& v, checkpoint::reservation&& room)
+    : dev_(dev),
+      task_(current_task()),
+      shadowed_(checkpoint::shadows_enabled() ? &v : nullptr),
+      volume_(&v),
+      room_(std::move(room)) {
+  operations.push_front(*this);
+  ++v.operations;
 }
 
 operation::operation(operation&& other) noexcept
@@ -96,19 +105,15 @@ operation* operation::current(dev_id dev) {
 }
 
 result<operation> operation::begin(dev_id dev) {
-  if (operation* outer = current(dev)) return operation(dev, outer);
+  if (operation* outer = current(dev)) return result<operation>(std::in_place, key{}, dev, outer);
   if (!checkpoint::volume_of(dev)) TRY(resolve(dev));
   checkpoint::volume* v = TRY(writable_volume(dev));
-  if (!v) return operation(dev, nullptr);
+  if (!v) return result<operation>(std::in_place, key{}, dev, nullptr);
   checkpoint::reservation room;
   if (checkpoint::shadows_enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
   const auto still = writable_volume(dev);  // reserving may have slept
   if (!still || *still != v) return fail(still ? error::eio : still.error());
-  operation op(dev, nullptr, std::move(room));
-  op.volume_ = v;
-  op.shadowed_ = checkpoint::shadows_enabled() ? v : nullptr;
-  ++v->operations;
-  return op;
+  return result<operation>(std::in_place, key{}, dev, *v, std::move(room));
 }
 
 void operation::note_file(ino_nr inode, const char* path) {

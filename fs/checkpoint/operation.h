@@ -32,7 +32,11 @@ struct volume;
 }
 
 class [[nodiscard]] operation {
+  struct key {};  // only begin makes operations
+
  public:
+  operation(key, dev_id dev, operation* outer);
+  operation(key, dev_id dev, checkpoint::volume& v, checkpoint::reservation&& room);
   // Sleeps while the region is full (the volume is flushed then) or the stick is absent (at most
   // io_wait, interruptibly). Errors: eio (absent too long, given up, or the flush failed), eintr,
   // erofs, and enodev for a device that does not exist.
@@ -66,14 +70,13 @@ class [[nodiscard]] operation {
   list_link<operation> link;
 
  private:
-  operation(dev_id dev, operation* outer, checkpoint::reservation room = {});
   void note_file(ino_nr inode, const char* path);
 
   dev_id dev_;
   ino_nr owner_;
   ino_nr noted_;  // the file that was noted last in the volume's file_notes
   task_struct* task_;
-  operation* outer_;  // the operation this one is a part of
+  operation* outer_ = nullptr;  // the operation this one is a part of
   checkpoint::volume* shadowed_ = nullptr;
   checkpoint::volume* volume_ = nullptr;  // only an outermost one, on a device that can be pulled
   checkpoint::reservation room_;          // likewise

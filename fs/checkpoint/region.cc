@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "hal/clock.h"
 #include "hal/memory.h"
@@ -24,6 +23,7 @@ using hash_chain = intrusive_list<slot, &slot::hash_link>;
 constinit std::array<hash_chain, HASH_BUCKETS> buckets{};
 constinit slot_list free_slots{};
 constinit u32 nr_slots = 0;
+constinit intrusive_list<reservation, &reservation::link> reservations{};
 constinit u32 promised = 0;  // slots promised to running operations and not taken
 constinit wait_queue room{};
 constinit sector_hasher hash{0};
@@ -68,28 +68,34 @@ void make_region(u32 slots) {
 u32 region_size() { return nr_slots; }
 
 reservation::reservation(reservation&& other) noexcept
-    : granted_(std::exchange(other.granted_, 0)) {
-  while (slot* s = other.taken_.pop_front()) charge(*s);
-}
-
-void reservation::charge(slot& s) {
-  s.charged_to = this;
-  taken_.push_back(s);
+    : number_(other.number_), granted_(other.granted_), in_use_(other.in_use_) {
+  if (!other.link.linked()) return;
+  reservations.insert_before(&other, *this);
+  reservations.remove(other);
 }
 
 reservation::~reservation() {
-  if (granted_ == 0) return;
+  if (!link.linked()) return;  // nothing was granted, or moved from
+  reservations.remove(*this);
   promised -= not_taken();
-  while (slot* s = taken_.pop_front()) s->charged_to = nullptr;
   wake_up(room);
 }
 
 bool reservation::grant(u32 slots) {
-  kassert(granted_ == 0);
+  kassert(!link.linked());
   if (unreserved() < slots) return false;
+  static constinit u64 last_number = 0;
+  number_ = reservation_nr(++last_number);
   granted_ = slots;
   promised += slots;
+  reservations.push_back(*this);
   return true;
+}
+
+reservation* reservation::of(const slot& s) {
+  for (reservation& r : reservations)
+    if (r.number_ == s.charged_to) return &r;
+  return nullptr;
 }
 
 wait_queue& room_made() { return room; }
@@ -97,14 +103,20 @@ wait_queue& room_made() { return room; }
 u32 unreserved() { return free_slots.size() - promised; }
 
 void check_region_invariants() {
-  u32 held = 0;
+  u32 not_free = 0, charged = 0;
   for (hash_chain& chain : buckets)
     for (const slot& s : chain) {
       kassert(s.state != slot_state::free && find_slot(s.dev, s.block) == &s);
-      kassert(!s.charged_to || s.charged_to->taken_.contains(s));
-      ++held;
+      ++not_free;
+      if (reservation::of(s)) ++charged;
     }
-  kassert(free_slots.size() + held == nr_slots && promised <= free_slots.size());
+  u32 counted = 0, not_taken = 0;
+  for (const reservation& r : reservations) {
+    counted += r.in_use_;
+    not_taken += r.not_taken();
+  }
+  kassert(charged == counted && promised == not_taken);
+  kassert(free_slots.size() + not_free == nr_slots && promised <= free_slots.size());
 }
 
 slot* find_slot(dev_id dev, block_nr block) {
@@ -126,7 +138,8 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room) {
   s.written = {};
   bucket_of(dev, block).push_front(s);
   set.push_back(s);
-  room.charge(s);
+  s.charged_to = room.number_;
+  ++room.in_use_;
   return s;
 }
 
@@ -135,8 +148,8 @@ void free_slot(slot& s, slot_list& set) {
   set.remove(s);
   s.state = slot_state::free;
   free_slots.push_front(s);
-  if (reservation* room_of_operation = std::exchange(s.charged_to, nullptr)) {
-    room_of_operation->taken_.remove(s);
+  if (reservation* taken_from = reservation::of(s)) {
+    --taken_from->in_use_;
     ++promised;  // to the operation that had taken it
   } else {
     wake_up(room);

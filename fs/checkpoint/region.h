@@ -44,9 +44,10 @@ struct content_version {
   write_stamp written;
 };
 
-enum class slot_state : u8 { free, held, issued, written, lost, rewriting };
+// The number of a reservation; no two reservations ever have the same one. 0: none.
+using reservation_nr = strong_id<struct reservation_nr_tag, u64>;
 
-class reservation;
+enum class slot_state : u8 { free, held, issued, written, lost, rewriting };
 
 struct slot {
   slot_state state = slot_state::free;
@@ -62,9 +63,8 @@ struct slot {
   u32 number = 0;  // the slot's index in the region, for messages
   byte* content = nullptr;
   list_link<slot> hash_link;
-  list_link<slot> volume_link;        // its volume's set, oldest first; the free list otherwise
-  reservation* charged_to = nullptr;  // the running operation that took it, null after its end
-  list_link<slot> charge_link;        // the slots that operation has taken
+  list_link<slot> volume_link;  // its volume's set, oldest first; the free list otherwise
+  reservation_nr charged_to;    // the reservation it was taken from, which may have ended since
 
   std::span<byte, BLOCK_SIZE> bytes() const {
     return std::span<byte, BLOCK_SIZE>(content, BLOCK_SIZE);
@@ -98,25 +98,29 @@ class [[nodiscard]] reservation {
   // Promises `slots` slots. False, and nothing is promised, when the region has fewer left.
   bool grant(u32 slots);
   u32 granted() const { return granted_; }
-  u32 not_taken() const { return granted_ - taken_.size(); }
+  u32 not_taken() const { return granted_ - in_use_; }
+
+  list_link<reservation> link;  // the reservations that have not ended
 
  private:
   friend slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
   friend void free_slot(slot& s, slot_list& set);
   friend void check_region_invariants();
 
-  void charge(slot& s);
+  // The reservation that the slot is charged to; null when it has ended.
+  static reservation* of(const slot& s);
 
+  reservation_nr number_;
   u32 granted_ = 0;
-  intrusive_list<slot, &slot::charge_link> taken_;
+  u32 in_use_ = 0;  // slots taken from it that are not free again
 };
 
 // Slots that are free and promised to no operation.
 u32 unreserved();
 // Its sleepers are woken whenever slots become unreserved.
 wait_queue& room_made();
-// kasserts that every slot is either free, or in use and found by its block, and that there are at
-// least as many free slots as promised ones. For tests and for gdb.
+// kasserts that every slot is either free, or in use and found by its block, that each reservation
+// counts the slots charged to it, and that the promised slots are free ones. For tests and for gdb.
 void check_region_invariants();
 
 // The slot of a block; null when it has none.

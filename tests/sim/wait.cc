@@ -47,11 +47,13 @@ wake_reason sleep_on(wait_queue& queue, instant deadline) {
   return sleep_until(&queue, deadline, false);
 }
 
+wake_reason sleep_on(wait_queue& queue) { return sleep_on(queue, never); }
+
 wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
   return sleep_until(&queue, deadline, true);
 }
 
-void wake_up(wait_queue& queue) {
+void wake_sleepers(wait_queue& queue) {
   while (waiter* latest = queue.waiters.back())
     state_here().wake(*latest->task, wake_reason::woken);
 }

@@ -58,12 +58,12 @@ class toy_cache {
     for (;;) {
       auto change =
           checkpoint::begin_change(op, block_nr{block}, buffer.bytes, !buffer.head.b_dirt);
-      if (!change) {
+      if (!change.allowed()) {
         TRY(checkpoint::wait_to_change(op, block_nr{block}));
         continue;
       }
       buffer.bytes.fill(byte{value});
-      buffer.head.b_dirt = std::move(*change).finish(buffer.bytes, 0, BLOCK_SIZE);
+      buffer.head.b_dirt = std::move(change).finish(buffer.bytes, 0, BLOCK_SIZE);
       return {};
     }
   }
