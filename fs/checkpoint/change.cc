@@ -5,6 +5,7 @@
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
+#include "hal/panic.h"
 #include "lib/crc32c.h"
 
 namespace checkpoint {

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "fs/checkpoint/operation.h"
-#include "hal/panic.h"
 #include "lib/ids.h"
 #include "lib/result.h"
 

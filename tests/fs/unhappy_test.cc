@@ -216,6 +216,23 @@ TEST(unhappy, nothing_is_mounted_on_a_directory_that_is_removed_meanwhile) {
   });
 }
 
+// rmdir has seen that no file system is mounted on the directory, and reads its block.
+TEST(unhappy, nothing_is_mounted_on_a_directory_that_is_being_removed) {
+  with_two_mounted_sticks([](medium& stick, medium&, session& process) {
+    ASSERT_TRUE(process.umount("/mnt2"));
+    ASSERT_TRUE(process.mkdir("/mnt/d"));
+    ASSERT_TRUE(sys_sync());
+    drop_clean_buffers(sda);
+    stick.least_latency = stick.most_latency = 100_ms;
+    const auto remover = spawn("rmdir", [&] {
+      session mine = process.fork();
+      EXPECT_OK(mine.rmdir("/mnt/d"));
+    });
+    EXPECT_ERROR(error::enoent, process.mount("/dev/sdb", "/mnt/d"));
+    remover.join();
+  });
+}
+
 // Files that were closed while their stick was away are deleted by the first `sync`; umount does
 // that too. Here another task has begun with the second one, whose many indirect blocks are read.
 TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "drivers/block/media_event.h"
@@ -12,6 +11,8 @@
 #include "fs/checkpoint/shadow.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/checkpoint/quick_disk.h"
+#include "tests/fs/files.h"
 
 namespace {
 
@@ -72,7 +73,7 @@ TEST(attacks, a_block_that_is_freed_under_its_change_is_an_error) {
     }
     stick.least_latency = stick.most_latency = 50_ms;
     const fiber changer =
-        spawn("changer", [] { static_cast<void>(change_bytes(sda, 5, 0, 10, 1)); });
+        spawn("changer", [] { EXPECT_ERROR(error::eio, change_bytes(sda, 5, 0, 10, 1)); });
     sleep_for(10_ms);
     ASSERT_FALSE(changer.ended());
     forget_block(sda, block_nr{5});
@@ -157,45 +158,41 @@ TEST(attacks, a_refused_stick_that_leaves_keeps_no_name) {
   });
 }
 
-// Keeps its requests in the queue while it is busy, as it is after a flush that has failed.
-class stubborn_disk final : public block_device {
- public:
-  stubborn_disk() {
-    identity.sectors = 1024;
-    removable = true;
-    daemon("stubborn_disk", [this] { serve(); });
-  }
-  bool busy = false;
-  bool flush_fails = false;
-  std::map<u32, byte> blocks;  // by number: the first byte that was written
-  void request_fn() override { wake_up(work_); }
-
- private:
-  void serve() {
-    media_arrived(*this);
-    for (;;) {
-      request* r = busy ? nullptr : next_request();
-      if (!r) {
-        sleep_on(work_);
-        continue;
-      }
-      u32 block = r->sector.value() / SECTORS_PER_BLOCK;
-      if (r->cmd == block_command::write)
-        for (const buffer_head& bh : r->buffers) blocks[block++] = bh.b_data[0];
-      const bool fails = r->cmd == block_command::flush && std::exchange(flush_fails, false);
-      if (fails) busy = true;
-      end_request(*r, fails ? result<void>(fail(error::eio)) : result<void>());
-    }
-  }
-  wait_queue work_;
-};
+// The operation ends, and the disk leaves, after the last read of the comparison and before the
+// task replugd runs again: it begins a replay to a disk that is gone.
+TEST(attacks, a_pull_before_the_replay_keeps_no_name) {
+  run(1, [] {
+    boot();
+    quick_disk first;
+    await_state(sda, volume_state::live);
+    std::optional<result<operation>> op(operation::begin(sda));
+    ASSERT_TRUE(*op);
+    const auto in_use = bread(sda, block_nr{7});  // so that there is something to compare
+    first.die();
+    media_left(first);
+    ASSERT_EQ(state_of(sda), volume_state::absent);
+    quick_disk second;
+    bool left = false;
+    second.ended = [&](block_command, u32 block) {
+      if (block != 7) return;
+      EXPECT_EQ(state_of(sda), volume_state::verify);
+      op.reset();
+      second.die();
+      media_left(second);
+      left = true;
+    };
+    sleep_for(5_s);
+    EXPECT_TRUE(left);
+    EXPECT_EQ(state_of(sda), volume_state::none);
+  });
+}
 
 // A slot that is being written again belongs to the device until that ends, also when its block is
 // freed: the block's next owner must not be overwritten with what the slot has become.
 TEST(attacks, a_freed_block_is_not_written_behind_its_next_owner) {
   run(1, [] {
     boot({.buffers = 256});
-    stubborn_disk disk;
+    quick_disk disk;
     await_state(sda, volume_state::live);
     for (u32 i = 100; i < 164; ++i) ASSERT_TRUE(fill_block(sda, i, 1));
     ASSERT_TRUE(write_buffers(sda));

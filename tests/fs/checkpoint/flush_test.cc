@@ -5,36 +5,11 @@
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/shadow.h"
-#include "tests/fs/machine.h"
+#include "tests/fs/checkpoint/quick_disk.h"
 
 namespace {
 
 using namespace sim;
-
-// A device so quick that no task runs between two of its requests. `busy` keeps them in the queue.
-class quick_disk final : public block_device {
- public:
-  quick_disk() {
-    identity.sectors = 128;
-    removable = true;
-    daemon("quick_disk", [this] { serve(); });
-  }
-  bool busy = false;
-  void request_fn() override { wake_up(work_); }
-
- private:
-  void serve() {
-    media_arrived(*this);
-    for (;;) {
-      request* r = busy ? nullptr : next_request();
-      if (r)
-        end_request(*r, {});
-      else
-        sleep_on(work_);
-    }
-  }
-  wait_queue work_;
-};
 
 TEST(flushes, release_nothing_that_was_written_behind_them) {
   run(1, [] {

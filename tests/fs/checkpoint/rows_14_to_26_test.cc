@@ -2,6 +2,8 @@
 // system calls do meanwhile.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "fs/buffer/invalidate.h"
 #include "fs/checkpoint/region.h"
 #include "fs/sync.h"
@@ -207,6 +209,32 @@ TEST(row_23, after_the_end_every_descriptor_gets_eio) {
       EXPECT_EQ(close_file(*f).error(), error::eio);
     }
     EXPECT_EQ(process.umount().error(), error::eio);
+  });
+}
+
+// --- 24: the power goes
+
+// The stick's power goes with the machine's: its cache is lost as well.
+TEST(row_24, a_power_cut_takes_the_region_and_leaves_what_was_synced) {
+  std::vector<byte> then;
+  with_mounted_stick([&](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/synced", pattern(3'000, 1)));
+    ASSERT_TRUE(sys_sync());
+    ASSERT_TRUE(process.write("/mnt/held", pattern(3'000, 2)));
+    EXPECT_GT(held(), 0u);
+    stick.pull({.loss = cache_loss::all});
+    then.assign(stick.durable().begin(), stick.durable().end());
+  });
+  medium stick(then);
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    sleep_for(10_s);
+    EXPECT_EQ(held(), 0u);
+    EXPECT_TRUE(std::ranges::equal(then, stick.durable()));
+    ASSERT_TRUE(process.mount());
+    EXPECT_EQ(process.read("/mnt/synced"), pattern(3'000, 1));
+    EXPECT_EQ(process.read("/mnt/held").error(), error::enoent);
   });
 }
 

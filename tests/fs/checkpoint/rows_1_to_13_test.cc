@@ -2,6 +2,7 @@
 // return, other sticks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "fs/sync.h"
@@ -145,6 +146,44 @@ TEST(row_7, two_twins_at_once_are_both_refused_until_one_is_pulled) {
     EXPECT_EQ(held(), 0u);
     expect_on_medium(stick, process, "/hello.txt", "hello");
     EXPECT_EQ(twin->count(block_command::write), 0u);
+  });
+}
+
+// --- 10: formatted anew elsewhere
+
+// Writes a file, and another one that the stick misses; formats the stick elsewhere.
+void format_while_away(medium& stick, session& process, const std::vector<byte>& image) {
+  ASSERT_TRUE(process.write("/mnt/old.txt", "old"));
+  ASSERT_TRUE(sys_sync());
+  write_and_pull(stick, process, "/mnt/hello.txt", "hello");
+  std::ranges::copy(image, stick.bytes().begin());
+  stick.clear_log();
+}
+
+TEST(row_10, formatted_with_another_geometry_it_is_a_new_volume) {
+  with_mounted_stick([](medium& stick, session& process) {
+    const std::vector<byte> formatted = mkfs_minix(mounted_blocks, 96);
+    format_while_away(stick, process, formatted);
+    plug_as(stick, sdb);
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    EXPECT_GT(held(), 0u);
+    EXPECT_TRUE(said("its content differs")) << here().console();
+    EXPECT_EQ(stick.count(block_command::write), 0u);
+    EXPECT_TRUE(std::ranges::equal(formatted, stick.durable()));
+  });
+}
+
+TEST(row_10, formatted_with_the_same_geometry_it_is_a_conflict) {
+  with_mounted_stick([](medium& stick, session& process) {
+    const std::vector<byte> formatted = mkfs_minix(mounted_blocks);
+    format_while_away(stick, process, formatted);
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    sleep_for(20_s);
+    EXPECT_GT(held(), 0u);
+    EXPECT_TRUE(said("was changed elsewhere while it was away")) << here().console();
+    EXPECT_EQ(stick.count(block_command::write), 0u);
+    EXPECT_TRUE(std::ranges::equal(formatted, stick.durable()));
   });
 }
 

@@ -115,6 +115,49 @@ TEST(usb_stack_requests, are_sent_however_their_blocks_are_scattered) {
   EXPECT_EQ(violations(machine), "");
 }
 
+// --- what a device says of itself ---
+
+void on_usb_machine(const std::function<void(usb_machine&, medium&)>& body) {
+  medium stick(2048);
+  usb_machine machine;
+  world world({.seed = 1, .time_limit = 3000_s});
+  world.run([&] {
+    boot();
+    machine.power_on();
+    body(machine, stick);
+    stick.pull();
+    sleep_for(3_s);
+  });
+  EXPECT_EQ(violations(machine), "");
+}
+
+TEST(usb_devices, one_of_another_class_is_no_disk) {
+  on_usb_machine([](usb_machine& machine, medium& stick) {
+    machine.stick_of(stick).interface_class = 3;
+    stick.plug(machine.port(1));
+    sleep_for(10_s);
+    EXPECT_TRUE(said("no driver for this device")) << here().console();
+    EXPECT_EQ(machine.stick_of(stick).commands(), 0u);
+    stick.pull();
+    sleep_for(1_s);
+    machine.stick_of(stick).interface_class = 8;
+    stick.plug(machine.port(1));
+    await_state(sda, volume_state::live);
+  });
+}
+
+// A port has the memory for one bulk endpoint of each direction.
+TEST(usb_devices, the_first_bulk_endpoint_of_each_direction_is_used) {
+  on_usb_machine([](usb_machine& machine, medium& stick) {
+    machine.stick_of(stick).second_pair = true;
+    stick.plug(machine.port(1));
+    await_state(sda, volume_state::live);
+    EXPECT_TRUE(fill_block(sda, 5, 0x55));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 5, 0x55));
+  });
+}
+
 // --- failures other than a pull ---
 
 // Something fails once while a file is written; in the end the file is on the stick.

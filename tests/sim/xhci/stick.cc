@@ -126,8 +126,10 @@ std::vector<byte> usb_stick::configuration_descriptor() const {
     const auto more = bytes_of(values);
     all.insert(all.end(), more.begin(), more.end());
   };
-  add({9, 4, 0, 0, 2, 8, 6, 0x50, 0});
-  for (u32 address : {0x80u | in_endpoint, u32{out_endpoint}}) {
+  std::vector<u32> addresses{0x80u | in_endpoint, out_endpoint};
+  if (second_pair) addresses.insert(addresses.end(), {0x83, 4});
+  add({9, 4, 0, 0, static_cast<u32>(addresses.size()), interface_class, 6, 0x50, 0});
+  for (u32 address : addresses) {
     add({7, 5, address, 2, 0, packet_high, 0});
     if (super) add({6, 0x30, 15, 0, 0, 0});
   }

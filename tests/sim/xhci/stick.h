@@ -31,6 +31,11 @@ class usb_stick final : public usb_function {
   std::function<void(u8 opcode, answer&)> meddle;
   void stop_hanging();
 
+  // How it describes itself: the class of its interface, and whether that has a second pair of bulk
+  // endpoints, which answers nothing.
+  u8 interface_class = 8;
+  bool second_pair = false;
+
   // The next GET_DESCRIPTOR with this value gets no answer.
   std::optional<u32> lose_descriptor;
 
