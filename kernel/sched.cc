@@ -21,6 +21,8 @@ constexpr i32 kernel_task_priority = 30;
 constexpr u32 stack_canary = 0x5AFE57AC;
 
 task_struct idle_task;
+// The tasks in the task array, except task 0, so that schedule need not look at its empty places.
+constinit intrusive_list<task_struct, &task_struct::live> live_tasks{};
 int last_pid = 0;
 bool need_resched = false;
 
@@ -36,10 +38,14 @@ void check_stack(const task_struct& t) {
 
 bool is_idle(const task_struct& t) { return &t == &idle_task; }
 
+// Every task but task 0, in the order of their starts. The action may release its task.
 template <class Action>
 void for_each_task(Action action) {
-  for (task_struct* t : task)
-    if (t && !is_idle(*t)) action(*t);
+  for (task_struct* t = live_tasks.front(); t;) {
+    task_struct* next = live_tasks.next(*t);
+    action(*t);
+    t = next;
+  }
 }
 
 // The ready task with the most ticks left, or task 0.
@@ -150,7 +156,7 @@ result<task_struct*> make_task(std::span<task_struct*> places, std::string_view 
   release_ended_kernel_tasks();
   const auto slot = std::ranges::find(places, nullptr);
   if (slot == places.end()) return fail(error::eagain);
-  const auto stack = allocate_pages(KERNEL_STACK_SIZE / PAGE_SIZE);
+  const auto stack = allocate_unset_pages(KERNEL_STACK_SIZE / PAGE_SIZE);
   if (stack.empty()) return fail(error::enomem);
 
   auto* t = new (stack.data()) task_struct;
@@ -160,6 +166,7 @@ result<task_struct*> make_task(std::span<task_struct*> places, std::string_view 
   t->pid = next_pid();
   std::ranges::copy(name.substr(0, t->comm.size() - 1), t->comm.begin());
   *slot = t;
+  live_tasks.push_back(*t);
   return t;
 }
 
@@ -178,6 +185,7 @@ void start_task(task_struct& t) {
 void release(task_struct& t) {
   kassert(&t != current && !t.space);
   *std::ranges::find(task, &t) = nullptr;
+  live_tasks.remove(t);
   const std::span<byte> stack(t.kernel_stack, KERNEL_STACK_SIZE);
   t.~task_struct();
   free_pages(stack);

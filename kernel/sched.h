@@ -11,6 +11,7 @@
 #include "hal/task.h"
 #include "hal/wait.h"
 #include "lib/abi.h"
+#include "lib/intrusive_list.h"
 #include "lib/time.h"
 
 class address_space;
@@ -63,6 +64,8 @@ struct task_struct {
   u32 user_ticks = 0, system_ticks = 0;
   u32 child_user_ticks = 0, child_system_ticks = 0;  // of the children waited for
   wait_queue child_exited;
+
+  list_link<task_struct> live;  // the tasks in the task array, except task 0
 };
 
 // The book's array; [0] is idle. The kernel's own tasks stand from [NR_TASKS] on: a table that is

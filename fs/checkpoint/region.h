@@ -40,7 +40,7 @@ using write_stamp = strong_id<struct write_stamp_tag, u32>;
 
 // One content that the medium may have: a hash of each sector, and the write that brought it there.
 struct content_version {
-  std::array<u64, SECTORS_PER_BLOCK> sectors{};
+  std::array<u64, SECTORS_PER_BLOCK> sectors;
   write_stamp written;
 };
 
@@ -59,7 +59,7 @@ struct slot {
   ino_nr owner;         // the inode that the block belongs to; 0: the file system itself
   write_stamp written;  // the completed write of this content; 0: none
   u32 checksum = 0;     // crc32c of the content, taken at the seal
-  std::array<content_version, NR_VERSIONS> versions{};
+  std::array<content_version, NR_VERSIONS> versions;  // the first nr_versions are set
   u32 number = 0;  // the slot's index in the region, for messages
   byte* content = nullptr;
   list_link<slot> hash_link;
