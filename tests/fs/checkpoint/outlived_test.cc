@@ -1,0 +1,99 @@
+// Work that goes on while its volume ends or another one is pulled: barriers, waits and errors.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
+#include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
+#include "fs/replug/replugd.h"
+#include "fs/sync.h"
+#include "hal/clock.h"
+#include "tests/fs/checkpoint/mounted_stick.h"
+
+namespace {
+
+using namespace sim;
+using volume_state = checkpoint::volume_state;
+
+// The first flush fails and drops the cache. From then on every write to this block fails.
+void lose_cache_and_refuse(medium& stick, u32 block) {
+  stick.fault = [&stick, block, failed = false](block_command cmd, lba first,
+                                                u32 sectors) mutable -> std::optional<error> {
+    const u32 at = block * SECTORS_PER_BLOCK;
+    const bool hit = first.value() <= at && at < first.value() + sectors;
+    if (cmd == block_command::write && failed && hit) return error::eio;
+    if (cmd != block_command::flush || failed) return {};
+    failed = true;
+    stick.forget_cache();
+    return error::eio;
+  };
+}
+
+// A stick that refuses one block of a lost cache: the other blocks are made durable all the same.
+TEST(barriers, one_refused_block_keeps_no_other_block) {
+  with_stick([](medium& stick) {
+    for (u32 block = 10; block < 20; ++block) {
+      ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
+    }
+    ASSERT_TRUE(write_buffers(sda));
+    lose_cache_and_refuse(stick, 30);
+    EXPECT_FALSE(checkpoint::barrier(sda));
+    EXPECT_EQ(held(), 1u);
+    for (u32 block = 10; block < 20; ++block)
+      EXPECT_EQ(block_is(stick.durable(), block * 2, 0x55), block * 2 != 30) << block * 2;
+    EXPECT_FALSE(checkpoint::barrier(sda)) << "the refused block was not told";
+    stick.fault = {};
+    EXPECT_TRUE(checkpoint::barrier(sda));
+    EXPECT_EQ(held(), 0u);
+  });
+}
+
+// Nor does it fail the change of another block that needs a flush.
+TEST(barriers, one_refused_block_fails_no_change_of_another) {
+  with_stick([](medium& stick) {
+    ASSERT_TRUE(fill_block(sda, 30, 0x55));
+    for (u8 value = 100; value < 104; ++value) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 600, value));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    lose_cache_and_refuse(stick, 30);
+    EXPECT_FALSE(checkpoint::barrier(sda));
+    for (u8 value = 110; value < 120; ++value) {
+      EXPECT_TRUE(change_bytes(sda, 5, 0, 600, value));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.fault = {};
+    EXPECT_TRUE(checkpoint::barrier(sda));
+  });
+}
+
+// A barrier waits for the batch. Meanwhile its stick is pulled and given up.
+TEST(barriers, may_outlive_their_volume) {
+  medium other(numbered_image(), "OTHER");
+  with_stick([&](medium& stick) {
+    checkpoint::mounted(sda);
+    plug_as(other, sdb);
+    ASSERT_TRUE(change_bytes(sdb, 5, 0, 10, 0x55));
+    pull_from(other, sdb);
+    sleep_for(100_ms);
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    ASSERT_TRUE(write_buffers(sda));
+    lose_cache_and_refuse(stick, 500);
+    other.least_latency = other.most_latency = 5_s;
+    other.plug();
+    await_state(sdb, volume_state::verify);
+    const fiber flusher =
+        spawn("flusher", [] { EXPECT_EQ(checkpoint::barrier(sda), fail(error::eio)); });
+    sleep_for(1_s);
+    EXPECT_FALSE(flusher.ended());
+    pull_from(stick, sda);
+    ASSERT_TRUE(checkpoint::drop_volume(*checkpoint::volume_of(sda)));
+    flusher.join();
+    checkpoint::unmounted(sda);
+    await_state(sdb, volume_state::live);
+  });
+}
+
+}  // namespace
