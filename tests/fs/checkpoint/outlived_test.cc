@@ -96,4 +96,40 @@ TEST(barriers, may_outlive_their_volume) {
   });
 }
 
+// The region is full of the blocks of two sticks. The one with more blocks is pulled while it is
+// flushed to make room: the other is flushed then.
+TEST(rule_10, a_pull_while_room_is_made_does_not_fail_the_other_stick) {
+  medium other(numbered_image(), "OTHER");
+  with_stick(1, {.buffers = 256, .slots = least_slots}, [&](medium& stick) {
+    plug_as(other, sdb);
+    for (u32 block = 0; block < 60; ++block) ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
+    for (u32 block = 0; block < 37; ++block) ASSERT_TRUE(fill_block(sdb, block * 2, 0x55));
+    stick.least_latency = stick.most_latency = 100_ms;
+    const fiber writer = spawn("writer", [] { EXPECT_TRUE(fill_block(sdb, 300, 0x66)); });
+    sleep_for(10_ms);
+    EXPECT_FALSE(writer.ended());
+    pull_from(stick, sda);
+    sleep_for(2_s);
+    EXPECT_TRUE(writer.ended());
+    writer.join();
+    EXPECT_TRUE(checkpoint::drop_volume(*checkpoint::volume_of(sda)));
+  });
+}
+
+// A write error of one stick is not told about the next stick with its name.
+TEST(write_errors, end_with_their_stick) {
+  medium next(numbered_image(), "NEXT");
+  with_stick([&](medium& stick) {
+    stick.fault = [](block_command cmd, lba, u32) {
+      return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+    };
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    EXPECT_FALSE(write_buffers(sda));
+    pull_from(stick, sda);
+    ASSERT_TRUE(checkpoint::drop_volume(*checkpoint::volume_of(sda)));
+    plug_as(next, sda);
+    EXPECT_TRUE(sync_dev(sda));
+  });
+}
+
 }  // namespace
