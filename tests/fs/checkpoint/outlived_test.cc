@@ -96,6 +96,23 @@ TEST(barriers, may_outlive_their_volume) {
   });
 }
 
+// umount waits for the end of an operation on an absent stick. The operation changes nothing.
+TEST(row_21, umount_notices_the_end_of_the_last_operation) {
+  with_mounted_stick([](medium& stick, session& process) {
+    std::optional<result<operation>> op(operation::begin(sda));
+    ASSERT_TRUE(*op);
+    pull_from(stick, sda);
+    const fiber unmounter = spawn("umount", [&] { EXPECT_TRUE(process.umount()); });
+    sleep_for(1_s);
+    EXPECT_FALSE(unmounter.ended());
+    op.reset();
+    sleep_for(1_s);
+    EXPECT_TRUE(unmounter.ended());
+    unmounter.signal();
+    unmounter.join();
+  });
+}
+
 // The region is full of the blocks of two sticks. The one with more blocks is pulled while it is
 // flushed to make room: the other is flushed then.
 TEST(rule_10, a_pull_while_room_is_made_does_not_fail_the_other_stick) {
