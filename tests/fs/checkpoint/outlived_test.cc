@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "drivers/block/media_event.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/checkpoint.h"
@@ -131,6 +132,70 @@ TEST(rule_10, a_pull_while_room_is_made_does_not_fail_the_other_stick) {
     writer.join();
     EXPECT_TRUE(checkpoint::drop_volume(*checkpoint::volume_of(sda)));
   });
+}
+
+// Ends each request at once, or none while it is busy.
+class quick_disk final : public block_device {
+ public:
+  quick_disk() {
+    identity.sectors = 1024;
+    removable = true;
+  }
+  void leave() {
+    die();
+    media_left(*this);
+  }
+  bool busy = false;
+
+ private:
+  void request_fn() override {
+    while (request* r = busy ? nullptr : next_request()) end_request(*r, {});
+  }
+};
+
+// A machine whose /dev/sda is pulled during `call`, and is given up at once.
+void with_pull_during(const boot_options& options, bool in_use,
+                      const std::function<void(session&)>& before,
+                      const std::function<void(session&)>& call) {
+  run(1, [&] {
+    session mine(boot_with_root(options));
+    quick_disk stick;
+    media_arrived(stick);
+    await_state(sda, volume_state::live);
+    if (in_use) checkpoint::mounted(sda);
+    before(mine);
+    checkpoint::current_settings().hold = {};
+    stick.busy = true;
+    const fiber caller = spawn("caller", [&] { call(mine); });
+    sleep_for(1_s);
+    EXPECT_FALSE(caller.ended());
+    stick.leave();
+    caller.join();
+    EXPECT_FALSE(said("nothing is lost"));
+    if (in_use) checkpoint::unmounted(sda);
+    EXPECT_TRUE(stick.wait_unreferenced());
+  });
+}
+
+TEST(syncs, tell_what_was_given_up_meanwhile) {
+  for (const bool in_use : {true, false})
+    for (const duration hold : {300_s, 0_s})
+      with_pull_during(
+          {.hold = hold}, in_use, [](session&) { ASSERT_TRUE(fill_block(sda, 5, 1)); },
+          [](session&) { EXPECT_FALSE(sys_sync()); });
+}
+
+TEST(syncs, at_close_tell_what_was_given_up_meanwhile) {
+  file* disk = nullptr;
+  const auto write = [&](session& mine) {
+    const result<file*> opened = open_file(mine.context(), "/dev/sda", abi::o_wronly, 0);
+    ASSERT_TRUE(opened);
+    disk = *opened;
+    const std::string text(20'000, 'x');
+    ASSERT_TRUE(write_open_file(*disk, std::as_bytes(std::span(text))));
+  };
+  for (const bool in_use : {true, false})
+    with_pull_during({}, in_use, write, [&](session&) { EXPECT_FALSE(close_file(*disk)); });
 }
 
 // A write error of one stick is not told about the next stick with its name.
