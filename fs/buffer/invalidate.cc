@@ -22,6 +22,7 @@ bool is_part_of(const buffer_head& bh, dev_id dev) {
 void discard_buffers(dev_id disk) {
   for (u32 i = 0; i < buffer_total(); ++i)
     if (is_part_of(buffer_at(i), disk)) discard(buffer_at(i));
+  static_cast<void>(take_write_error(disk));  // not for the next stick with this name
 }
 
 void drop_clean_buffers(dev_id dev, bool (*keep)(dev_id dev, block_nr block)) {

@@ -5,7 +5,7 @@
 #include "lib/ids.h"
 
 // The volume was given up, or its name becomes free: all buffers of the disk, dirty and used ones
-// too, become clean and not uptodate.
+// too, become clean and not uptodate. A write error that was not reported yet is forgotten.
 void discard_buffers(dev_id disk);
 
 // Free buffers (clean, not in use, not locked) become not uptodate, so they are read again: at

@@ -42,6 +42,8 @@ result<void> flush_buffers(dev_id dev) {
   const dev_id disk = whole_disk(dev);
   if (checkpoint::absent(disk)) return fail(error::enodev);
   const result<void> wrote = write_buffers(disk);
-  TRY(checkpoint::barrier(disk));
-  return wrote;
+  const result<void> flushed = checkpoint::barrier(disk);
+  // enodev promises that the region holds the blocks: not those of a volume that was given up.
+  if (flushed == fail(error::enodev) && !checkpoint::absent(disk)) return fail(error::eio);
+  return flushed ? wrote : flushed;
 }

@@ -10,5 +10,6 @@
 result<void> write_buffers(dev_id disk);
 // The same for the whole disk of `dev`, and then checkpoint::barrier: SYNCHRONIZE CACHE, and the
 // shadows of what is durable are freed. sync uses it, and a full region. Sleeps, uninterruptibly.
-// Errors: eio, enodev (the stick is away: nothing is lost).
+// Errors: eio (also when the volume was given up meanwhile), enodev (the stick is away: nothing is
+// lost).
 result<void> flush_buffers(dev_id dev);

@@ -93,11 +93,14 @@ result<void> barrier(dev_id dev) {
   volume* v = volume_of(dev);
   if (!v) return target.device->flush();
   for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
-    if (v->rewrite_due && !away(*v)) TRY(write_lost(*v));
+    // A block that the stick refuses is told at the end: the others are made durable before.
+    const result<void> rewritten = v->rewrite_due && !away(*v) ? write_lost(*v) : result<void>{};
+    // write_lost has slept: the volume may have been given up since, and has no device then.
+    if (v->state == volume_state::dead) return fail(error::eio);
     // Also when nothing was written since the last flush: the pull may have failed a write.
     if (away(*v)) return fail(error::enodev);
-    if (nothing_to_prove(*v)) return {};
-    if (TRY(flush_once(*v))) return {};
+    if (nothing_to_prove(*v)) return rewritten;
+    if (TRY(flush_once(*v))) return rewritten;
   }
   return fail(error::eio);
 }

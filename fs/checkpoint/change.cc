@@ -74,7 +74,8 @@ result<void> wait_to_change(operation& op, block_nr block) {
   const result<void> flushed = barrier(op.dev());
   // Pulled: the replay makes room for another version.
   if (!flushed && flushed.error() == error::enodev) return wait_until_live(v, true);
-  return flushed;
+  s = find_slot(op.dev(), block);
+  return s && needs_flush(*s) ? flushed : result<void>{};  // the error may be another block's
 }
 
 }  // namespace checkpoint

@@ -13,13 +13,16 @@ namespace {
 
 constinit intrusive_list<operation, &operation::link> operations{};
 
+bool is_plugged_in(const checkpoint::volume& v) {
+  return v.state == checkpoint::volume_state::live && !checkpoint::away(v);
+}
+
 // The live volume with the largest set, as its flush frees the most slots; null when none holds
 // slots.
 checkpoint::volume* largest_live_volume() {
   checkpoint::volume* largest = nullptr;
   for (checkpoint::volume& v : checkpoint::all_volumes())
-    if (v.state == checkpoint::volume_state::live && !v.set.empty() &&
-        (!largest || v.set.size() > largest->set.size()))
+    if (is_plugged_in(v) && !v.set.empty() && (!largest || v.set.size() > largest->set.size()))
       largest = &v;
   return largest;
 }
@@ -34,7 +37,8 @@ result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
     if (checkpoint::volume* v = largest_live_volume()) {
       const u32 before = checkpoint::unreserved();
       const result<void> flushed = checkpoint::upward().make_room(v->disk);
-      if (checkpoint::unreserved() > before) continue;
+      // Pulled meanwhile: the flush of another volume may make room.
+      if (checkpoint::unreserved() > before || !is_plugged_in(*v)) continue;
       if (!flushed && flushed.error() != error::enodev) return flushed;
     }
     switch (interruptible_sleep_on(checkpoint::room_made(), deadline)) {

@@ -30,7 +30,7 @@ bool is_arrow(volume_state from, volume_state to) {
     case absent: return to == verify || to == dead || to == none;
     case verify: return to == absent || to == conflict || to == replay;
     case replay: return to == absent || to == live;
-    case conflict: return to == verify || to == absent || to == replay || to == dead;
+    case conflict: return to == verify || to == absent || to == replay || to == dead || to == none;
     case dead: return to == none;
   }
   return false;
@@ -162,6 +162,7 @@ void refused(volume& v, block_device& device) {
   device.hold();
   v.refused = &device;
   enter(v, volume_state::conflict);
+  release_if_unused(v);
 }
 
 void refused_left(volume& v) {
@@ -193,8 +194,10 @@ void expired(volume& v) { give_up(v); }
 void dropped(volume& v) { give_up(v); }
 
 void release_if_unused(volume& v) {
-  const bool gone = v.state == volume_state::dead || v.state == volume_state::absent;
-  if (!gone || has_unfinished_work(v) || v.mounts > 0) return;
+  if (!(v.state == volume_state::dead || is_missing(v)) || has_unfinished_work(v)) return;
+  wake_up(v.changed);  // umount may wait for the end of the last operation
+  if (v.mounts > 0) return;
+  let_refused_go(v);
   upward().discard(v.disk);
   release_disk(v.disk);
   enter(v, volume_state::none);

@@ -16,8 +16,9 @@
 //        │
 //        └──── dead ◀──── absent, conflict: expired (hold is over), dropped (umount -f, ckpt)
 //
-// An absent volume with nothing held and nothing mounted is released at once. A verification that
-// ends while a refused stick is still plugged in ends in conflict again.
+// An absent volume with nothing held and nothing mounted is released at once; so is one in
+// conflict, and its refused stick is announced again as an arrival. A verification that ends while
+// a refused stick is still plugged in ends in conflict again.
 //
 // Only volume.cc changes a state, and only along these arrows. Each arrow is a function below with
 // the name beside the arrow.
@@ -136,7 +137,8 @@ class [[nodiscard]] verification {
 };
 
 // verify → conflict: this stick is the missing one, and was changed elsewhere. Keeps a reference to
-// it; drops the reference to a stick that was refused before.
+// it; drops the reference to a stick that was refused before. If nothing is held and nothing
+// mounted, the volume is released at once.
 void refused(volume& v, block_device& device);
 // conflict → absent: the refused stick was pulled. In another state only its reference is dropped.
 void refused_left(volume& v);
@@ -159,8 +161,9 @@ void replayed(volume& v, block_device& device);
 void expired(volume& v);
 void dropped(volume& v);
 
-// dead, absent → none: the name becomes free, if nothing is held, no operation runs and nothing is
-// mounted. Otherwise, and in other states, does nothing.
+// dead, absent, conflict → none: the name becomes free, if nothing is held, no operation runs and
+// nothing is mounted. If only a file system is still mounted, the tasks that wait for `changed` are
+// woken. Otherwise, and in other states, does nothing.
 void release_if_unused(volume& v);
 
 // The set is empty: clears the file notes. Not while an operation runs, as an operation notes its

@@ -53,7 +53,8 @@ class stick_list {
 };
 
 constinit stick_list arrivals{};  // the task has not handled them yet
-constinit stick_list twins{};     // plugged in without a name: alike to the byte
+constinit stick_list nameless{};  // plugged in without a name: alike to the byte, refused before
+                                  // another stick was, or no name was free
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
@@ -63,23 +64,35 @@ void arrived(block_device& device) {
   wake_up(work);
 }
 
-// A stick was pulled. It may have been a twin, with a name or without: the twins that are left are
-// handled as arrivals once more, as now one may be alone.
-void twin_left(block_device& device) {
-  if (twins.remove(device)) device.drop();
-  while (block_device* other = twins.take_first()) {
-    arrived(*other);
-    other->drop();
+void keep_nameless(block_device& device) {
+  if (device.gone() || nameless.full()) return;
+  device.hold();
+  nameless.add(device);
+}
+
+// A stick was pulled, or a volume came back, was given up or released: the nameless sticks are
+// handled as arrivals once more, as a twin may be alone now, or a name free.
+void look_again_at_nameless() {
+  while (block_device* stick = nameless.take_first()) {
+    arrived(*stick);
+    stick->drop();
   }
 }
 
 void left(block_device& device) {
-  twin_left(device);
+  if (arrivals.remove(device)) device.drop();
+  if (nameless.remove(device)) device.drop();
   for (volume& v : checkpoint::all_volumes()) {
     if (v.refused == &device) checkpoint::refused_left(v);
     if (v.state == volume_state::live && v.device == &device) checkpoint::pulled(v);
   }
+  look_again_at_nameless();
   wake_up(work);
+}
+
+void discard_disk(dev_id disk) {
+  discard_buffers(disk);
+  look_again_at_nameless();
 }
 
 // Verifies the stick for a volume whose state is `verify`, and adds the verdict to the story. An
@@ -101,10 +114,13 @@ bool has_twin(volume& v, const block_device& device, const partition_table& part
     other->drop();
     return outcome && *outcome == verdict::same;
   };
-  for (u32 i = 0; i < arrivals.size(); ++i)
-    if (is_twin(arrivals[i])) return true;
-  for (u32 i = 0; i < twins.size(); ++i)
-    if (is_twin(twins[i])) return true;
+  // is_twin sleeps: sticks leave the lists meanwhile, and go from the first list to the second.
+  for (const stick_list* list : {&nameless, &arrivals})
+    for (u32 i = 0; i < list->size();) {
+      block_device* const other = (*list)[i];
+      if (is_twin(other)) return true;
+      i = i < list->size() && (*list)[i] == other ? i + 1 : 0;
+    }
   for (const volume& named : checkpoint::all_volumes())
     if (named.state == volume_state::live && is_twin(named.device)) return true;
   return false;
@@ -113,20 +129,20 @@ bool has_twin(volume& v, const block_device& device, const partition_table& part
 void refuse_twin(volume& v, block_device& device) {
   printk("Two sticks claim to be %s and are alike: neither is written to. Pull one\n",
          disk_name(v.disk).data());
-  if (device.gone() || twins.full()) return;
-  device.hold();
-  twins.add(device);
+  keep_nameless(device);
 }
 
 void refuse(volume& v, block_device& device) {
+  if (v.refused) keep_nameless(*v.refused);
   checkpoint::refused(v, device);
-  checkpoint::report_conflict(v, device);
+  if (v.state == volume_state::conflict) checkpoint::report_conflict(v, device);
 }
 
 // Writes the held blocks to the stick and reports the return.
 result<void> replay_to(volume& v, block_device& device) {
   const checkpoint::replay_summary summary = TRY(checkpoint::replay(v, device));
   checkpoint::report_return(v, summary.blocks, summary.took);
+  look_again_at_nameless();
   return {};
 }
 
@@ -211,10 +227,9 @@ void look_at_arrival(block_device& device) {
     return;
   }
   if (settle_return(device, *partitions) || device.gone()) return;
-  if (const volume* v = checkpoint::arrived(device, *partitions))
-    announce(*v);
-  else
-    printk("No name is free for another stick\n");
+  if (const volume* v = checkpoint::arrived(device, *partitions)) return announce(*v);
+  printk("No name is free for another stick\n");
+  keep_nameless(device);
 }
 
 // Reports missing sticks and gives up those whose `hold` is over. Expiry and return cannot race:
@@ -254,7 +269,7 @@ void replugd(void*) {
 void replugd_init() {
   checkpoint::set_listener({.make_room = flush_buffers,
                             .let_go = let_go_of_buffers,
-                            .discard = discard_buffers,
+                            .discard = discard_disk,
                             .tell_loss = checkpoint::report_loss});
   set_media_listener({arrived, left});
   checkpoint::reserve_verify_memory();
@@ -277,6 +292,7 @@ result<void> force_volume(volume& v) {
   block_device& device = take_refused(v);
   const result<void> outcome = replay_to(v, device);
   if (outcome) printk("%s: forced; check it with fsck\n", disk_name(v.disk).data());
+  if (!outcome && !device.gone()) media_arrived(device);  // still plugged in: it is looked at again
   device.drop();
   return outcome;
 }

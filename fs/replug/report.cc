@@ -68,7 +68,8 @@ void report_return(const volume& v, u32 blocks, duration took) {
 void report_loss(const volume& v) {
   const auto name = describe(v.identity);
   const u32 blocks = held_blocks(v);
-  if (blocks == 0) return printk("%s was given up; nothing is lost\n", name.data());
+  if (blocks == 0)  // without shadows pulled() has told the loss
+    return printk("%s was given up%s\n", name.data(), shadows_enabled() ? "; nothing is lost" : "");
   printk("LOST: %s %s: %u block%s given up\n", name.data(),
          away(v) ? "did not come back" : "cannot be written", blocks, plural(blocks));
   name_files(v, "LOST");
