@@ -49,4 +49,96 @@ TEST(honest, a_block_that_is_freed_during_a_search_can_be_used) {
   });
 }
 
+constexpr u32 INODE_TABLE_BLOCK = 4;  // two bitmaps of one block each
+constexpr size_t place_of_inode(u32 number) {
+  return INODE_TABLE_BLOCK * BLOCK_SIZE + (number - 1) * sizeof(d_inode);
+}
+
+d_inode inode_on(std::span<const byte> image, u32 number) {
+  d_inode inode;
+  std::memcpy(&inode, image.data() + place_of_inode(number), sizeof inode);
+  return inode;
+}
+
+constexpr u16 VALID_AND_ERROR = MINIX_VALID_FS | MINIX_ERROR_FS;
+
+// After umount: VALID without a problem, or not VALID.
+void expect_true_state(medium& stick) {
+  const minix_image image(stick.durable());
+  const bool says_valid = (image.state() & VALID_AND_ERROR) == MINIX_VALID_FS;
+  EXPECT_TRUE(!says_valid || image.problem_text().empty()) << image.problem_text();
+}
+
+u32 number_of(session& process, const std::string& path) {
+  return stat_path(process.context(), path)->ino;
+}
+
+std::function<std::optional<error>(block_command, lba, u32)> flushes_fail() {
+  return [](block_command cmd, lba, u32) {
+    return cmd == block_command::flush ? std::optional(error::eio) : std::nullopt;
+  };
+}
+
+// An indirect block cannot be read, so the blocks that it names are not freed.
+TEST(honest, a_file_that_was_cut_in_part_is_damage) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", pattern(20'000)));
+    ASSERT_TRUE(sys_sync());
+    const u32 indirect =
+        inode_on(stick.durable(), number_of(process, "/mnt/file")).i_zone[DIRECT_ZONES];
+    drop_clean_buffers(sda);
+    stick.fault = [indirect](block_command cmd, lba first, u32 sectors) {
+      const u32 at = indirect * SECTORS_PER_BLOCK;
+      const bool hit =
+          cmd == block_command::read && first.value() <= at && at < first.value() + sectors;
+      return hit ? std::optional(error::eio) : std::nullopt;
+    };
+    EXPECT_ERROR(error::eio, process.truncate("/mnt/file", 0));
+    stick.fault = {};
+    EXPECT_OK(process.umount());
+    expect_true_state(stick);
+  });
+}
+
+constexpr u32 large = 12'000;  // blocks: its zone bitmap has two blocks
+constexpr size_t ZONE_MAP = 3 * BLOCK_SIZE;
+
+// A large stick with a file of ten blocks, all of them in the second block of the zone bitmap.
+void with_a_file_far_behind(const std::function<void(medium&, session&)>& body) {
+  medium stick(mkfs_minix(large));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    const std::span<byte> first_map = stick.bytes().subspan(ZONE_MAP, BLOCK_SIZE);
+    const std::vector<byte> unused(first_map.begin(), first_map.end());
+    std::ranges::fill(first_map, byte{0xFF});
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.write("/mnt/file", pattern(10 * BLOCK_SIZE)));
+    ASSERT_TRUE(process.umount());
+    std::ranges::copy(unused, first_map.begin());
+    ASSERT_TRUE(process.mount());
+    body(stick, process);
+  });
+}
+
+// The indirect block cannot be changed: it has all its versions, and flushes fail. The bitmap can.
+TEST(honest, a_file_has_no_block_that_is_free) {
+  with_a_file_far_behind([](medium& stick, session& process) {
+    for (u32 i = 0; i < 2; ++i) {
+      ASSERT_TRUE(process.append("/mnt/file", "text"));
+      ASSERT_TRUE(write_buffers(sda));
+      ASSERT_TRUE(process.truncate("/mnt/file", 10 * BLOCK_SIZE));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.fault = flushes_fail();
+    EXPECT_ERROR(error::eio, process.truncate("/mnt/file", 8 * BLOCK_SIZE));
+    stick.fault = {};
+    static_cast<void>(sys_sync());
+    EXPECT_EQ(stat_path(process.context(), "/mnt/file")->size, 10 * BLOCK_SIZE);
+    EXPECT_OK(process.write_at("/mnt/file", 8 * BLOCK_SIZE, pattern(2 * BLOCK_SIZE)));
+    EXPECT_OK(process.umount());
+    EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+  });
+}
+
 }  // namespace
