@@ -111,7 +111,7 @@ result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
 }
 
 result<void> truncate(operation& op, m_inode& inode, u32 size) {
-  if (!inode.is_regular() && !inode.is_dir()) return {};
+  if (!inode.has_zones()) return {};
   if (size > MAX_FILE_SIZE) return fail(error::efbig);
   result<void> outcome;
   if (size > inode.i_size) {

@@ -141,4 +141,24 @@ TEST(honest, a_file_has_no_block_that_is_free) {
   });
 }
 
+// Linux makes symbolic links on such disks; their text is a block.
+TEST(honest, the_block_of_a_symbolic_link_is_freed_with_it) {
+  medium stick(mkfs_minix(mounted_blocks));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.write("/mnt/link", "target"));
+    const u32 number = number_of(process, "/mnt/link");
+    ASSERT_TRUE(process.umount());
+    d_inode link = inode_on(stick.durable(), number);
+    link.i_mode = 0120777;
+    std::memcpy(stick.bytes().data() + place_of_inode(number), &link, sizeof link);
+    ASSERT_TRUE(process.mount());
+    EXPECT_OK(process.unlink("/mnt/link"));
+    EXPECT_OK(process.umount());
+    expect_true_state(stick);
+  });
+}
+
 }  // namespace
