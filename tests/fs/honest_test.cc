@@ -161,4 +161,15 @@ TEST(honest, the_block_of_a_symbolic_link_is_freed_with_it) {
   });
 }
 
+// A task that does not end has a file open that has no name any more.
+TEST(honest, a_nameless_file_at_power_off_is_not_valid) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "text"));
+    const opened file(process.context(), "/mnt/file", abi::o_rdonly);
+    ASSERT_TRUE(process.unlink("/mnt/file"));
+    umount_all();
+    expect_true_state(stick);
+  });
+}
+
 }  // namespace
