@@ -172,4 +172,101 @@ TEST(honest, a_nameless_file_at_power_off_is_not_valid) {
   });
 }
 
+// The entry of the old name cannot be changed: its block has all its versions, and flushes fail.
+TEST(honest, a_rename_that_fails_leaves_both_names_linked) {
+  with_mounted_stick([](medium& stick, session& process) {
+    for (const char* dir : {"/mnt/a", "/mnt/b"}) ASSERT_TRUE(process.mkdir(dir));
+    ASSERT_TRUE(process.write("/mnt/a/file", "text"));
+    ASSERT_TRUE(process.write("/mnt/a/0", "text"));
+    ASSERT_TRUE(sys_sync());
+    for (u32 i = 0; i < 4; ++i) {
+      ASSERT_TRUE(process.rename("/mnt/a/" + std::to_string(i), "/mnt/a/" + std::to_string(i + 1)));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.fault = flushes_fail();
+    EXPECT_ERROR(error::eio, process.rename("/mnt/a/file", "/mnt/b/file"));
+    stick.fault = {};
+    static_cast<void>(sys_sync());
+    EXPECT_TRUE(process.unlink("/mnt/b/file"));
+    EXPECT_EQ(process.read("/mnt/a/file"), "text");
+    EXPECT_OK(process.umount());
+    EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+  });
+}
+
+// The ".." of the directory cannot be changed.
+TEST(honest, a_directory_that_was_moved_in_part_is_damage) {
+  with_mounted_stick([](medium& stick, session& process) {
+    for (const char* dir : {"/mnt/a", "/mnt/b", "/mnt/a/d"}) ASSERT_TRUE(process.mkdir(dir));
+    ASSERT_TRUE(process.write("/mnt/a/d/0", "text"));
+    ASSERT_TRUE(sys_sync());
+    for (u32 i = 0; i < 4; ++i) {
+      const std::string path = "/mnt/a/d/";
+      ASSERT_TRUE(process.rename(path + std::to_string(i), path + std::to_string(i + 1)));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.fault = flushes_fail();
+    EXPECT_ERROR(error::eio, process.rename("/mnt/a/d", "/mnt/b/d"));
+    stick.fault = {};
+    static_cast<void>(sys_sync());
+    EXPECT_OK(process.umount());
+    expect_true_state(stick);
+  });
+}
+
+// A directory of a damaged disk has no "..".
+TEST(honest, a_directory_that_cannot_be_moved_stays) {
+  medium stick(mkfs_minix(mounted_blocks));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    for (const char* dir : {"/mnt/a", "/mnt/b", "/mnt/a/d"}) ASSERT_TRUE(process.mkdir(dir));
+    const u32 number = number_of(process, "/mnt/a/d");
+    ASSERT_TRUE(process.umount());
+    const u32 zone = inode_on(stick.durable(), number).i_zone[0];
+    stick.bytes()[zone * BLOCK_SIZE + 32] = byte{0};
+    ASSERT_TRUE(process.mount());
+    EXPECT_FALSE(process.rename("/mnt/a/d", "/mnt/b/d"));
+    EXPECT_TRUE(stat_path(process.context(), "/mnt/a/d"));
+    EXPECT_FALSE(stat_path(process.context(), "/mnt/b/d"));
+    EXPECT_TRUE(process.umount());
+  });
+}
+
+// Both wait for the directory's lock, and the mount may get it first.
+TEST(honest, a_directory_that_is_mounted_on_meanwhile_is_not_renamed) {
+  for_each_seed(10, [](u64 seed) {
+    medium other(mkfs_minix(mounted_blocks, 96), "OTHER");
+    with_mounted_stick(seed, {}, [&](medium&, session& process) {
+      plug_as(other, sdb);
+      for (const char* dir : {"/mnt/d", "/mnt/e"}) ASSERT_TRUE(process.mkdir(dir));
+      const result<inode_ref> dir = namei(process.context(), "/mnt/d");
+      ASSERT_TRUE(dir);
+      bool mounted = false;
+      std::optional<fiber> renamer, mounter;
+      {
+        const auto reading = inode_lock::take(**dir);
+        ASSERT_TRUE(reading);
+        other.least_latency = other.most_latency = 300_ms;
+        mounter = spawn("mount", [&] {
+          session mine = process.fork();
+          EXPECT_OK(mine.mount("/dev/sdb", "/mnt/d"));
+          mounted = true;
+        });
+        sleep_for(100_ms);
+        renamer = spawn("rename", [&] {
+          session mine = process.fork();
+          const bool renamed = bool(mine.rename("/mnt/d", "/mnt/e/d"));
+          EXPECT_NE(renamed, mounted);
+        });
+        sleep_for(5_s);
+      }
+      mounter->join();
+      renamer->join();
+      EXPECT_TRUE(process.umount("/dev/sdb"));
+    });
+  });
+}
+
 }  // namespace
