@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 
 #include "fs/buffer/buffer.h"
 #include "fs/inode.h"
@@ -44,33 +45,34 @@ u32 find_clear(std::span<const byte, BLOCK_SIZE> block, u32 from, u32 to) {
   return to;
 }
 
-// Sets the first clear bit of [from, to) in one block of a map and returns it; `to` if all are set.
-// If another task set the bit during the sleep in modify, the search starts again.
-result<u32> set_clear_bit(operation& op, buffer_ref& buffer, u32 from, u32 to) {
-  for (;;) {
-    const u32 bit = find_clear(buffer.data(), from, to);
-    if (bit == to) return to;
-    bool won = false;
+// Sets the first free bit of the block that the map's hint points into, and returns it. Nothing if
+// the block has none, or if a lower block got one during a sleep: the hint points elsewhere then.
+// The hint rises only in the step in which the bits below it were seen to be set: a bit that is
+// cleared during a sleep lowers it, and is found by a later search.
+result<std::optional<u32>> take_bit_at_hint(operation& op, const bit_map& map) {
+  const u32 base = map.hint / BITS_PER_BLOCK * BITS_PER_BLOCK;
+  const u32 end = std::min(map.bits - base, BITS_PER_BLOCK);
+  buffer_ref buffer = TRY(bread(map.dev, map.first + base / BITS_PER_BLOCK));
+  while (map.hint >= base) {
+    const u32 bit = find_clear(buffer.data(), map.hint - base, end);
+    map.hint = base + bit;
+    if (bit == end) break;
+    bool won = false;  // false: another task set the bit during the sleep in modify
     op.about_file_system();
     TRY(buffer.modify(op, bit / 8, 1, [&](std::span<byte> at) {
       won = (at[0] & mask_of(bit)) == byte{};
       at[0] |= mask_of(bit);
     }));
-    if (won) return bit;
+    if (won) return base + bit;
   }
+  return std::nullopt;
 }
 
 // Finds the first clear bit of a map from the hint on, never bit 0, and sets it. Errors: enospc,
 // eio.
 result<u32> allocate_bit(operation& op, const bit_map& map) {
-  for (u32 start = std::max(map.hint, 1u); start < map.bits;) {
-    const u32 base = start / BITS_PER_BLOCK * BITS_PER_BLOCK;
-    const u32 end = std::min(map.bits - base, BITS_PER_BLOCK);
-    buffer_ref buffer = TRY(bread(map.dev, map.first + base / BITS_PER_BLOCK));
-    const u32 bit = TRY(set_clear_bit(op, buffer, start - base, end));
-    if (bit != end) return base + bit;
-    start = base + BITS_PER_BLOCK;
-  }
+  while (map.hint < map.bits)
+    if (const std::optional<u32> bit = TRY(take_bit_at_hint(op, map))) return *bit;
   return fail(error::enospc);
 }
 
@@ -86,6 +88,11 @@ result<bool> free_bit(operation& op, const bit_map& map, u32 bit) {
   }));
   map.hint = std::min(map.hint, bit);
   return was_set;
+}
+
+void free_number(operation& op, super_block& sb, u32 number) {
+  const result<bool> was_set = free_bit(op, inode_map(sb), number);
+  if (!was_set || !*was_set) complain(sb, "freeing inode number", number);
 }
 
 result<u32> count_clear(const bit_map& map) {
@@ -118,7 +125,6 @@ result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
                            const block_content& content) {
   const bit_map map = zone_map(sb);
   const u32 bit = TRY(allocate_bit(op, map));
-  map.hint = std::max(map.hint, bit + 1);
   const block_nr block{bit + sb.s_firstdatazone - 1u};
   if (auto filled = fill_block(op, owner, block, content); !filled) {
     free_block(op, sb, block);
@@ -141,14 +147,13 @@ result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u
   // A number that is in use although its bit was clear keeps the bit set; the next one is tried.
   for (;;) {
     const u32 number = TRY(allocate_bit(op, map));
-    map.hint = std::max(map.hint, number + 1);
     result<inode_ref> inode = adopt_inode(sb.s_dev, ino_nr{static_cast<u16>(number)});
     if (!inode && inode.error() == error::eio) {
       complain(sb, "inode in use was free", number);
       continue;
     }
     if (!inode) {
-      static_cast<void>(free_bit(op, map, number));
+      free_number(op, sb, number);
       return fail(inode.error());
     }
     m_inode& fresh = **inode;
@@ -171,8 +176,8 @@ void free_inode(operation& op, m_inode& inode) {
   inode.i_nlinks = 0;
   inode.i_zone.fill(0);
   const result<void> written = write_inode(op, inode);
-  const result<bool> was_set = free_bit(op, inode_map(sb), inode.i_num.value());
-  if (!written || !was_set || !*was_set) complain(sb, "freeing inode", inode.i_num.value());
+  if (!written) complain(sb, "freeing inode", inode.i_num.value());
+  free_number(op, sb, inode.i_num.value());
 }
 
 result<free_counts> count_free(super_block& sb) {

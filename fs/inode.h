@@ -86,6 +86,9 @@ struct m_inode {
   bool is_regular() const { return type() == abi::s_ifreg; }
   bool is_block() const { return type() == abi::s_ifblk; }
   bool is_char() const { return type() == abi::s_ifchr; }
+  // Whether i_zone has zones. Symbolic links have, which other systems make: here they can only be
+  // removed.
+  bool has_zones() const { return is_regular() || is_dir() || type() == abi::s_iflnk; }
   void forget_zones() {
     i_run = {};
     i_table = {};

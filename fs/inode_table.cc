@@ -96,6 +96,12 @@ bool inodes_busy(dev_id dev) {
   });
 }
 
+bool has_nameless_inodes(dev_id dev) {
+  return std::ranges::any_of(inode_table, [&](const m_inode& inode) {
+    return belongs_to(inode, dev) && inode.i_nlinks == 0 && !inode.i_loading;
+  });
+}
+
 void invalidate_inodes(dev_id dev) {
   for (m_inode& inode : inode_table) {
     if (!belongs_to(inode, dev)) continue;

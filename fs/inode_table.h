@@ -26,5 +26,8 @@ void keep_unused(m_inode& inode);
 
 // Whether an inode of the device has a reference (other than s_isup's to the root).
 bool inodes_busy(dev_id dev);
+// Whether a file of the device has no names and is not freed: a task has it open, or it is an
+// orphan.
+bool has_nameless_inodes(dev_id dev);
 // Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);

@@ -100,9 +100,9 @@ void drop_target(m_inode& to_dir, m_inode& target) {
   target.i_dirt = to_dir.i_dirt = true;
 }
 
-// For a directory that changes its parent: corrects its ".." and the link counts of both parents.
-result<void> move_dotdot(operation& op, const rename_plan& plan) {
-  const dir_record up = TRY(find_entry(plan.moved, ".."));
+// For a directory that changes its parent: corrects its ".." (at `up`) and the link counts of both
+// parents.
+result<void> move_dotdot(operation& op, const rename_plan& plan, const dir_record& up) {
   TRY(set_entry(op, plan.moved, up, plan.to_dir.i_num));
   if (plan.from_dir.i_nlinks > 1) --plan.from_dir.i_nlinks;
   ++plan.to_dir.i_nlinks;
@@ -110,22 +110,46 @@ result<void> move_dotdot(operation& op, const rename_plan& plan) {
   return {};
 }
 
-// Adds the new name first, then removes the old one: in between the file has two names, never none.
-result<void> change_names(operation& op, const rename_plan& plan, const dir_record& from,
-                          const std::optional<dir_record>& to) {
-  const bool moves_directory = plan.moved.is_dir() && &plan.from_dir != &plan.to_dir;
-  const bool room = plan.to_dir.i_nlinks < MINIX_LINK_MAX;
-  if (moves_directory && !plan.target && !room) return fail(error::emlink);
+// The new name counts as one more link until the old one is removed: after an error in between, the
+// file has two names and two links.
+result<void> give_new_name(operation& op, const rename_plan& plan,
+                           const std::optional<dir_record>& to) {
   if (to) {
     TRY(set_entry(op, plan.to_dir, *to, plan.moved.i_num));
     drop_target(plan.to_dir, *plan.target);
   } else {
     TRY(add_entry(op, plan.to_dir, plan.to, plan.moved.i_num));
   }
-  TRY(set_entry(op, plan.from_dir, from, ino_nr{}));
-  if (moves_directory) TRY(move_dotdot(op, plan));
-  set_path(plan.moved, plan.to_dir.path(), plan.to);
+  ++plan.moved.i_nlinks;
+  plan.moved.i_dirt = true;
   return {};
+}
+
+result<void> take_old_name(operation& op, const rename_plan& plan, const dir_record& from) {
+  TRY(set_entry(op, plan.from_dir, from, ino_nr{}));
+  --plan.moved.i_nlinks;
+  return {};
+}
+
+// Adds the new name first, then removes the old one: in between the file has two names, never none.
+// What may be missing on a damaged disk is looked for before the first change.
+result<void> change_names(operation& op, const rename_plan& plan, const dir_record& from,
+                          const std::optional<dir_record>& to) {
+  const bool moves_directory = plan.moved.is_dir() && &plan.from_dir != &plan.to_dir;
+  const bool room = plan.to_dir.i_nlinks < MINIX_LINK_MAX;
+  if (moves_directory && !plan.target && !room) return fail(error::emlink);
+  if (plan.moved.i_nlinks > MINIX_LINK_MAX) return fail(error::emlink);
+  dir_record up{};
+  if (moves_directory) up = TRY(find_entry(plan.moved, ".."));
+
+  TRY(give_new_name(op, plan, to));
+  result<void> done = take_old_name(op, plan, from);
+  if (done && moves_directory) done = move_dotdot(op, plan, up);
+  // A directory with two names, or with the wrong "..", is damage.
+  if (!done && plan.moved.is_dir())
+    complain(super_of(plan.moved), "directory moved in part", plan.moved.i_num.value());
+  if (done) set_path(plan.moved, plan.to_dir.path(), plan.to);
+  return done;
 }
 
 // The inode at the new name; none if the name is free.
@@ -145,7 +169,6 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     const inode_ref moved = TRY(child_of(*from.dir, from.name));
     const inode_ref target = TRY(find_target(*to.dir, to.name));
     if (moved.get() == target.get()) return {};
-    if (moved->i_mount || moved->i_num == ROOT_INO) return fail(error::ebusy);
     if ((from.wants_directory || to.wants_directory) && !moved->is_dir())
       return fail(error::enotdir);
     if (moved->is_dir() && TRY(is_below(*to.dir, *moved))) return fail(error::einval);
@@ -156,6 +179,8 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     // Once more: the directory may have been removed during a sleep.
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     if (!TRY(still_true(plan, to_entry, from_entry))) continue;
+    // Under the lock: a mount may have come during a sleep.
+    if (plan.moved.i_mount || plan.moved.i_num == ROOT_INO) return fail(error::ebusy);
     TRY(may_delete(ctx, plan.from_dir, plan.moved));
     TRY(check_replacement(plan));
     return change_names(op, plan, *from_entry, to_entry);

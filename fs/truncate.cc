@@ -18,6 +18,7 @@
 
 namespace {
 
+constexpr u32 entry_offset(u32 index) { return index * static_cast<u32>(sizeof(le16)); }
 constexpr u32 blocks_of(u32 size) { return size / BLOCK_SIZE + (size % BLOCK_SIZE != 0); }
 
 // How many blocks of a file belong to a tree with `level` levels of indirect blocks.
@@ -32,7 +33,8 @@ class tree_cutter {
   tree_cutter(operation& op, m_inode& inode) : op_(op), inode_(inode), sb_(super_of(inode)) {}
 
   // Frees the blocks of the tree at `zone` except its first `keep` blocks of the file. Errors: eio
-  // when an indirect block could not be read; the other blocks are freed all the same.
+  // when an indirect block could not be read or changed. What it names stays in use: it is lost if
+  // the indirect block is freed, which is reported as damage; otherwise it stays in the file.
   result<void> free_tree(u16 zone, u32 level, u32 keep) {
     if (zone == 0 || keep >= span_of(level)) return {};
     if (!sb_.is_data_zone(zone)) {
@@ -47,20 +49,28 @@ class tree_cutter {
 
  private:
   result<void> free_entries(block_nr indirect, u32 level, u32 keep) {
-    buffer_ref buffer = TRY(bread(inode_.i_dev, indirect));
+    result<buffer_ref> buffer = bread(inode_.i_dev, indirect);
+    if (!buffer) {
+      if (keep == 0) complain(sb_, "lost zones of an indirect block", indirect.value());
+      return fail(buffer.error());
+    }
     const u32 span = span_of(level - 1);
     result<void> outcome;
     for (u32 i = keep / span; i < ZONES_PER_BLOCK; ++i) {
       const u32 keep_there = i == keep / span ? keep % span : 0;
-      const u16 zone = buffer.as<le16>(i * static_cast<u32>(sizeof(le16)));
+      const u16 zone = buffer->as<le16>(entry_offset(i));
+      // If nothing is kept, free_tree frees the indirect block itself.
+      if (zone && keep > 0 && keep_there == 0) TRY(clear_entry(*buffer, i));
       if (auto freed = free_tree(zone, level - 1, keep_there); !freed) outcome = freed;
     }
-    if (keep == 0) return outcome;  // free_tree frees the indirect block itself
-    const u32 kept = static_cast<u32>(sizeof(le16)) * ((keep + span - 1) / span);
-    op_.about(inode_.i_num, inode_.i_path.data());
-    TRY(buffer.modify(op_, kept, BLOCK_SIZE - kept,
-                      [](std::span<byte> rest) { std::ranges::fill(rest, byte{}); }));
     return outcome;
+  }
+
+  // Before the zone is freed: after an error in between, no file has a zone that is free.
+  result<void> clear_entry(buffer_ref& indirect, u32 index) {
+    op_.about(inode_.i_num, inode_.i_path.data());
+    return indirect.modify(op_, entry_offset(index), sizeof(le16),
+                           [](std::span<byte> entry) { std::ranges::fill(entry, byte{}); });
   }
 
   operation& op_;
@@ -101,7 +111,7 @@ result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
 }
 
 result<void> truncate(operation& op, m_inode& inode, u32 size) {
-  if (!inode.is_regular() && !inode.is_dir()) return {};
+  if (!inode.has_zones()) return {};
   if (size > MAX_FILE_SIZE) return fail(error::efbig);
   result<void> outcome;
   if (size > inode.i_size) {
@@ -109,6 +119,8 @@ result<void> truncate(operation& op, m_inode& inode, u32 size) {
   } else {
     outcome = free_behind(op, inode, blocks_of(size));
     if (auto zeroed = zero_tail(op, inode, size); !zeroed) outcome = zeroed;
+    // The old length stays: blocks behind the new one may still be in the file.
+    if (!outcome && size > 0) return outcome;
   }
   inode.i_size = size;
   inode.i_mtime = current_time();

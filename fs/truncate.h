@@ -4,11 +4,12 @@
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 
-// Sets the length of a regular file or directory to `size` bytes; other inodes are left unchanged.
+// Sets the length of a file or directory to `size` bytes; inodes without zones are left unchanged.
 // The caller has locked the inode for change, or no other task can find it (delete_inode). Dirties
-// at most the zone bitmap, two indirect blocks, one data block and the inode. Blocks behind an
-// indirect block that cannot be read stay allocated; the length is set all the same. Sleeps.
-// Errors: efbig, eio, and eio after such a block.
+// at most the zone bitmap, two indirect blocks, one data block and the inode. If an indirect block
+// cannot be read or changed, the blocks that it names stay allocated: lost, which is reported as
+// damage, if the indirect block itself is freed; otherwise they stay in the file. After an error
+// the length is set only if it is 0. Sleeps. Errors: efbig, eio, and eio after such a block.
 result<void> truncate(operation& op, m_inode& inode, u32 size);
 // Zeroes the block's bytes from byte `size` of the file on, before the file grows past `size`.
 // Nothing for a hole or a `size` at a block's start. Sleeps. Errors: eio.

@@ -85,7 +85,7 @@ constexpr u32 seek_set = 0, seek_cur = 1, seek_end = 2;
 constexpr u32 f_dupfd = 0, f_getfd = 1, f_setfd = 2, f_getfl = 3, f_setfl = 4, fd_cloexec = 1;
 // modes
 constexpr u16 s_ifmt = 0170000, s_ifreg = 0100000, s_ifdir = 0040000, s_ifchr = 0020000,
-              s_ifblk = 0060000, s_ififo = 0010000;
+              s_ifblk = 0060000, s_ififo = 0010000, s_iflnk = 0120000;
 // waitpid
 constexpr u32 wnohang = 1, wuntraced = 2;
 // mount, umount2
