@@ -108,6 +108,7 @@ class scsi_disk {
   result<command_reply> send(const scsi_command& command);
   result<verdict> ask_what_failed();
   scsi_command small_in(std::initializer_list<u8> cdb, u32 length) const;
+  result<disk_facts> examine();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
   result<void> read_capacity(disk_facts& to);
@@ -116,6 +117,7 @@ class scsi_disk {
 
   bulk_only transport_;
   phase phase_ = phase::getting_ready;
+  bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool no_synchronize_ = false;
   bool cache_doubt_ = false;
 };
