@@ -49,6 +49,8 @@ result<block_target> resolve(dev_id dev) {
   return block_target{d->device, p.first, p.sectors};
 }
 
+bool disk_name_is_free() { return !std::ranges::all_of(disks, &gendisk::taken); }
+
 result<dev_id> add_disk(block_device& device, const partition_table& partitions) {
   for (u8 i = 0; i < NR_DISKS; ++i) {
     if (disks[i].taken) continue;

@@ -47,6 +47,7 @@ std::array<char, 8> disk_name(dev_id dev);
 
 gendisk* disk_of(dev_id dev);  // null for a name that no disk can have
 
+bool disk_name_is_free();
 // Gives a medium the first free name. Errors: enfile when all are taken.
 result<dev_id> add_disk(block_device& device, const partition_table& partitions);
 // The medium has returned: the name that was kept for it means this device now.

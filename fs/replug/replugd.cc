@@ -61,6 +61,7 @@ class stick_list {
 
 constinit stick_list arrivals{};  // the task has not handled them yet
 constinit stick_list twins{};     // plugged in without a name: alike to the byte
+constinit stick_list nameless{};  // plugged in when no name was free
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
@@ -81,6 +82,7 @@ void twin_left(block_device& device) {
 
 void left(block_device& device) {
   twin_left(device);
+  if (nameless.remove(device)) device.drop();
   for (volume& v : checkpoint::all_volumes()) {
     if (v.refused == &device) checkpoint::refused_left(v);
     if (v.state == volume_state::live && v.device == &device) checkpoint::pulled(v);
@@ -111,6 +113,8 @@ bool find_twin(volume& v, const block_device& device, const partition_table& par
     if (is_twin(arrivals[i])) return true;
   for (u32 i = 0; i < twins.size(); ++i)
     if (is_twin(twins[i])) return true;
+  for (u32 i = 0; i < nameless.size(); ++i)
+    if (is_twin(nameless[i])) return true;
   for (const volume& named : checkpoint::all_volumes())
     if (named.state == volume_state::live && is_twin(named.device)) return true;
   return false;
@@ -219,18 +223,36 @@ void announce(const volume& v) {
            disk_name(v.disk).data(), lost);
 }
 
+// Errors: eio, enodev.
+result<partition_table> partitions_of(block_device& device) {
+  const auto partitions = read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
+  if (!partitions && !device.gone()) printk("A stick cannot be read: it gets no name\n");
+  return partitions;
+}
+
+// It waits for a name while all are taken.
+void give_name(block_device& device, const partition_table& partitions) {
+  if (const volume* v = checkpoint::arrived(device, partitions)) return announce(*v);
+  printk("No name is free for another stick\n");
+  device.hold();
+  nameless.add(device);
+}
+
 void look_at_arrival(block_device& device) {
-  const result<partition_table> partitions =
-      read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
-  if (!partitions) {
-    if (!device.gone()) printk("A stick cannot be read: it gets no name\n");
-    return;
+  const result<partition_table> partitions = partitions_of(device);
+  if (!partitions || settle_return(device, *partitions) || device.gone()) return;
+  give_name(device, *partitions);
+}
+
+// They have been compared with the missing sticks already. A stick that was plugged in before
+// another one was pulled is not that one.
+void name_the_nameless() {
+  while (!nameless.empty() && disk_name_is_free()) {
+    block_device& device = *nameless.take_first();
+    const result<partition_table> partitions = partitions_of(device);
+    if (partitions && !device.gone()) give_name(device, *partitions);
+    device.drop();
   }
-  if (settle_return(device, *partitions) || device.gone()) return;
-  if (const volume* v = checkpoint::arrived(device, *partitions))
-    announce(*v);
-  else
-    printk("No name is free for another stick\n");
 }
 
 // Reports missing sticks and gives up those whose `hold` is over. Expiry and return cannot race:
@@ -248,7 +270,7 @@ void look_at_clock() {
 }
 
 instant next_event() {
-  instant next = never;
+  instant next = nameless.empty() ? never : now() + 1_s;
   for (const volume& v : checkpoint::all_volumes())
     if (checkpoint::is_missing(v)) next = std::min({next, v.remind_at, checkpoint::expires_at(v)});
   return next;
@@ -261,6 +283,7 @@ void replugd(void*) {
       device->drop();
     }
     look_at_clock();
+    name_the_nameless();
     if (arrivals.empty()) sleep_on(work, next_event());
   }
 }

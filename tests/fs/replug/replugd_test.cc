@@ -106,4 +106,21 @@ TEST(arrivals, a_twin_is_found_although_another_one_is_pulled) {
   });
 }
 
+TEST(arrivals, a_stick_without_a_name_gets_the_next_free_one) {
+  std::list<medium> sticks;
+  for (u32 i = 0; i < NR_DISKS + 1u; ++i) sticks.emplace_back(512 + 2 * i, "SIM");
+  run(1, [&] {
+    boot();
+    for (medium& each : sticks) {
+      each.plug();
+      sleep_for(1_s);
+    }
+    EXPECT_TRUE(said("No name is free"));
+    sticks.front().pull();
+    sleep_for(5_s);
+    ASSERT_EQ(state_of(sda), volume_state::live);
+    EXPECT_EQ(disk_of(sda)->device->identity.sectors, 512u + 2 * NR_DISKS);
+  });
+}
+
 }  // namespace
