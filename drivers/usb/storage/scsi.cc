@@ -186,7 +186,7 @@ result<void> scsi_disk::inquire(disk_facts& to) {
   if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
   std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
   if ((reply.device_type & 0x1F) != 0) return fail(error::enotsup);  // not a direct-access device
-  to.removable_medium = (reply.removable & 0x80) != 0;
+  to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
   return {};
@@ -262,11 +262,16 @@ result<disk_facts> scsi_disk::examine() {
 }
 
 // A device that reports a change every time is used all the same.
-result<disk_facts> scsi_disk::make_ready() {
+result<disk_facts> scsi_disk::examine_one_medium() {
   constexpr int max_tries = 3;
-  phase_ = phase::getting_ready;
   disk_facts facts = TRY(examine());
   for (int tries = 1; medium_changed_ && tries < max_tries; ++tries) facts = TRY(examine());
+  return facts;
+}
+
+result<disk_facts> scsi_disk::make_ready() {
+  phase_ = phase::getting_ready;
+  const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   cache_doubt_ = false;  // nothing has been written yet
   return facts;

@@ -250,6 +250,29 @@ TEST(usb_disk, a_card_exchanged_while_it_is_examined_is_examined_again) {
     });
 }
 
+// A card that cannot be used is exchanged for one that can: at once, or with a time between them.
+TEST(usb_disk, a_card_of_no_use_is_exchanged_for_another_one) {
+  constexpr u8 read_capacity = 0x25;
+  for (const bool slowly : {false, true})
+    run(1, [&] {
+      fake_stick stick;
+      stick.disk.removable_medium = true;
+      stick.disk.never_succeeds[read_capacity] = {3, 0x11, 0};
+      served_stick s(stick);
+      sleep_for(5_s);
+      EXPECT_EQ(s.arrivals, 0u);
+      stick.disk.never_succeeds.clear();
+      if (slowly) {
+        stick.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
+        sleep_for(5_s);
+        stick.disk.never_succeeds.clear();
+      }
+      stick.disk.failures.push_back({6, 0x28, 0});
+      EXPECT_TRUE(s.await_arrival());
+      s.finish();
+    });
+}
+
 TEST(usb_disk, a_card_taken_out_while_it_is_examined_does_not_arrive) {
   run(1, [] {
     fake_stick stick;
