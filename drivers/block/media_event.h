@@ -6,6 +6,9 @@
 
 #include "drivers/block/block_device.h"
 
+// The number of media that can be plugged in at the same time: no driver has more places.
+constexpr u32 MAX_MEDIA = 256;
+
 struct media_listener {
   // A medium is there and ready for commands. May not sleep: the task that calls it is the one that
   // serves the medium's requests. The listener takes a reference (block_device::hold)

@@ -83,12 +83,18 @@ result<configuration> identify(host_device& device) {
   return read_configuration(device);
 }
 
+// A step that fails once must not cost the device: a reset configures it again.
+result<void> configure(host_device& device, u8 value, const interface_info& interface) {
+  const result<void> configured = device.configure(value, interface.endpoints());
+  return configured ? configured : bring_into_step(device);
+}
+
 result<void> identify_and_serve(host_device& device) {
   const configuration chosen = TRY(identify(device));
   for (const interface_info& interface : chosen.interfaces())
     for (const class_driver& driver : class_drivers())
       if (interface.alternate == 0 && driver.matches(interface)) {
-        TRY(device.configure(chosen.value, interface.endpoints()));
+        TRY(configure(device, chosen.value, interface));
         device.facts.driver = driver.name;
         driver.serve(device, interface);
         return {};
@@ -124,6 +130,15 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
     outcome = from.control(setup, to);
     if (outcome || (outcome.error() != error::eio && outcome.error() != error::etimedout)) break;
   }
+  return outcome;
+}
+
+result<void> bring_into_step(device& device) {
+  constexpr int max_tries = 3;
+  result<void> outcome = fail(error::eio);
+  for (int tries = 0; tries < max_tries && !outcome && !device.gone(); ++tries)
+    outcome = device.reset();
+  if (device.gone()) return fail(error::enodev);
   return outcome;
 }
 

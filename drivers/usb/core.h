@@ -65,6 +65,10 @@ std::span<const class_driver> class_drivers();
 // Serves a device until it is gone or turns out to be of no use. Sleeps.
 void attend(host_device& device);
 
+// Resets the device and configures it again, a few times if it must be. Errors: enodev when it is
+// gone; eio, etimedout and epipe when no reset helps. Sleeps.
+result<void> bring_into_step(device& device);
+
 // One line for each device that is plugged in, for lsusb.
 void list_devices(text_sink& out);
 

@@ -1,5 +1,6 @@
 #include "drivers/usb/usb_init.h"
 
+#include "drivers/block/media_event.h"
 #include "drivers/char/info_device.h"
 #include "drivers/pci/pci.h"
 #include "drivers/usb/core.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr u32 max_controllers = 4;
 constinit usb::object_pool<xhci::controller, max_controllers> controllers{};
 constinit u8 controller_count = 0;
+static_assert(max_controllers * xhci::controller::max_ports <= MAX_MEDIA);
 
 constexpr u16 vendor_intel = 0x8086;
 

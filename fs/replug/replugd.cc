@@ -26,19 +26,26 @@ using checkpoint::volume_state;
 
 constexpr duration REMIND_EVERY = 60_s;
 
-// A few sticks, in the order of their arrival. The caller of add has taken a reference for the
-// list; after remove or take_first the caller has that reference.
+constinit u32 list_changes = 0;  // of all lists together
+
+// Sticks in the order of their arrival; there is room for all that are plugged in. The caller of
+// add has taken a reference for the list; after remove or take_first the caller has that reference.
 class stick_list {
  public:
-  bool full() const { return count_ == sticks_.size(); }
   bool empty() const { return count_ == 0; }
-  // To be called in each step of a loop that sleeps, as the list changes meanwhile.
+  // To be called in each step of a loop that sleeps, as the list changes meanwhile. Such a loop may
+  // miss a stick; list_changes tells.
   u32 size() const { return count_; }
   block_device* operator[](u32 index) const { return sticks_[index]; }
-  void add(block_device& device) { sticks_[count_++] = &device; }
+  void add(block_device& device) {
+    kassert(count_ < sticks_.size());
+    sticks_[count_++] = &device;
+    ++list_changes;
+  }
   // Whether the stick was in the list.
   bool remove(block_device& device) {
     const auto end = std::remove(sticks_.begin(), sticks_.begin() + count_, &device);
+    ++list_changes;
     return std::exchange(count_, static_cast<u32>(end - sticks_.begin())) != count_;
   }
   block_device* take_first() {
@@ -48,7 +55,7 @@ class stick_list {
   }
 
  private:
-  std::array<block_device*, 16> sticks_{};
+  std::array<block_device*, MAX_MEDIA> sticks_{};
   u32 count_ = 0;
 };
 
@@ -58,14 +65,13 @@ constinit stick_list nameless{};  // plugged in without a name: alike to the byt
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
-  if (arrivals.full()) return printk("Too many sticks at once: one is ignored\n");
   device.hold();
   arrivals.add(device);
   wake_up(work);
 }
 
 void keep_nameless(block_device& device) {
-  if (device.gone() || nameless.full()) return;
+  if (device.gone()) return;
   device.hold();
   nameless.add(device);
 }
@@ -105,7 +111,7 @@ result<verdict> look_at(const volume& v, block_device& device) {
 
 // Whether another stick that is plugged in or has just arrived is verified as the missing one too.
 // Then neither of the two is written to, as nothing tells which is the right one (row 7).
-bool has_twin(volume& v, const block_device& device, const partition_table& partitions) {
+bool find_twin(volume& v, const block_device& device, const partition_table& partitions) {
   const auto is_twin = [&](block_device* other) {
     if (!other || other == &device || other->gone()) return false;
     if (!checkpoint::may_be(v, *other, partitions)) return false;
@@ -114,16 +120,22 @@ bool has_twin(volume& v, const block_device& device, const partition_table& part
     other->drop();
     return outcome && *outcome == verdict::same;
   };
-  // is_twin sleeps: sticks leave the lists meanwhile, and go from the first list to the second.
   for (const stick_list* list : {&nameless, &arrivals})
-    for (u32 i = 0; i < list->size();) {
-      block_device* const other = (*list)[i];
-      if (is_twin(other)) return true;
-      i = i < list->size() && (*list)[i] == other ? i + 1 : 0;
-    }
+    for (u32 i = 0; i < list->size(); ++i)
+      if (is_twin((*list)[i])) return true;
   for (const volume& named : checkpoint::all_volumes())
     if (named.state == volume_state::live && is_twin(named.device)) return true;
   return false;
+}
+
+// Looks until it has seen all lists without a change: find_twin sleeps, and meanwhile sticks leave
+// the lists, and go from one to the other.
+bool has_twin(volume& v, const block_device& device, const partition_table& partitions) {
+  for (;;) {
+    const u32 before = list_changes;
+    if (find_twin(v, device, partitions)) return true;
+    if (list_changes == before) return false;
+  }
 }
 
 void refuse_twin(volume& v, block_device& device) {

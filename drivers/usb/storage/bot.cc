@@ -188,10 +188,7 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
 result<void> bulk_only::recover() {
   printk("usb %u-%u: transport out of step, resetting the device\n", device_.facts.bus,
          device_.facts.port);
-  result<void> outcome = fail(error::eio);
-  for (int tries = 0; tries < 3 && !outcome && !device_.gone(); ++tries) outcome = device_.reset();
-  if (device_.gone()) return fail(error::enodev);
-  return outcome;
+  return bring_into_step(device_);
 }
 
 result<command_reply> bulk_only::execute(const scsi_command& command) {

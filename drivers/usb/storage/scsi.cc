@@ -38,6 +38,8 @@ error as_told(error e) {
   }
 }
 
+bool ends_the_plug(error e) { return e == error::enodev || e == error::enomedium; }
+
 }  // namespace
 
 sense parse_sense(std::span<const byte> data) {
@@ -152,8 +154,8 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
         --tries;
         sleep_for(100_ms);
         break;
+      case verdict::medium_changed: medium_changed_ = true; [[fallthrough]];
       case verdict::reset:
-      case verdict::medium_changed:
         if (phase_ == phase::in_use) return fail(error::enomedium);
         break;
       case verdict::no_medium: return fail(error::enomedium);
@@ -184,7 +186,7 @@ result<void> scsi_disk::inquire(disk_facts& to) {
   if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
   std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
   if ((reply.device_type & 0x1F) != 0) return fail(error::enotsup);  // not a direct-access device
-  to.removable_medium = (reply.removable & 0x80) != 0;
+  to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
   return {};
@@ -229,7 +231,7 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
   const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1});
   const result<u32> read = run(c);
-  if (!read && read.error() == error::enodev) return fail(error::enodev);
+  if (!read && ends_the_plug(read.error())) return fail(read.error());
   if (!read && read.error() == error::erange) --to.sectors;
   return {};
 }
@@ -242,20 +244,34 @@ result<void> scsi_disk::read_modes(disk_facts& to) {
       small_in({opcode::mode_sense_6, 8, 0x08, 0, mode_sense_length, 0}, mode_sense_length);
   c.segments = {&segment, 1};
   const result<u32> length = run(c);
-  if (!length && (length.error() == error::enodev || length.error() == error::enomedium))
-    return fail(length.error());
+  if (!length && ends_the_plug(length.error())) return fail(length.error());
   if (length) static_cast<void>(parse_mode_sense(transport_.scratch().first(*length), to));
   return {};
 }
 
-result<disk_facts> scsi_disk::make_ready() {
-  phase_ = phase::getting_ready;
+// Reads the facts; medium_changed_ tells whether they are of one medium.
+result<disk_facts> scsi_disk::examine() {
   disk_facts facts;
   TRY(inquire(facts));
   TRY(wait_until_ready());
+  medium_changed_ = false;
   TRY(read_capacity(facts));
   TRY(read_modes(facts));
   TRY(check_last_sector(facts));
+  return facts;
+}
+
+// A device that reports a change every time is used all the same.
+result<disk_facts> scsi_disk::examine_one_medium() {
+  constexpr int max_tries = 3;
+  disk_facts facts = TRY(examine());
+  for (int tries = 1; medium_changed_ && tries < max_tries; ++tries) facts = TRY(examine());
+  return facts;
+}
+
+result<disk_facts> scsi_disk::make_ready() {
+  phase_ = phase::getting_ready;
+  const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   cache_doubt_ = false;  // nothing has been written yet
   return facts;

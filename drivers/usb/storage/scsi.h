@@ -84,6 +84,9 @@ class scsi_disk {
   // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium (ask again later),
   // enotsup for a disk that this driver cannot use, eio, enodev.
   result<disk_facts> make_ready();
+  // Whether the device takes one medium after another; known after make_ready(), also when that has
+  // failed for the medium.
+  bool takes_media() const { return takes_media_; }
 
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent). Transient failures are retried. All sleep.
@@ -98,7 +101,8 @@ class scsi_disk {
   bool take_cache_doubt() { return std::exchange(cache_doubt_, false); }
 
  private:
-  // A unit attention is normal while the disk is made ready; in use it ends the plug.
+  // A unit attention is normal while the disk is made ready. In use it ends the plug; a medium of
+  // no use is in use as well until it is taken out.
   enum class phase : u8 { getting_ready, in_use };
 
   // What is done after a command was executed and failed.
@@ -108,6 +112,8 @@ class scsi_disk {
   result<command_reply> send(const scsi_command& command);
   result<verdict> ask_what_failed();
   scsi_command small_in(std::initializer_list<u8> cdb, u32 length) const;
+  result<disk_facts> examine();
+  result<disk_facts> examine_one_medium();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
   result<void> read_capacity(disk_facts& to);
@@ -116,6 +122,8 @@ class scsi_disk {
 
   bulk_only transport_;
   phase phase_ = phase::getting_ready;
+  bool takes_media_ = false;
+  bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool no_synchronize_ = false;
   bool cache_doubt_ = false;
 };

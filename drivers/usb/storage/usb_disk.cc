@@ -21,6 +21,15 @@ void wait_for_medium(host_device& device) {
   if (!device.gone()) sleep_on(device.activity, now() + 1_s);
 }
 
+// The medium is of no use. Waits until it has been taken out or exchanged, or the device is gone.
+void wait_for_another_medium(scsi_disk& disk) {
+  result<void> ready;
+  do {
+    wait_for_medium(disk.device());
+    ready = disk.test_ready();
+  } while (!disk.device().gone() && (ready || ready.error() != error::enomedium));
+}
+
 void serve_media(session& s) {
   host_device& device = s.disk.device();
   while (!device.gone()) {
@@ -34,7 +43,8 @@ void serve_media(session& s) {
       if (!device.gone())
         printk("usb %u-%u: the disk is not usable (error %d)\n", device.facts.bus,
                device.facts.port, to_errno(facts.error()));
-      return;
+      if (!s.disk.takes_media()) return;
+      wait_for_another_medium(s.disk);
     }
   }
 }

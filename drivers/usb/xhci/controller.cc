@@ -80,6 +80,12 @@ void controller::scan_ports() {
     if (ports_[n].supported()) look_at_port(ports_[n]);
 }
 
+void controller::slot_vacated() {
+  for (root_port& port : ports_)
+    if (port.wants_slot) port.given_up = port.wants_slot = false;
+  wake_up(attention_);
+}
+
 // --- events ---
 
 bool controller::interrupt() {

@@ -89,6 +89,8 @@ class controller final : public port_host {
   void die(const char* why);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
+  // A slot is free again: devices that have found none are looked at once more. Never sleeps.
+  void slot_vacated();
   // A port is free again.
   void port_vacated() { wake_up(attention_); }
 

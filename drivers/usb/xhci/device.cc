@@ -26,7 +26,7 @@ void device::live() {
   facts.port = static_cast<u8>(port_.number());
   if (const result<void> up = bring_up()) {
     usb::attend(*this);
-  } else if (!gone_) {
+  } else if (!gone_ && !port_.wants_slot) {
     printk("usb %u-%u: no contact with the device (error %d)\n", facts.bus, facts.port,
            to_errno(up.error()));
   }

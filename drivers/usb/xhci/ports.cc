@@ -59,6 +59,7 @@ bool root_port::steady_contact() const {
 }
 
 result<void> root_port::claim(bool hot) {
+  wants_slot = false;
   clear_changes();
   if (hot && !steady_contact()) return fail(error::enodev);
   const irq_guard guard;

@@ -54,6 +54,8 @@ class root_port {
   device* occupant = nullptr;
   // The device in the port is of no use: nothing is done with it until it is pulled.
   bool given_up = false;
+  // It is of no use only because all slots of the controller are taken: until one is free.
+  bool wants_slot = false;
 
   // The occupant begins: waits for steady contact if `hot` (plugged in just now), clears all change
   // bits, and watches the port from then on. Sleeps. Errors: enodev when nothing is plugged in.

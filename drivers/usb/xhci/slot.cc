@@ -56,7 +56,7 @@ result<void> device::bring_up() {
   }
   queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
-  for (int tries = 0; tries < 3 && !addressed && !gone_; ++tries) {
+  for (int tries = 0; tries < 3 && !addressed && !gone_ && !port_.wants_slot; ++tries) {
     const result<void> reset = port_.reset(tries > 0);
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();
@@ -79,7 +79,11 @@ result<void> device::address_once() {
 }
 
 result<void> device::enable_slot() {
-  const command_outcome enabled = TRY(host_.command_ok(enable_slot_command(port_.slot_type())));
+  const command_outcome enabled = TRY(host_.command(enable_slot_command(port_.slot_type())));
+  port_.wants_slot = enabled.code == completion::no_slots;
+  if (port_.wants_slot)
+    printk("usb %u-%u: the controller has no slot for it; it waits\n", facts.bus, facts.port);
+  if (enabled.code != completion::success) return fail(error::eio);
   if (enabled.slot == 0 || enabled.slot > controller::max_slots) return fail(error::eio);
   slot_ = enabled.slot;
   output_.clear();
@@ -98,6 +102,7 @@ void device::disable_slot() {
   if (!let_go) stop_controller("a slot cannot be disabled");
   host_.bind_slot(slot_, nullptr, {});
   slot_ = 0;
+  host_.slot_vacated();
 }
 
 // --- contexts ---

@@ -11,7 +11,8 @@
 namespace sim {
 
 // The operation codes whose answers tests change.
-constexpr u8 request_sense = 0x03, read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, mode_sense = 0x1A, read_10 = 0x28,
+             write_10 = 0x2A, synchronize = 0x35;
 
 class served_stick {
  public:

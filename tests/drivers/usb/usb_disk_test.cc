@@ -231,5 +231,62 @@ TEST(usb_disk, refuses_what_it_cannot_use) {
     });
 }
 
+// The card is exchanged for a smaller one while the reader is made ready: no disk arrives that is
+// one half of each.
+TEST(usb_disk, a_card_exchanged_while_it_is_examined_is_examined_again) {
+  for (const u8 during : {mode_sense, read_10})
+    run(1, [&] {
+      fake_stick stick;
+      stick.disk.removable_medium = true;
+      stick.disk.fail_at(during, 1, {6, 0x28, 0});
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
+        if (cbw.cdb[0] == during) stick.storage.identity.sectors = 1024;
+      };
+      served_stick s(stick);
+      block_device* disk = s.await_arrival();
+      ASSERT_TRUE(disk);
+      EXPECT_EQ(disk->identity.sectors, 1024u);
+      s.finish();
+    });
+}
+
+// A card that cannot be used is exchanged for one that can: at once, or with a time between them.
+TEST(usb_disk, a_card_of_no_use_is_exchanged_for_another_one) {
+  constexpr u8 read_capacity = 0x25;
+  for (const bool slowly : {false, true})
+    run(1, [&] {
+      fake_stick stick;
+      stick.disk.removable_medium = true;
+      stick.disk.never_succeeds[read_capacity] = {3, 0x11, 0};
+      served_stick s(stick);
+      sleep_for(5_s);
+      EXPECT_EQ(s.arrivals, 0u);
+      stick.disk.never_succeeds.clear();
+      if (slowly) {
+        stick.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
+        sleep_for(5_s);
+        stick.disk.never_succeeds.clear();
+      }
+      stick.disk.failures.push_back({6, 0x28, 0});
+      EXPECT_TRUE(s.await_arrival());
+      s.finish();
+    });
+}
+
+TEST(usb_disk, a_card_taken_out_while_it_is_examined_does_not_arrive) {
+  run(1, [] {
+    fake_stick stick;
+    stick.disk.removable_medium = true;
+    stick.disk.fail_at(read_10, 1, {2, 0x3A, 0});
+    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
+      if (cbw.cdb[0] == read_10) stick.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
+    };
+    served_stick s(stick);
+    sleep_for(10_s);
+    EXPECT_EQ(s.arrivals, 0u);
+    s.finish();
+  });
+}
+
 }  // namespace
 }  // namespace usb::storage

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
+
 #include "hal/clock.h"
 #include "tests/fs/machine.h"
 
@@ -52,6 +54,72 @@ TEST(arrivals, a_changed_stick_that_has_left_is_not_remembered) {
         EXPECT_EQ(checkpoint::volume_of(sda)->refused, nullptr);
       });
     }
+  });
+}
+
+// More sticks than there are names arrive at once, the missing one among them.
+TEST(arrivals, none_of_many_at_once_is_forgotten) {
+  for_each_seed(10, [](u64 seed) {
+    medium stick(512);
+    std::list<medium> others;
+    for (u32 i = 0; i < 40; ++i) others.emplace_back(512 + 2 * i, "OTHER");
+    run(seed, [&] {
+      boot();
+      plug_as(stick, sda);
+      ASSERT_TRUE(fill_block(sda, 5, 1));
+      pull_from(stick, sda);
+      sleep_for(1_s);
+      for (medium& other : others) other.plug();
+      stick.plug();
+      sleep_for(20_s);
+      EXPECT_EQ(state_of(sda), volume_state::live);
+      EXPECT_TRUE(block_is(stick.durable(), 5, 1));
+    });
+  });
+}
+
+// Three are alike. Wherever the comparing stands when one of them is pulled, no other one is
+// overlooked.
+TEST(arrivals, a_twin_is_found_although_another_one_is_pulled) {
+  for_each_seed(200, [](u64 seed) {
+    medium stick(512), second(512), third(512);
+    run(seed, [&] {
+      boot();
+      plug_as(stick, sda);
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 1));
+      pull_from(stick, sda);
+      sleep_for(1_s);
+      std::ranges::copy(stick.durable(), second.bytes().begin());
+      std::ranges::copy(stick.durable(), third.bytes().begin());
+      for (medium* each : {&second, &stick, &third}) {
+        each->clear_log();
+        each->least_latency = each->most_latency = 1_ms;
+        each->plug();
+        sleep_for(10_us);
+      }
+      sleep_for(duration{static_cast<i64>(random_below(8'000'000))});
+      second.pull();
+      sleep_for(5_s);
+      EXPECT_EQ(stick.count(block_command::write), 0u);
+      EXPECT_EQ(third.count(block_command::write), 0u);
+    });
+  });
+}
+
+TEST(arrivals, a_stick_without_a_name_gets_the_next_free_one) {
+  std::list<medium> sticks;
+  for (u32 i = 0; i < NR_DISKS + 1u; ++i) sticks.emplace_back(512 + 2 * i, "SIM");
+  run(1, [&] {
+    boot();
+    for (medium& each : sticks) {
+      each.plug();
+      sleep_for(1_s);
+    }
+    EXPECT_TRUE(said("No name is free"));
+    sticks.front().pull();
+    sleep_for(5_s);
+    ASSERT_EQ(state_of(sda), volume_state::live);
+    EXPECT_EQ(disk_of(sda)->device->identity.sectors, 512u + 2 * NR_DISKS);
   });
 }
 

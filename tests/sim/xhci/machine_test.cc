@@ -313,6 +313,63 @@ TEST(usb_trouble, a_descriptor_that_is_lost_is_asked_for_again) {
     });
 }
 
+// The stick comes back, and one step of its configuration fails. It is not pulled for that.
+void configures_in_spite_of(const std::function<void(usb_machine&, usb_stick&)>& trouble) {
+  survives([&](usb_machine& machine, medium& stick) {
+    stick.pull({.loss = cache_loss::some});
+    sleep_for(1_s);
+    trouble(machine, machine.stick_of(stick));
+    stick.plug(machine.port(2));
+    sleep_for(30_s);
+    EXPECT_EQ(state_of(sda), volume_state::live);
+    if (state_of(sda) == volume_state::live) return;
+    stick.pull();
+    sleep_for(1_s);
+    stick.plug(machine.port(1));
+  });
+}
+
+constexpr u8 set_configuration = 9;
+
+TEST(usb_trouble, a_configuration_without_an_answer_is_set_again) {
+  configures_in_spite_of(
+      [](usb_machine&, usb_stick& stick) { stick.lose_request = set_configuration; });
+}
+
+TEST(usb_trouble, a_configuration_that_stalls_is_set_again) {
+  configures_in_spite_of(
+      [](usb_machine&, usb_stick& stick) { stick.refuse_request = set_configuration; });
+}
+
+TEST(usb_trouble, endpoints_that_are_not_configured_are_configured_again) {
+  configures_in_spite_of(
+      [](usb_machine& machine, usb_stick&) { machine.controller().hang_command = 12u; });
+}
+
+// Another device has the controller's only slot when the stick comes back. It gets the slot when
+// the other one leaves, and is not pulled for that.
+TEST(usb_trouble, a_stick_without_a_slot_waits_for_one) {
+  medium other(2048, "SIM2");
+  survives(
+      [&](usb_machine& machine, medium& stick) {
+        stick.pull({.loss = cache_loss::some});
+        sleep_for(1_s);
+        other.plug(machine.port(2));
+        await_state(sdb, volume_state::live);
+        stick.plug(machine.port(1));
+        sleep_for(10_s);
+        EXPECT_EQ(state_of(sda), volume_state::absent);
+        other.pull();
+        sleep_for(10_s);
+        EXPECT_EQ(state_of(sda), volume_state::live);
+        if (state_of(sda) == volume_state::live) return;
+        stick.pull();
+        sleep_for(1_s);
+        stick.plug(machine.port(1));
+      },
+      1, {.slots = 1});
+}
+
 // A device that does not answer has no effect on the device beside it.
 TEST(usb_trouble, an_abort_leaves_other_devices_alone) {
   for_each_seed(10, [](u64 seed) {

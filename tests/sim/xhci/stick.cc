@@ -73,6 +73,12 @@ void usb_stick::setup(const std::array<u8, 8>& request) {
   const u32 value = request[2] | static_cast<u32>(request[3]) << 8;
   control_hangs_ = request[1] == 6 && lose_descriptor == value;
   if (control_hangs_) lose_descriptor.reset();
+  if (lose_request == request[1]) control_hangs_ = true, lose_request.reset();
+  if (refuse_request == request[1]) {
+    control_refused_ = true;
+    return refuse_request.reset();
+  }
+  if (control_hangs_) return;
   const u32 kind = static_cast<u32>(request[0]) << 8 | request[1];
   switch (kind) {
     case 0x8006: {

@@ -38,6 +38,8 @@ class usb_stick final : public usb_function {
 
   // The next GET_DESCRIPTOR with this value gets no answer.
   std::optional<u32> lose_descriptor;
+  // The next control request with this number gets no answer; a STALL.
+  std::optional<u8> lose_request, refuse_request;
 
   scsi_target& disk() { return disk_; }
   bool ready_for_use() const { return disk_.used(); }
