@@ -76,7 +76,8 @@ def test_raw_blocks_of_an_unmounted_stick_count(boot, make_stick):
 
 
 def test_a_stick_that_refuses_its_blocks(boot, make_stick):
-    faults = ("inject-error.0.event=write_aio", "inject-error.0.errno=5")
+    faults = ("inject-error.0.event=write_aio", "inject-error.0.errno=5",
+              "inject-error.0.iotype=write")  # without it, reads fail too after the first write
     guest = boot(make_stick(faults=faults))
     guest.sh(f"echo Hello, world > /mnt{HELLO}")
     assert guest.status("poweroff", timeout=120) == 1

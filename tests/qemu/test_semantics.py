@@ -116,7 +116,8 @@ def test_hold_0_is_the_classic_behaviour(boot, make_stick):
 
 def test_write_errors_reach_sync(boot, make_stick):
     """The medium refuses every write: sync must say so."""
-    guest = boot(make_stick(faults=("inject-error.0.event=write_aio", "inject-error.0.errno=5")))
+    guest = boot(make_stick(faults=("inject-error.0.event=write_aio", "inject-error.0.errno=5",
+                                     "inject-error.0.iotype=write")))
     guest.sh(f"echo Hello, world > /mnt{HELLO}")
     assert guest.status("sync") != 0
     assert "alive" in guest.sh("echo alive")
