@@ -14,6 +14,7 @@ result<inode_ref> adopt_inode(dev_id dev, ino_nr number);
 
 // The whole table, for walks over it.
 std::span<m_inode> all_inodes();
+u32 inodes_in_use();  // those with a reference
 // The hashed inode of this number, without a reference; null when there is none.
 m_inode* find_inode(dev_id dev, ino_nr number);
 // From now on find_inode finds the inode / does not find it.

@@ -33,6 +33,15 @@ result<file*> get_empty_filp(u32 flags) {
   return &*slot;
 }
 
+}  // namespace
+
+u32 files_in_use() {
+  return static_cast<u32>(
+      std::ranges::count_if(file_table, [](const file& f) { return f.f_count > 0; }));
+}
+
+namespace {
+
 bool writes(u32 flags) { return (flags & abi::o_accmode) != abi::o_rdonly; }
 
 u32 asked_permission(u32 flags) {

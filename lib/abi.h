@@ -180,7 +180,8 @@ enum class info_file : u8 {
   disks = 4,
   usb = 5,
   kmsg = 6,
-  memory = 7
+  memory = 7,
+  counts = 8
 };
 
 }  // namespace abi
