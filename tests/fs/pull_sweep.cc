@@ -1,5 +1,6 @@
 #include "tests/fs/pull_sweep.h"
 
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -51,7 +52,7 @@ class experiment {
         other_(image_of(plan.first)) {
     stick_.flush_lies = plan.flush_lies;
     stick_.most_latency = 400_us;
-    if (plan.usb) machine_.emplace(plan.usb->controller);
+    if (plan.usb) machine_ = std::make_unique<usb_machine>(plan.usb->controller);
     if (plan.usb) stick_.phase = [this] { return static_cast<u8>(phase_now()); };
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
   }
@@ -238,7 +239,7 @@ class experiment {
   pull_workload work_{plan_, outcome_.complaints};
 
   // behind a simulated controller
-  std::optional<usb_machine> machine_;
+  std::unique_ptr<usb_machine> machine_;
   bool in_return_port_ = false;
   u32 plugs_at_mount_ = 0;
   std::set<u32> nothing_to_replay_;  // plugs after which no flush ends the return
