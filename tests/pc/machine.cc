@@ -84,9 +84,9 @@ void make_char_devices() {
 }
 
 void memory_on() {
-  const memory_range usable{ONE_MIB, u64{m->chosen.pages} * PAGE_SIZE};
-  mem_init({&usable, 1}, ONE_MIB);
-  mmio_init();
+  const memory_range all{ONE_MIB, u64{m->chosen.pages} * PAGE_SIZE};
+  const std::span<const memory_range> chosen = m->chosen.ranges;
+  mem_init(chosen.empty() ? std::span(&all, 1) : chosen, m->chosen.kernel_end);
 }
 
 // As kernel/main.cc does it. `first` is the body of the first task.
@@ -94,6 +94,7 @@ void boot(void (*first)(void*)) {
   console_init();
   set_boot_options(std::string("buffers=64 slots=64 ") + m->chosen.options);
   memory_on();
+  mmio_init();
   (void)request_irq(0, false, timer_interrupt, nullptr);
   sched_init();
   if (!kernel_task("init", first, nullptr)) panic("no memory for process 1");

@@ -20,15 +20,19 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
 #include "lib/time.h"
 #include "lib/types.h"
+#include "mm/page.h"
 
 namespace pc {
 
 struct settings {
-  u32 pages = 1536;              // of memory
+  u32 pages = 1536;                           // of memory
+  std::span<const memory_range> ranges = {};  // which of it may be used; empty: all above 1 MiB
+  u32 kernel_end = 0x10'0000;                 // the first address behind the kernel
   const char* options = "";      // of the kernel, besides those that keep its tables small
   duration time_limit = 7200_s;  // a test that takes longer fails
   bool expect_panic = false;     // a panic is what the test is about
