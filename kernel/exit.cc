@@ -77,7 +77,7 @@ void release_orphaned_groups(task_struct& dead) {
 void give_everything_back() {
   current->alarm = never;
   current->blocked = ~u32{0};
-  current->signal = 0;
+  current->signal = current->forced = 0;
   close_files(false);
   current->fs = {};
   if (address_space* const space = std::exchange(current->space, nullptr)) {
