@@ -248,6 +248,8 @@ TEST(memory, a_read_only_page_stays_so_in_the_child) {
 TEST(memory, a_child_has_the_areas_and_the_break) {
   bare([] {
     const space s;
+    ASSERT_TRUE(s->set_break(TWO_TABLES * 2 - 1));
+    EXPECT_EQ(s->program_break(), TWO_TABLES * 2) << "the heap begins on a page of its own";
     ASSERT_TRUE(s->set_break(TWO_TABLES * 2 + 100));
     address_space* const child = *s->copy_page_tables();
     EXPECT_EQ(child->program_break(), TWO_TABLES * 2 + 100);
