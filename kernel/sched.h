@@ -44,6 +44,7 @@ struct task_struct {
 
   // signals: bit n-1 is signal n
   u32 signal = 0, blocked = 0;
+  u32 forced = 0;  // of the pending ones those that take effect in process 1, too (force_signal)
   std::array<abi::sigaction, abi::nsig> sigaction{};
   instant alarm = never;
   u32 interrupted_call = 0;  // the system call that ended with eintr, until do_signal has seen it

@@ -75,6 +75,7 @@ void force_signal(task_struct& to, u32 signal) {
   if (deaf) action.handler = abi::sig_dfl;
   to.blocked &= ~signal_bit(signal);
   to.signal |= signal_bit(signal);
+  to.forced |= signal_bit(signal);
   if (to.state == task_state::interruptible) wake_task(to, wake_reason::signalled);
 }
 
@@ -128,6 +129,13 @@ u32 take_signal() {
   return signal;
 }
 
+// The signal was blocked when it was sent, so whether it is ignored is asked again now.
+bool has_effect(u32 signal) {
+  const bool forced = current->forced & signal_bit(signal);
+  current->forced &= ~signal_bit(signal);
+  return forced || !ignored(*current, signal);
+}
+
 constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
 
 // The system call that the signal interrupted is begun again, or returns -eintr.
@@ -163,9 +171,8 @@ void run_handler(trap_frame& registers, u32 signal) {
 void do_signal(trap_frame& registers) {
   while (deliverable(*current)) {
     const u32 signal = take_signal();
-    const u32 handler = action_of(*current, signal).handler;
-    if (handler == abi::sig_ign) continue;
-    if (handler == abi::sig_dfl)
+    if (!has_effect(signal)) continue;
+    if (action_of(*current, signal).handler == abi::sig_dfl)
       act_by_default(signal);
     else
       run_handler(registers, signal);

@@ -42,8 +42,20 @@ result<void> sys_setpgid(u32 pid, u32 pgid) {
   return {};
 }
 
+namespace {
+
+bool group_exists(int pgrp) {
+  for (const task_struct* t : task)
+    if (t && t->state != task_state::unused && t->pgrp == pgrp) return true;
+  return false;
+}
+
+}  // namespace
+
+// The new session's group has the caller's number, so no group may have it yet: a member that the
+// caller has left behind would be in two sessions (POSIX).
 result<u32> sys_setsid() {
-  if (current->leader || current->pgrp == current->pid) return fail(error::eperm);
+  if (current->leader || group_exists(current->pid)) return fail(error::eperm);
   current->leader = true;
   current->session = current->pgrp = current->pid;
   return static_cast<u32>(current->pid);
