@@ -144,10 +144,10 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     const inode_ref moved = TRY(child_of(*from.dir, from.name));
     const inode_ref target = TRY(find_target(*to.dir, to.name));
-    if (moved.get() == target.get()) return {};
-    if (moved->i_mount || moved->i_num == ROOT_INO) return fail(error::ebusy);
     if ((from.wants_directory || to.wants_directory) && !moved->is_dir())
       return fail(error::enotdir);
+    if (moved.get() == target.get()) return {};
+    if (moved->i_mount || moved->i_num == ROOT_INO) return fail(error::ebusy);
     if (moved->is_dir() && TRY(is_below(*to.dir, *moved))) return fail(error::einval);
 
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
