@@ -70,6 +70,15 @@ void release_orphaned_groups(task_struct& dead) {
   }
 }
 
+// The child of a father that ignores SIGCHLD goes to process 1, which releases it. The father may
+// have been waiting for it: there may be no child any more.
+void leave_ignoring_father(task_struct& dead) {
+  task_struct* const father = dead.father;
+  if (!father || father->pid == 1 || !ignores_children(*father)) return;
+  dead.father = find_process(1);
+  wake_up(father->child_exited);
+}
+
 }  // namespace
 
 // It may sleep, so all signals are blocked first. Errors of closing files have no receiver any
@@ -97,6 +106,7 @@ void do_exit(u32 code) {
   reparent_children(*current);
   current->exit_code = code;
   current->state = task_state::zombie;
+  leave_ignoring_father(*current);
   tell_father(*current);
   schedule();
   panic("a dead task ran");

@@ -34,6 +34,7 @@ struct task_struct {
   int pid = 0, pgrp = 0, session = 0;
   task_struct* father = nullptr;
   bool leader = false;
+  bool executed = false;  // it runs a program that was not its father's: its father's setpgid ends
   u32 exit_code = 0;
   std::array<char, 16> comm{};  // the program's name
 

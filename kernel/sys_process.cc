@@ -36,6 +36,7 @@ result<void> sys_setpgid(u32 pid, u32 pgid) {
   if (!moved || (moved != current && moved->father != current)) return fail(error::esrch);
   const int group = pgid ? static_cast<int>(pgid) : moved->pid;
   if (group < 0) return fail(error::einval);
+  if (moved != current && moved->executed) return fail(error::eacces);
   if (moved->leader || moved->session != current->session) return fail(error::eperm);
   if (group != moved->pid && !group_in_session(group, moved->session)) return fail(error::eperm);
   moved->pgrp = group;
