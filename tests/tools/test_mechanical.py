@@ -141,6 +141,7 @@ TINY = {
         HOST := $(BUILD)/host
         OBJECTS := $(HOST)/product/lib/tiny.o $(HOST)/tests/lib/tiny_test.o
         .PHONY: host-tests
+        .SECONDARY:
         BUILD ?= build
         host-tests: $(BUILD)/host/tiny_tests
         $(BUILD)/host/product/%.o: %.cc

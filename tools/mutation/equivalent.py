@@ -6,7 +6,7 @@
       Why nothing that can be seen differs, in one line or more.
 
 An entry is found by its lines, so it may move within its file. At most one in ten of a sample may be
-one of these, and each reason must convince a reader who did not write the tests.
+one of these, and each reason must convince a reader that did not write the tests.
 """
 
 import re

@@ -70,8 +70,7 @@ class Bench:
 
     def _build(self, workshop, change, text):
         workshop.write(change.file, change.applied(text))
-        for name in self.objects.changed_by(change):
-            (workshop.host / name).unlink(missing_ok=True)
+        workshop.forget(self.objects.changed_by(change))
         return workshop.build(1)[1]
 
     def _run(self, workshop, tests):

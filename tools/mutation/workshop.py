@@ -87,6 +87,11 @@ class Workshop:
         path.write_text(text)
         shutil.copystat(self.root / name, path)
 
+    def forget(self, objects):
+        """These objects are to be made again; the programs, too, or make (.SECONDARY) misses none."""
+        for name in [*objects, *programs(self.host)]:
+            (self.host / name).unlink()
+
     def build(self, jobs):
         return make(self.tree, jobs, "host-tests", "WARNINGS=-w")
 
