@@ -4,6 +4,7 @@ The map is kept in build/coverage/ as long as no source changes. Sweeps are left
 executes nearly every line, and takes longer than all the other tests together.
 """
 
+import collections
 import concurrent.futures
 import gzip
 import hashlib
@@ -27,18 +28,21 @@ class Coverage:
 
     def __init__(self, tests, lines):
         self.tests, self.lines = tests, lines
+        self._width = collections.Counter(number for known in lines.values()
+                                          for numbers in known.values() for number in numbers)
 
     def tests_at(self, file, line, in_function=True):
-        """The tests that execute a line, quickest first. A line without code of its own belongs to
+        """The tests that execute a line, narrowest first: those that execute few lines are quick and
+        look closely, and the order is not that of a busy machine. A line without code of its own belongs to
         the statement above it; outside functions (a constant) to all tests of the file."""
         known = self.lines.get(file, {})
         for near in range(line, max(0, line - NEAR), -1) if in_function else ():
             if str(near) in known:
-                return self._quickest(known[str(near)])
-        return self._quickest({number for numbers in known.values() for number in numbers})
+                return self._narrowest(known[str(near)])
+        return self._narrowest({number for numbers in known.values() for number in numbers})
 
-    def _quickest(self, numbers):
-        return sorted((self.tests[number] for number in numbers), key=lambda test: test[2])
+    def _narrowest(self, numbers):
+        return [self.tests[n] for n in sorted(numbers, key=lambda n: (self._width[n], n))]
 
 
 def fingerprint(root):
