@@ -57,8 +57,8 @@ test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 	@$(DOCTOR) --install build test
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/test.py
 
-mutants:  ## takes each rule away once and shows that a test notices; MUTANT=name for one
-	@BUILD=$(BUILD) MUTANT=$(MUTANT) $(PYTHON) tools/mutants.py
+mutants:  ## makes small wrong changes and shows that a test notices (SEED=7 N=100 ROOM=fs MUTANT=name)
+	@BUILD=$(BUILD) MUTANT="$(MUTANT)" SEED=$(SEED) N=$(N) ROOM=$(ROOM) $(PYTHON) tools/mutants.py
 
 calls:  ## the same random system calls here and on Linux, compared line by line (SEEDS=1-100)
 	@$(DOCTOR) --quiet build test
