@@ -48,17 +48,18 @@ void print_memory(text_sink& out) {
   out.print("buffers_in_use %u\n", buffers.in_use);
 }
 
-u32 count_tasks(task_state state) {
+u32 count_tasks(bool (*wanted)(const task_struct& t)) {
   return static_cast<u32>(
-      std::ranges::count_if(task, [&](const task_struct* t) { return t && t->state == state; }));
+      std::ranges::count_if(task, [&](const task_struct* t) { return t && wanted(*t); }));
 }
 
 // /dev/counts: what is in use now. At a prompt, with nothing running behind it, all of it is as it
 // was at the prompt before: what is more was left behind.
 void print_counts(text_sink& out) {
   const buffer_counts buffers = count_buffers();
-  out.print("tasks %u\n", static_cast<u32>(task.size() - std::ranges::count(task, nullptr)));
-  out.print("zombies %u\n", count_tasks(task_state::zombie));
+  out.print("tasks %u\n", count_tasks([](const task_struct&) { return true; }));
+  out.print("zombies %u\n",
+            count_tasks([](const task_struct& t) { return t.state == task_state::zombie; }));
   out.print("pages_free %u\n", free_page_count());
   out.print("files %u\n", files_in_use());
   out.print("inodes %u\n", inodes_in_use());
