@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "hal/clock.h"
 #include "hal/memory.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
@@ -227,6 +228,29 @@ TEST(exit, a_zombie_that_is_adopted_wakes_process_1) {
     EXPECT_EQ(user::waitpid(second), minus(error::echild));
     EXPECT_EQ(user::waitpid(other), other);
     EXPECT_EQ(user::waitpid(second), second);
+    EXPECT_GT(user::wait(), 0);
+  });
+}
+
+// The father that ends is no child of process 1, so nothing but the adoption can wake process 1.
+TEST(exit, a_zombie_from_another_family_wakes_process_1) {
+  pc::machine machine;
+  machine.run([] {
+    int zombie = 0;
+    const int grandfather = user::fork([&] {
+      user::fork([&] {
+        zombie = user::fork([] { user::exit(5); });
+        user::sleep_ms(100);
+      });
+      user::sleep_ms(60'000);
+    });
+    user::sleep_ms(50);
+    u32 status = 0;
+    EXPECT_EQ(user::wait(&status), zombie);
+    EXPECT_EQ(status, 5u << 8);
+    EXPECT_LT(now(), instant{} + 1_s) << "it was the end of another child";
+    user::kill(grandfather, abi::sigkill);
+    EXPECT_GT(user::wait(), 0);
     EXPECT_GT(user::wait(), 0);
   });
 }
