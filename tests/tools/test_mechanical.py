@@ -209,7 +209,7 @@ def test_a_change_that_no_test_executes_survives(tiny):
 
 
 def test_a_change_that_hangs_is_killed(tiny, monkeypatch):
-    monkeypatch.setattr(mechanical, "MINIMUM_PATIENCE", 3)
+    monkeypatch.setattr(mechanical, "MINIMUM_PATIENCE", 1)
     text = (tiny.root / "lib/tiny.cc").read_text()
     change = next(c for c in changes("lib/tiny.cc", text)
                   if c.lines(text)[1] == "for (; first <= last; --first) found += first;")

@@ -33,8 +33,8 @@ class Coverage:
 
     def tests_at(self, file, line, in_function=True):
         """The tests that execute a line, narrowest first: those that execute few lines are quick and
-        look closely, and the order is not that of a busy machine. A line without code of its own belongs to
-        the statement above it; outside functions (a constant) to all tests of the file."""
+        look closely, and the order is the same on a busy machine. A line without code of its own
+        belongs to the statement above it; outside functions (a constant) to all tests of the file."""
         known = self.lines.get(file, {})
         for near in range(line, max(0, line - NEAR), -1) if in_function else ():
             if str(near) in known:
@@ -113,13 +113,15 @@ class Reader:
         self.known = {}
 
     def measure(self, program, test):
-        """(seconds, {(file, line, whether it was executed)})."""
+        """(seconds of processor time, {(file, line, whether it was executed)})."""
         with tempfile.TemporaryDirectory(dir=self.host.parent) as directory:
-            began = time.monotonic()
-            subprocess.run([self.host / program, f"--gtest_filter={test}"], cwd=self.root,
-                           env={**os.environ, "GCOV_PREFIX": directory}, check=False,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            seconds = time.monotonic() - began
+            process = subprocess.Popen([self.host / program, f"--gtest_filter={test}"],
+                                       cwd=self.root, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "GCOV_PREFIX": directory})
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            seconds = used.ru_utime + used.ru_stime
             return round(seconds, 3), self._lines(Path(directory))
 
     def _lines(self, directory):

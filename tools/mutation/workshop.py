@@ -1,9 +1,11 @@
 """A copy of the tree in which the host tests are built and run with one change at a time."""
 
+import math
 import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tool
            "Makefile", "linker.ld")
 LONGEST_OUTPUT = 64 << 20  # bytes; a mutant that prints without end is stopped there
 MOST_MEMORY = 1500  # MiB
+ASLEEP = 8  # times its processor time: a test that has not ended by then does nothing any more
 NO_SUCH_TEST = "no test has such a name"
 
 
@@ -102,28 +105,31 @@ class Workshop:
         return next(filter(None, found), None) if found else NO_SUCH_TEST
 
     def run(self, program, selection, patience):
-        """None if all of these tests pass, otherwise the one that failed and how."""
+        """None if all of these tests pass, otherwise the one that failed and how. Patience: seconds
+        of processor time, so that a busy machine is not taken for a test that hangs."""
         command = [self.host / program, f"--gtest_filter={selection}", "--gtest_fail_fast",
                    "--gtest_color=no"]
         options = f"{os.environ.get('ASAN_OPTIONS', '')}:hard_rss_limit_mb={MOST_MEMORY}"
         with tempfile.TemporaryFile() as file:
             with subprocess.Popen(command, cwd=self.tree, stdout=file, stderr=subprocess.STDOUT,
                                   env={**os.environ, "ASAN_OPTIONS": options},
-                                  preexec_fn=_limit_output) as process:
-                status = _finished(process, patience)
+                                  preexec_fn=lambda: _limit(patience)) as process:
+                status = _finished(process, ASLEEP * patience)
             file.seek(0)
             output = file.read().decode(errors="replace")
         return verdict(output, status)
 
 
-def _limit_output():
+def _limit(seconds):
     resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_OUTPUT, LONGEST_OUTPUT))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 5))
 
 
 def _finished(process, patience):
-    """The exit status, None if it took longer than `patience` seconds."""
+    """The exit status; None if it used up its processor time, or sleeps for ever."""
     try:
-        return process.wait(patience)
+        status = process.wait(patience)
+        return None if status == -signal.SIGXCPU else status
     except subprocess.TimeoutExpired:
         process.kill()
         return None
