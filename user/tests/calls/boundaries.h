@@ -389,7 +389,6 @@ inline void struct_pointers() {
 inline void wait_pointer() {
   const pid_t child = start_child([] { _exit(3); });
   int status;
-  usleep(50'000);
   note("waitpid CHILD KERNEL = %s",
        pid_name(raw_system_call(syscall::waitpid, child, to_register(KERNEL_ADDRESS), 0)));
   tell_wait(child, "CHILD", 0, &status);
@@ -408,8 +407,7 @@ inline void ignored_children() {
 
 // The child's end is told by a handler; waitpid finds the child whatever came first.
 inline void handled_children() {
-  const abi::sigaction action{handler_address(), 0, abi::sa_restorer,
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
+  const abi::sigaction action = with_handler(handler_address(), 0, 0);
   raw_system_call(syscall::sigaction, SIGCHLD, to_register(&action), 0);
   int status;
   for (int i = 0; i < 5; ++i) {
@@ -427,7 +425,7 @@ inline void orphan() {
   pipe(ends);
   const pid_t child = start_child([&] {
     start_child([&] {
-      usleep(100'000);
+      for (int i = 0; i < 1000 && getppid() == parent_pid; ++i) usleep(10'000);
       note("the father has %s", getppid() == parent_pid ? "stayed" : "changed");
       write(ends[1], "x", 1);
     });
@@ -478,8 +476,7 @@ inline void signal_numbers() {
 }
 
 inline void bad_old_action() {
-  const abi::sigaction action{handler_address(), 0x200, abi::sa_restorer,
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
+  const abi::sigaction action = with_handler(handler_address(), 0x200, 0);
   abi::sigaction now{};
   call(syscall::sigaction, "sigaction old KERNEL", 10, to_register(&action),
        to_register(KERNEL_ADDRESS));
@@ -495,8 +492,7 @@ inline void bad_old_action() {
 
 // Blocked signals wait, once each, and come when they are let in: the lowest number first.
 inline void pending_signals() {
-  const abi::sigaction action{handler_address(), 0, abi::sa_restorer,
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
+  const abi::sigaction action = with_handler(handler_address(), 0, 0);
   for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM})
     raw_system_call(syscall::sigaction, number, to_register(&action), 0);
   const uint32_t all = ~0u, none = 0;
@@ -513,61 +509,80 @@ inline void pending_signals() {
 }
 
 inline void catch_alarm(uint32_t flags) {
-  const abi::sigaction action{handler_address(), 0, flags | abi::sa_restorer,
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
+  const abi::sigaction action = with_handler(handler_address(), 0, flags);
   raw_system_call(syscall::sigaction, SIGALRM, to_register(&action), 0);
+}
+
+// A child that sends signals to its parent, a few or until it is ended, and then goes on with
+// `then`. However slow the machine is, one of an endless number comes while the parent waits.
+template <class Body>
+pid_t start_signaller(int signals, Body then) {
+  return start_child([&] {
+    for (int i = 0; i != signals; ++i) {
+      usleep(100'000);
+      kill(parent_pid, SIGALRM);
+    }
+    then();
+  });
+}
+
+inline void end_signaller(pid_t child) {
+  kill(child, SIGKILL);
+  gather(child);
+  note("the handler %s", caught[SIGALRM] ? "ran" : "did not run");
+  caught[SIGALRM] = 0;
 }
 
 inline void alarms() {
   catch_alarm(0);
   call(syscall::alarm, "alarm 1", 1);
-  call(syscall::pause, "pause", 0);
+  while (!caught[SIGALRM]) usleep(20'000);
   tell_caught();
   call(syscall::alarm, "alarm 0", 0);
-  catch_alarm(abi::sa_restart);
-  call(syscall::alarm, "alarm 1", 1);
-  call(syscall::pause, "pause with SA_RESTART", 0);
-  tell_caught();
-}
-
-// A signal that comes while a call waits: the call ends, or begins again.
-inline void interrupted_calls() {
   for (const uint32_t flags : {0u, abi::sa_restart}) {
     catch_alarm(flags);
-    int ends[2];
-    pipe(ends);
-    const pid_t child = start_child([&] {
-      usleep(300'000);
-      kill(parent_pid, SIGALRM);
-      usleep(300'000);
-      write(ends[1], "x", 1);
-    });
-    char c;
-    call(syscall::read, flags ? "read with SA_RESTART" : "read", ends[0], to_register(&c), 1);
-    tell_caught();
-    int status;
-    tell_wait(child, "CHILD", 0, &status);
-    close(ends[0]), close(ends[1]);
-    const pid_t second = start_child([] {
-      usleep(300'000);
-      kill(parent_pid, SIGALRM);
-      usleep(300'000);
-      _exit(7);
-    });
-    tell_wait(second, "CHILD", 0, &status);
-    tell_caught();
-    gather(second);
-    const int request[2] = {0, 500'000'000};
-    int left[2] = {0, 0};
-    const pid_t third = start_child([] {
-      usleep(200'000);
-      kill(parent_pid, SIGALRM);
-    });
-    call(syscall::nanosleep, "nanosleep", to_register(request), to_register(left));
-    note("time is %s", left[1] > 0 && left[1] < 500'000'000 ? "left" : "not left");
-    tell_caught();
-    gather(third);
+    const pid_t signaller = start_signaller(-1, [] {});
+    call(syscall::pause, flags ? "pause with SA_RESTART" : "pause", 0);
+    end_signaller(signaller);
   }
+}
+
+// A signal that comes while a call waits, and whose handler has no SA_RESTART: the call ends.
+inline void interrupted_calls() {
+  catch_alarm(0);
+  int ends[2], status;
+  char c;
+  pipe(ends);
+  pid_t signaller = start_signaller(-1, [] {});
+  call(syscall::read, "read", ends[0], to_register(&c), 1);
+  end_signaller(signaller);
+  const pid_t sleeper =
+      start_child([&] { raw_system_call(syscall::read, ends[0], to_register(&c), 1); });
+  signaller = start_signaller(-1, [] {});
+  tell_wait(sleeper, "SLEEPER", 0, &status);
+  end_signaller(signaller);
+  kill(sleeper, SIGKILL);
+  gather(sleeper);
+}
+
+// With SA_RESTART it begins again, but for nanosleep.
+inline void restarted_calls() {
+  catch_alarm(abi::sa_restart);
+  int ends[2], status;
+  char c;
+  pipe(ends);
+  pid_t child = start_signaller(3, [&] { write(ends[1], "x", 1); });
+  call(syscall::read, "read with SA_RESTART", ends[0], to_register(&c), 1);
+  end_signaller(child);
+  child = start_signaller(3, [] { _exit(7); });
+  tell_wait(child, "CHILD", 0, &status);
+  end_signaller(child);
+  constexpr int request[2] = {600, 0};
+  int left[2] = {0, 0};
+  child = start_signaller(-1, [] {});
+  call(syscall::nanosleep, "nanosleep", to_register(request), to_register(left));
+  note("time is %s", left[0] > 0 && left[0] < 600 ? "left" : "not left");
+  end_signaller(child);
 }
 
 inline void broken_pipes() {
@@ -577,8 +592,7 @@ inline void broken_pipes() {
   raw_system_call(syscall::signal, SIGPIPE, abi::sig_ign);
   call(syscall::write, "write ignored", ends[1], to_register("x"), 1);
   call(syscall::write, "write nothing", ends[1], to_register("x"), 0);
-  const abi::sigaction action{handler_address(), 0, abi::sa_restorer,
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
+  const abi::sigaction action = with_handler(handler_address(), 0, 0);
   raw_system_call(syscall::sigaction, SIGPIPE, to_register(&action), 0);
   call(syscall::write, "write handled", ends[1], to_register("x"), 1);
   tell_caught();
@@ -675,6 +689,7 @@ constexpr boundary BOUNDARIES[] = {
     {"signals that wait", boundary_tests::pending_signals},
     {"alarms", boundary_tests::alarms},
     {"interrupted calls", boundary_tests::interrupted_calls},
+    {"calls that begin again", boundary_tests::restarted_calls},
     {"broken pipes", boundary_tests::broken_pipes},
     {"a long write to a pipe", boundary_tests::long_pipe_write},
     {"a directory that is removed", boundary_tests::removed_directory},

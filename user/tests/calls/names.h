@@ -46,7 +46,14 @@ inline void step_mkdir() { one_path(syscall::mkdir, "mkdir", " %o", roll.one_of(
 inline void step_rmdir() { one_path(syscall::rmdir, "rmdir", "%s", ""); }
 inline void step_access() { one_path(syscall::access, "access", " %u", roll.below(9)); }
 inline void step_chmod() { one_path(syscall::chmod, "chmod", " %o", roll.one_of(MODES)); }
-inline void step_truncate() { one_path(syscall::truncate, "truncate", " %d", roll.one_of(SIZES)); }
+// When the length stays, Linux leaves the time (the fixed list): it is set anew.
+inline void step_truncate() {
+  const argument path = paths.any();
+  const int size = roll.one_of(SIZES);
+  const long answer = raw_system_call(syscall::truncate, to_register(path.pointer), size);
+  say(answer, "truncate %s %d", path.shown, size);
+  if (answer == 0) raw_system_call(syscall::utime, to_register(path.pointer), 0);
+}
 inline void step_mknod() {
   constexpr uint32_t kinds[] = {0100644, 0, 0644, 0040755, 0170000, 0120777};
   one_path(syscall::mknod, "mknod", " %o %u", roll.one_of(kinds), 0u);

@@ -177,17 +177,23 @@ inline void step_wait_errors() {
   note("waitpid %s %s %d without children = %s", by.name, to.shown, option, pid_name(answer));
 }
 
-// A child shares the open files: what it reads or seeks moves the parent's position too.
-inline void step_child_files() {
-  const uint32_t calls = 1 + roll.below(4);
+inline void (*any_step)();  // set by the program: a child makes any steps, children of its own too
+
+// A child shares the open files: what it reads or seeks moves the parent's position too. Handlers,
+// masks, the umask and the directory are its own copies. It is a group of its own, so that its
+// signals do not reach its parent.
+inline void step_child() {
+  const uint32_t steps = 1 + roll.below(4);
   const pid_t child = start_child([&] {
-    constexpr void (*steps[])() = {step_read, step_write, step_lseek, step_dup,  step_close,
-                                   step_open, step_umask, step_chdir, step_fcntl};
-    for (uint32_t i = 0; i < calls; ++i) roll.one_of(steps)();
-    _exit(static_cast<int>(calls));
+    setpgid(0, 0);
+    for (uint32_t i = 0; i < steps; ++i) {
+      any_step();
+      tell_caught();
+    }
+    _exit(static_cast<int>(steps));
   });
-  line l;
   const int status = gather(child);
+  line l;
   l.add("child ended:");
   add_status(l, status);
 }
@@ -335,7 +341,7 @@ inline int report_self(int argc, char** argv, char** environment) {
     if (action.handler != abi::sig_dfl) l.add(" %d %s", number, handler_name(action.handler));
   }
   l.add(" umask %o alarm %ld", static_cast<unsigned>(raw_system_call(syscall::umask, 0)),
-        raw_system_call(syscall::alarm, 0));
+        rounded(raw_system_call(syscall::alarm, 0)));
   return 0;
 }
 

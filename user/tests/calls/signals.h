@@ -14,10 +14,10 @@ inline int caught[32];
 inline uint32_t mask_in_handler[32];
 
 inline void on_signal(int number) {
+  uint32_t blocked = 0;
+  raw_system_call(syscall::sigprocmask, 0, 0, to_register(&blocked));
   ++caught[number & 31];
-  mask_in_handler[number & 31] = static_cast<uint32_t>(
-      raw_system_call(syscall::sigprocmask, 0, 0, to_register(&mask_in_handler[0])));
-  mask_in_handler[number & 31] = mask_in_handler[0];
+  mask_in_handler[number & 31] = blocked;
 }
 
 // One line for each signal whose handler ran since the last call of this.
@@ -60,12 +60,18 @@ inline void add_action(line& l, const abi::sigaction& action) {
         action.flags & ~abi::sa_restorer);
 }
 
+inline abi::sigaction with_handler(uint32_t handler, uint32_t mask, uint32_t flags) {
+  const uintptr_t restorer = reinterpret_cast<uintptr_t>(signal_restorer);
+  return {handler, mask, flags | abi::sa_restorer, static_cast<uint32_t>(restorer)};
+}
+
 inline abi::sigaction any_action() {
   const uint32_t handlers[] = {abi::sig_dfl, abi::sig_ign, handler_address(), handler_address(),
                                handler_address()};
-  abi::sigaction action{roll.one_of(handlers), any_mask(), abi::sa_restorer,
-                        static_cast<uint32_t>(reinterpret_cast<uintptr_t>(signal_restorer))};
-  constexpr uint32_t flags[] = {abi::sa_restart, abi::sa_nodefer, abi::sa_resethand, 1};
+  const uint32_t handler = roll.one_of(handlers), mask = any_mask();
+  abi::sigaction action = with_handler(handler, mask, 0);
+  constexpr uint32_t flags[] = {abi::sa_restart, abi::sa_nodefer, abi::sa_resethand,
+                                abi::sa_nocldstop};
   for (const uint32_t flag : flags)
     if (roll.chance(25)) action.flags |= flag;
   return action;
@@ -81,6 +87,8 @@ inline void step_sigaction() {
   // With a bad place for the old action, Linux has set the new one all the same (the fixed list).
   if (sets && failed(raw_system_call(syscall::sigaction, 10, 0, to_register(old.pointer))))
     old = {memory, "MEMORY"};
+  // The children of a father that ignores SIGCHLD are gone at once on Linux, and here when process
+  // 1 has run; the fixed list waits for them.
   if (sets && wanted == to_register(&action) && number == 17 && action.handler == abi::sig_ign)
     return;
   const long answer = raw_system_call(syscall::sigaction, number, wanted, to_register(old.pointer));
@@ -158,12 +166,15 @@ inline void step_kill() {
   say(raw_system_call(syscall::kill, target.pid, number), "kill %s %d", target.name, number);
 }
 
+// The time that is left, to the nearest 50 seconds: a slow machine gives the same.
+inline long rounded(long seconds) { return failed(seconds) ? seconds : (seconds + 25) / 50 * 50; }
+
 // The alarm does not go off: what counts is the time that is left.
 inline void step_alarm() {
   constexpr uint32_t times[] = {100, 1000, 50, 0};
   const uint32_t first = roll.one_of(times), second = roll.one_of(times);
   raw_system_call(syscall::alarm, 0);
-  say(raw_system_call(syscall::alarm, to_register(first)), "alarm %u", first);
-  say(raw_system_call(syscall::alarm, to_register(second)), "alarm %u", second);
-  say(raw_system_call(syscall::alarm, 0), "alarm 0");
+  say(rounded(raw_system_call(syscall::alarm, to_register(first))), "alarm %u", first);
+  say(rounded(raw_system_call(syscall::alarm, to_register(second))), "alarm %u", second);
+  say(rounded(raw_system_call(syscall::alarm, 0)), "alarm 0");
 }
