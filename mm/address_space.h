@@ -51,8 +51,6 @@ class address_space {
   // faulting. efault.
   result<void> verify_area(u32 address, u32 length, bool write);
 
-  u32 resident_pages() const;
-
  private:
   explicit address_space(u32* directory) : directory_(directory) {}
 
