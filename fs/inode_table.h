@@ -26,5 +26,7 @@ void keep_unused(m_inode& inode);
 
 // Whether an inode of the device has a reference (other than s_isup's to the root).
 bool inodes_busy(dev_id dev);
+// Whether a file without names could not be freed, as a block of the device could not be read.
+bool has_orphans(dev_id dev);
 // Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);

@@ -132,7 +132,7 @@ result<void> clear_state(super_block& sb) {
 }
 
 result<void> restore_state(super_block& sb) {
-  if (sb.s_complaints)
+  if (sb.s_complaints || has_orphans(sb.s_dev))
     sb.s_state = static_cast<u16>((sb.s_state | MINIX_ERROR_FS) & ~MINIX_VALID_FS);
   return write_state(sb, sb.s_state);
 }

@@ -101,8 +101,7 @@ void drop_target(m_inode& to_dir, m_inode& target) {
 }
 
 // For a directory that changes its parent: corrects its ".." and the link counts of both parents.
-result<void> move_dotdot(operation& op, const rename_plan& plan) {
-  const dir_record up = TRY(find_entry(plan.moved, ".."));
+result<void> move_dotdot(operation& op, const rename_plan& plan, const dir_record& up) {
   TRY(set_entry(op, plan.moved, up, plan.to_dir.i_num));
   if (plan.from_dir.i_nlinks > 1) --plan.from_dir.i_nlinks;
   ++plan.to_dir.i_nlinks;
@@ -116,6 +115,8 @@ result<void> change_names(operation& op, const rename_plan& plan, const dir_reco
   const bool moves_directory = plan.moved.is_dir() && &plan.from_dir != &plan.to_dir;
   const bool room = plan.to_dir.i_nlinks < MINIX_LINK_MAX;
   if (moves_directory && !plan.target && !room) return fail(error::emlink);
+  dir_record up;  // read before the first change
+  if (moves_directory) up = TRY(find_entry(plan.moved, ".."));
   if (to) {
     TRY(set_entry(op, plan.to_dir, *to, plan.moved.i_num));
     drop_target(plan.to_dir, *plan.target);
@@ -123,7 +124,7 @@ result<void> change_names(operation& op, const rename_plan& plan, const dir_reco
     TRY(add_entry(op, plan.to_dir, plan.to, plan.moved.i_num));
   }
   TRY(set_entry(op, plan.from_dir, from, ino_nr{}));
-  if (moves_directory) TRY(move_dotdot(op, plan));
+  if (moves_directory) TRY(move_dotdot(op, plan, up));
   set_path(plan.moved, plan.to_dir.path(), plan.to);
   return {};
 }

@@ -6,10 +6,13 @@
 
 // Sets the length of a regular file or directory to `size` bytes; other inodes are left unchanged.
 // The caller has locked the inode for change, or no other task can find it (delete_inode). Dirties
-// at most the zone bitmap, two indirect blocks, one data block and the inode. Blocks behind an
-// indirect block that cannot be read stay allocated; the length is set all the same. Sleeps.
-// Errors: efbig, eio, and eio after such a block.
+// at most the zone bitmap, two indirect blocks, one data block and the inode. What it needs is read
+// before its first change: after eio nothing is changed, except when an indirect block has a zone
+// out of range; then the length is set all the same. Sleeps. Errors: efbig, eio.
 result<void> truncate(operation& op, m_inode& inode, u32 size);
+// Reads what freeing the blocks of the file except the first `keep` needs: its indirect blocks, and
+// the bitmap. Sleeps. Errors: eio.
+result<void> read_before_freeing(m_inode& inode, u32 keep);
 // Zeroes the block's bytes from byte `size` of the file on, before the file grows past `size`.
 // Nothing for a hole or a `size` at a block's start. Sleeps. Errors: eio.
 result<void> zero_tail(operation& op, m_inode& inode, u32 size);
