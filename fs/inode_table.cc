@@ -107,6 +107,11 @@ bool has_nameless_inodes(dev_id dev) {
   });
 }
 
+bool has_orphans(dev_id dev) {
+  return std::ranges::any_of(
+      inode_table, [&](const m_inode& inode) { return belongs_to(inode, dev) && inode.i_orphan; });
+}
+
 void invalidate_inodes(dev_id dev) {
   for (m_inode& inode : inode_table) {
     if (!belongs_to(inode, dev)) continue;

@@ -30,5 +30,7 @@ bool inodes_busy(dev_id dev);
 // Whether a file of the device has no names and is not freed: a task has it open, or it is an
 // orphan.
 bool has_nameless_inodes(dev_id dev);
+// Whether a file without names could not be freed, as a block of the device could not be read.
+bool has_orphans(dev_id dev);
 // Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);
