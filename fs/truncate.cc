@@ -93,8 +93,9 @@ result<void> for_each_tree(m_inode& inode, u32 keep, Visit visit) {
 
 // Reads what free_tree will need. Zones out of range are left to it.
 result<void> read_tree(m_inode& inode, u16 zone, u32 level, u32 keep) {
+  if (zone == 0 || keep >= span_of(level)) return {};  // before the superblock is looked for
   super_block& sb = super_of(inode);
-  if (zone == 0 || keep >= span_of(level) || !sb.is_data_zone(zone)) return {};
+  if (!sb.is_data_zone(zone)) return {};
   if (keep == 0) TRY(read_zone_bit(sb, block_nr{zone}));
   if (level == 0) return {};
   const buffer_ref buffer = TRY(bread(inode.i_dev, block_nr{zone}));
