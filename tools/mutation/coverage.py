@@ -19,7 +19,8 @@ from pathlib import Path
 
 from mutation.workshop import ROOT, link_tree, make, programs, tests_of
 
-SWEEPS = re.compile(r"sweep|second_pull", re.IGNORECASE)
+SWEEPS = re.compile(r"pull_sweep|second_pull|usb_sweep_itself", re.IGNORECASE)
+WITHOUT_COUNTERS = ("tests/", "pc/tests/", "pc/gtest/")
 NEAR = 12  # lines: a statement begins at most so far above a place in it
 
 
@@ -95,12 +96,14 @@ def _build(build, host, jobs, root):
     section of its own, which a reboot of the kernel leaves alone (tests/sim/kernel_state.ld)."""
     link_tree(build / "host", host)
     for path in host.rglob("*"):
-        if path.is_file() and not path.relative_to(host).as_posix().startswith("tests/"):
+        if path.is_file() and not path.relative_to(host).as_posix().startswith(WITHOUT_COUNTERS):
             path.unlink()
-    compiler = os.environ.get("HOST_CXX", "g++")
+    host_compiler = os.environ.get("HOST_CXX", "g++")
+    compiler = os.environ.get("CROSS_COMPILE", "i686-linux-gnu-") + "g++"
     output, worked = make(root, jobs, "host-tests", "WARNINGS=-w",
                           f"BUILD={host.parent.relative_to(root)}",
-                          f"HOST_CXX={compiler} --coverage -fdata-sections")
+                          f"HOST_CXX={host_compiler} --coverage -fdata-sections",
+                          f"KERNEL_CXX={compiler} --coverage -fdata-sections")
     if not worked:
         raise SystemExit(f"The tests do not build with counters:\n{output}")
 
