@@ -29,7 +29,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from mutation import coverage, mechanical, patches, rooms
+from mutation import coverage, last_resorts, mechanical, patches, rooms
 from mutation.changes import changes
 from mutation.equivalent import Equivalents
 from mutation.workshop import ROOT, Workshop, make
@@ -56,7 +56,7 @@ def commit():
 
 def workshops(build):
     """One for each processor, furnished from a good build."""
-    output, built = make(ROOT, JOBS, "host-tests", f"BUILD={build.relative_to(ROOT)}")
+    output, built = make(ROOT, JOBS, "all", "host-tests", f"BUILD={build.relative_to(ROOT)}")
     if not built:
         raise SystemExit(f"The tests do not build:\n{output}")
     made = [Workshop(build / "mutants" / str(number), build / "host") for number in range(JOBS)]
@@ -86,7 +86,7 @@ def attack_patches(shops, wanted, listed):
 def bench(shops, build, stale_will_do=False):
     return mechanical.Bench(shops, rooms.Objects(build / "host"),
                             coverage.load(build, JOBS, stale_will_do=stale_will_do),
-                            Equivalents(ROOT))
+                            Equivalents(ROOT), last_resorts.of(build))
 
 
 def tell(number, outcome):

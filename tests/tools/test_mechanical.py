@@ -134,7 +134,7 @@ TINY = {
         int sum(int first, int last);
         TEST(tiny, clamps) { EXPECT_EQ(clamp(12), 10); }
         TEST(tiny, sums) { EXPECT_EQ(sum(0, 0), 0); }
-        TEST(tiny, long_sweep) { EXPECT_EQ(sum(1, 3), 6); }
+        TEST(tiny, pull_sweep) { EXPECT_EQ(sum(1, 3), 6); }
         """,
     "Makefile": """\
         HOST_CXX ?= g++
@@ -205,7 +205,26 @@ def test_a_change_that_no_test_sees_survives(tiny):
 
 def test_a_change_that_no_test_executes_survives(tiny):
     result = outcome(tiny, "int forgotten(int value) { return value - 1; }")
-    assert (result.verdict, result.why) == (mechanical.SURVIVES, "no test executes it")
+    assert (result.verdict, result.why) == (
+        mechanical.SURVIVES, "no test on the host executes it")
+
+
+def test_what_the_tests_of_a_line_miss_meets_the_last_resorts(tiny, monkeypatch):
+    class Resort:
+        def __init__(self, verdict):
+            self.verdict, self.seen = verdict, []
+
+        def kills(self, workshop, change):
+            self.seen.append((workshop.tree / change.file).read_text() == change.applied(
+                (tiny.root / change.file).read_text()))
+            return self.verdict
+
+    blind, sees = Resort(None), Resort("a pull")
+    monkeypatch.setattr(tiny, "last_resorts", [blind, sees])
+    result = outcome(tiny, "int forgotten(int value) { return value - 1; }")
+    assert (result.verdict, result.why) == (mechanical.KILLED, "a pull")
+    assert outcome(tiny, "if (!(value > 10)) return 10;").why == "tiny.clamps"
+    assert blind.seen == sees.seen == [True]
 
 
 def test_a_change_that_hangs_is_killed(tiny, monkeypatch):

@@ -1,8 +1,8 @@
 """The mechanical mutants: a sample of each room, tried on several processors, and the score.
 
 A change is killed when a test fails, hangs or panics. The narrowest tests that execute its line
-run first, then all that do (TESTS=N: only the first N; then a survivor may be none). Where no test
-does, the change survives.
+run first, then all that do (TESTS=N: only the first N; then a survivor may be none). What they do not
+notice meets the last resorts (last_resorts.py).
 """
 
 import concurrent.futures
@@ -29,8 +29,9 @@ class Outcome:
 class Bench:
     """Workshops side by side, and what they need to try a change."""
 
-    def __init__(self, workshops, objects, coverage, equivalents):
+    def __init__(self, workshops, objects, coverage, equivalents, last_resorts=()):
         self.objects, self.coverage, self.equivalents = objects, coverage, equivalents
+        self.last_resorts = last_resorts
         self.root = workshops[0].root
         self.workers = len(workshops)
         self._idle = queue.SimpleQueue()
@@ -53,8 +54,6 @@ class Bench:
         if reason := self.equivalents.reason(change, text):
             return EQUIVALENT, reason
         tests = self.coverage.tests_at(change.file, change.line, change.in_function)
-        if not tests and not everything:
-            return self._survivor(workshop, change, text, "no test executes it")
         try:
             if not self._build(workshop, change, text):
                 return NO_MUTANT, ""
@@ -62,15 +61,15 @@ class Bench:
             for some in rounds:
                 if killer := self._run(workshop, some):
                     return KILLED, killer
+            if same_code(workshop.tree, change.file, text, change.applied(text)):
+                return EQUIVALENT, "the compiler makes the same instructions of both"
+            for last in self.last_resorts:
+                if killer := last.kills(workshop, change):
+                    return KILLED, killer
         finally:
             workshop.restore(change.file)
-        return self._survivor(workshop, change, text,
-                              f"{len(tests)} tests execute it, {len(tests[:MOST])} ran")
-
-    def _survivor(self, workshop, change, text, why):
-        if same_code(workshop.tree, change.file, text, change.applied(text)):
-            return EQUIVALENT, "the compiler makes the same instructions of both"
-        return SURVIVES, why
+        return SURVIVES, (f"{len(tests)} tests execute it, {len(tests[:MOST])} ran" if tests else
+                          "no test on the host executes it")
 
     def _build(self, workshop, change, text):
         workshop.write(change.file, change.applied(text))

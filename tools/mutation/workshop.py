@@ -104,7 +104,7 @@ class Workshop:
         found = [v for v in verdicts if v != NO_SUCH_TEST]
         return next(filter(None, found), None) if found else NO_SUCH_TEST
 
-    def run(self, program, selection, patience):
+    def run(self, program, selection, patience, settings=()):
         """None if all of these tests pass, otherwise the one that failed and how. Patience: seconds
         of processor time, so that a busy machine is not taken for a test that hangs."""
         command = [self.host / program, f"--gtest_filter={selection}", "--gtest_fail_fast",
@@ -112,7 +112,7 @@ class Workshop:
         options = f"{os.environ.get('ASAN_OPTIONS', '')}:hard_rss_limit_mb={MOST_MEMORY}"
         with tempfile.TemporaryFile() as file:
             with subprocess.Popen(command, cwd=self.tree, stdout=file, stderr=subprocess.STDOUT,
-                                  env={**os.environ, "ASAN_OPTIONS": options},
+                                  env={**os.environ, "ASAN_OPTIONS": options, **dict(settings)},
                                   preexec_fn=lambda: _limit(patience)) as process:
                 status = _finished(process, ASLEEP * patience)
             file.seek(0)
