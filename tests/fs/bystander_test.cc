@@ -12,6 +12,7 @@
 
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/invalidate.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/minix_image.h"
@@ -26,9 +27,13 @@ constexpr u32 blocks_of_sticks = 600;
 class crowds {
  public:
   void add(const world& of) {
-    for (const wait_place& each : of.waits())
-      if (each.crowded > 0 && each.where.find("tests/") == std::string::npos)
+    for (const wait_place& each : of.waits()) {
+      // A task that reads an inode waits for its block, and another one for the inode.
+      const bool side_by_side =
+          each.crowded > 0 || each.where.find("find_loaded") != std::string::npos;
+      if (side_by_side && each.where.find("tests/") == std::string::npos)
         places_.insert(each.where);
+    }
   }
   bool met(std::string_view place) const {
     for (const std::string& each : places_)
@@ -196,6 +201,84 @@ TEST(bystanders, wait_for_a_buffer) {
     });
   });
   expect_met(seen, {"make_room"}, "wait_for_a_buffer");
+}
+
+// The whole region is promised to operations that do nothing; each that ends lets another begin at
+// once.
+TEST(bystanders, wait_for_room) {
+  for_each_seed(4, [&](u64 seed) {
+    crowds seen;
+    in_crowded_machine(seed, {.slots = 128}, seen, [](two_sticks&, session&) {
+      u32 begun = 0;
+      wait_queue leave;
+      u32 may_leave = 0;
+      std::vector<fiber> tasks;
+      for (u32 n = 0; n < 7; ++n)
+        tasks.push_back(spawn("task", [&, n] {
+          if (n >= 4) sleep_for(1_ms);
+          const auto op = operation::begin(n % 2 ? sda : sdb);
+          EXPECT_TRUE(op);
+          ++begun;
+          while (may_leave < begun) sleep_on(leave);
+        }));
+      sleep_for(1_s);
+      ASSERT_EQ(begun, 4u);
+      may_leave = 100;
+      wake_up(leave);
+      sleep_for(1_ms);
+      EXPECT_EQ(begun, 7u);
+      for (const fiber& each : tasks) each.join();
+    });
+  });
+}
+
+// A stick that is away holds the region; when its blocks have been written, the tasks at the other
+// stick go on.
+TEST(bystanders, wait_for_the_room_of_another_stick) {
+  for_each_seed(4, [&](u64 seed) {
+    crowds seen;
+    in_crowded_machine(seed, {.buffers = 400, .slots = 128}, seen,
+                       [](two_sticks& sticks, session&) {
+                         for (u32 n = 0; checkpoint::unreserved() > 32; ++n)
+                           ASSERT_TRUE(fill_block(sda, 200 + n, 7));
+                         pull_from(sticks.one, sda);
+                         ASSERT_TRUE(fill_block(sdb, 500, 7));
+                         std::vector<fiber> tasks;
+                         for (u32 n = 0; n < 2; ++n)
+                           tasks.push_back(spawn("task", [n] {
+                             const auto first = operation::begin(sdb);
+                             EXPECT_TRUE(first);
+                             sleep_for(1_ms);
+                           }));
+                         sleep_for(5_s);
+                         plug_as(sticks.one, sda);
+                         const instant back = now();
+                         for (const fiber& each : tasks) each.join();
+                         EXPECT_LT(now(), back + 1_s);
+                       });
+  });
+}
+
+// Several tasks look for the same file, by names in two directories, when its inode is not in
+// memory.
+TEST(bystanders, wait_for_an_inode) {
+  crowds seen;
+  for_each_seed(4, [&](u64 seed) {
+    in_crowded_machine(seed, {.buffers = 200}, seen, [](two_sticks&, session& process) {
+      for (u32 n = 0; n < 40; ++n) ASSERT_TRUE(process.write("/mnt/" + std::to_string(n), "x"));
+      ASSERT_TRUE(process.mkdir("/mnt/d"));
+      ASSERT_TRUE(process.link("/mnt/39", "/mnt/d/39"));
+      ASSERT_TRUE(process.umount());
+      ASSERT_TRUE(process.mount());
+      const opened held(process.context(), "/mnt/d", abi::o_rdonly);
+      drop_clean_buffers(sda);
+      in_parallel(4, [&](u32 n) {
+        session mine = process.fork();
+        EXPECT_TRUE(stat_path(mine.context(), n % 2 ? "/mnt/39" : "/mnt/d/39"));
+      });
+    });
+  });
+  expect_met(seen, {"find_loaded"}, "wait_for_an_inode");
 }
 
 // Two writers and two readers of one pipe.
