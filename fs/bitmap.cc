@@ -95,6 +95,12 @@ void free_number(operation& op, super_block& sb, u32 number) {
   if (!was_set || !*was_set) complain(sb, "freeing inode number", number);
 }
 
+// Reads the block in which a bit is.
+result<void> read_bit(const bit_map& map, u32 bit) {
+  TRY(bread(map.dev, map.first + bit / BITS_PER_BLOCK));
+  return {};
+}
+
 result<u32> count_clear(const bit_map& map) {
   u32 clear = 0;
   for (u32 base = 0; base < map.bits; base += BITS_PER_BLOCK) {
@@ -140,6 +146,15 @@ void free_block(operation& op, super_block& sb, block_nr block) {
   forget_block(sb.s_dev, block);
   const result<bool> was_set = free_bit(op, zone_map(sb), block.value() - sb.s_firstdatazone + 1u);
   if (!was_set || !*was_set) complain(sb, "zone was free already", block.value());
+}
+
+result<void> read_zone_bit(super_block& sb, block_nr block) {
+  if (!sb.is_data_zone(block.value())) return {};
+  return read_bit(zone_map(sb), block.value() - sb.s_firstdatazone + 1u);
+}
+
+result<void> read_inode_bit(const m_inode& inode) {
+  return read_bit(inode_map(super_of(inode)), inode.i_num.value());
 }
 
 result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u16 gid) {

@@ -22,6 +22,10 @@ result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
 // Marks a zone free and forgets its buffer and its shadow. Returns no error: a zone out of range, a
 // bit that is clear already and a bitmap that cannot be read are reported by complain().
 void free_block(operation& op, super_block& sb, block_nr block);
+// Reads the block of a bitmap that free_block or free_inode will change, so that a block which
+// cannot be read is noticed before the first change. Nothing for a zone out of range. Errors: eio.
+result<void> read_zone_bit(super_block& sb, block_nr block);
+result<void> read_inode_bit(const m_inode& inode);
 // Allocates an inode number and gives it an inode in memory: one link, the given mode and ids,
 // i_mtime is now, i_dirt is set. The caller enters it into a directory and writes it. A number that
 // is in use although its bit was clear keeps the bit set, and the next number is tried. Errors:

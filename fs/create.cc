@@ -52,6 +52,7 @@ result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id 
   if (!device && type != 0 && type != abi::s_ifreg) return fail(error::einval);
   if (device && ctx.euid != 0) return fail(error::eperm);
   parent_and_name at = TRY(dir_namei(ctx, path));
+  if (at.wants_directory) TRY(lookup(ctx, *at.dir, at.name));  // a name that is free is not made
   const u32 kind = type ? type : u32{abi::s_ifreg};
   const u16 whole = static_cast<u16>(kind | (mode & 07777u & ~u32{ctx.umask}));
   TRY(create_inode(ctx, at, whole, device ? dev : dev_id{}));

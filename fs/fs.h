@@ -55,6 +55,7 @@ struct file {
   read_ahead f_ahead;
 };
 constexpr u32 NR_FILE = 128;
+u32 files_in_use();
 
 void fs_init();  // registers the mounts file, at boot; never sleeps
 // Mounts the root file system, at boot; the result is the first process's context. Errors: einval

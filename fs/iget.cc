@@ -35,11 +35,22 @@ result<fs_operation> begin_to_delete(const m_inode& inode) {
   return begin_operation(inode);
 }
 
-// Frees the file of an inode with neither names nor other references. If the operation cannot begin
-// (the stick is away), the inode becomes an orphan, which sync_inodes frees later.
+// The same, and reads what freeing needs. Errors: also eio.
+result<fs_operation> get_ready_to_delete(m_inode& inode) {
+  fs_operation op = TRY(begin_to_delete(inode));
+  if (check_alive(inode)) {
+    TRY(read_before_freeing(inode, 0));
+    TRY(read_inode_bit(inode));
+  }
+  return op;
+}
+
+// Frees the file of an inode with neither names nor other references. If it cannot be freed now
+// (the stick is away, or a block cannot be read), the inode becomes an orphan, which sync_inodes
+// frees later.
 void delete_inode(m_inode& inode) {
   unhash_inode(inode);
-  result<fs_operation> op = begin_to_delete(inode);
+  result<fs_operation> op = get_ready_to_delete(inode);
   if (!op && op.error() != error::erofs && check_alive(inode)) {
     inode.i_orphan = true;
     hash_inode(inode);

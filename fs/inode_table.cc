@@ -46,6 +46,11 @@ bool belongs_to(const m_inode& inode, dev_id dev) {
 
 std::span<m_inode> all_inodes() { return inode_table; }
 
+u32 inodes_in_use() {
+  return static_cast<u32>(
+      std::ranges::count_if(inode_table, [](const m_inode& inode) { return inode.i_count > 0; }));
+}
+
 m_inode* find_inode(dev_id dev, ino_nr number) {
   for (m_inode& inode : chain_of(dev, number))
     if (inode.i_dev == dev && inode.i_num == number) return &inode;
@@ -100,6 +105,11 @@ bool has_nameless_inodes(dev_id dev) {
   return std::ranges::any_of(inode_table, [&](const m_inode& inode) {
     return belongs_to(inode, dev) && inode.i_nlinks == 0 && !inode.i_loading;
   });
+}
+
+bool has_orphans(dev_id dev) {
+  return std::ranges::any_of(
+      inode_table, [&](const m_inode& inode) { return belongs_to(inode, dev) && inode.i_orphan; });
 }
 
 void invalidate_inodes(dev_id dev) {

@@ -14,6 +14,7 @@ result<inode_ref> adopt_inode(dev_id dev, ino_nr number);
 
 // The whole table, for walks over it.
 std::span<m_inode> all_inodes();
+u32 inodes_in_use();  // those with a reference
 // The hashed inode of this number, without a reference; null when there is none.
 m_inode* find_inode(dev_id dev, ino_nr number);
 // From now on find_inode finds the inode / does not find it.
@@ -29,5 +30,7 @@ bool inodes_busy(dev_id dev);
 // Whether a file of the device has no names and is not freed: a task has it open, or it is an
 // orphan.
 bool has_nameless_inodes(dev_id dev);
+// Whether a file without names could not be freed, as a block of the device could not be read.
+bool has_orphans(dev_id dev);
 // Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);

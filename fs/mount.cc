@@ -9,7 +9,9 @@
 #include "drivers/char/info_device.h"
 #include "fs/bitmap.h"
 #include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 #include "fs/inode_lock.h"
 #include "fs/inode_table.h"
@@ -56,11 +58,23 @@ bool carries_mounts(const super_block& sb) {
   });
 }
 
+// Writes s_state as a file system has it that is not mounted. If that does not become durable, as
+// the stick is pulled or refuses it, s_state is taken back: the file system stays mounted, and the
+// operation can change it without the stick too.
+result<void> write_state_durably(super_block& sb) {
+  if (sb.s_rd_only) return {};
+  const operation op = TRY(operation::begin(sb.s_dev));
+  TRY(restore_state(sb));
+  const result<void> flushed = flush_buffers(sb.s_dev);
+  if (!flushed) static_cast<void>(clear_state(sb));
+  return flushed;
+}
+
 // Makes a volume that is plugged in durable: first its blocks, then s_state in the superblock, so
 // that VALID is never on the disk before the blocks.
 result<void> write_out(super_block& sb) {
   TRY(sync_dev(sb.s_dev));
-  TRY(restore_state(sb));
+  TRY(write_state_durably(sb));
   return sync_dev(sb.s_dev);
 }
 

@@ -33,6 +33,15 @@ result<file*> get_empty_filp(u32 flags) {
   return &*slot;
 }
 
+}  // namespace
+
+u32 files_in_use() {
+  return static_cast<u32>(
+      std::ranges::count_if(file_table, [](const file& f) { return f.f_count > 0; }));
+}
+
+namespace {
+
 bool writes(u32 flags) { return (flags & abi::o_accmode) != abi::o_rdonly; }
 
 u32 asked_permission(u32 flags) {
@@ -74,7 +83,7 @@ result<void> truncate_now(m_inode& inode, u32 size) {
 
 result<inode_ref> open_existing(fs_context& ctx, inode_ref inode, u32 flags) {
   TRY(check_openable(ctx, *inode, flags));
-  if ((flags & abi::o_trunc) && inode->is_regular() && inode->i_size) TRY(truncate_now(*inode, 0));
+  if ((flags & abi::o_trunc) && inode->is_regular()) TRY(truncate_now(*inode, 0));
   return inode;
 }
 
@@ -114,7 +123,9 @@ result<void> outcome_of_writes(const file& f) {
 }  // namespace
 
 result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
-  if ((flags & abi::o_accmode) == abi::o_accmode) return fail(error::einval);
+  constexpr u32 contradiction = abi::o_creat | abi::o_directory;  // no call of open makes one
+  if ((flags & abi::o_accmode) == abi::o_accmode || (flags & contradiction) == contradiction)
+    return fail(error::einval);
   file* f = TRY(get_empty_filp(flags));
   result<inode_ref> inode = open_namei(ctx, path, flags, mode);
   if (!inode) {

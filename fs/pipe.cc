@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fs/inode_table.h"
+#include "hal/clock.h"
 
 namespace {
 
@@ -69,6 +70,7 @@ result<u32> write_pipe(m_inode& inode, u32 flags, std::span<const byte> from) {
     if (!ready) break;
     done += put(pipe, from.subspan(done));
     done += put(pipe, from.subspan(done));
+    inode.i_mtime = current_time();
     wake_up(pipe.changed);
   }
   return done;
@@ -91,6 +93,7 @@ result<inode_ref> get_pipe_inode() {
   pipe->has_reader = pipe->has_writer = true;
   inode->i_mode = abi::s_ififo | 0600;
   inode->i_nlinks = 1;
+  inode->i_mtime = current_time();
   inode->i_pipe = &*pipe;
   return inode;
 }

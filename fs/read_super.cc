@@ -132,7 +132,7 @@ result<void> clear_state(super_block& sb) {
 }
 
 result<void> restore_state(super_block& sb) {
-  if (sb.s_complaints)
+  if (sb.s_complaints || has_orphans(sb.s_dev))
     sb.s_state = static_cast<u16>((sb.s_state | MINIX_ERROR_FS) & ~MINIX_VALID_FS);
   // fsck finds an inode without names that is in use: no VALID while there is one.
   if (has_nameless_inodes(sb.s_dev)) return clear_state(sb);

@@ -168,9 +168,10 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     const inode_ref moved = TRY(child_of(*from.dir, from.name));
     const inode_ref target = TRY(find_target(*to.dir, to.name));
-    if (moved.get() == target.get()) return {};
     if ((from.wants_directory || to.wants_directory) && !moved->is_dir())
       return fail(error::enotdir);
+    if (moved.get() == target.get()) return {};
+    if (moved->i_mount || moved->i_num == ROOT_INO) return fail(error::ebusy);
     if (moved->is_dir() && TRY(is_below(*to.dir, *moved))) return fail(error::einval);
 
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
@@ -179,7 +180,7 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     // Once more: the directory may have been removed during a sleep.
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
     if (!TRY(still_true(plan, to_entry, from_entry))) continue;
-    // Under the lock: a mount may have come during a sleep.
+    // Once more, under the lock: a mount may have come during a sleep.
     if (plan.moved.i_mount || plan.moved.i_num == ROOT_INO) return fail(error::ebusy);
     TRY(may_delete(ctx, plan.from_dir, plan.moved));
     TRY(check_replacement(plan));

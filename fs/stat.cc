@@ -149,6 +149,7 @@ result<u32> read_directory(file& f, std::span<byte> to) {
   m_inode& dir = *f.f_inode;
   if (!dir.is_dir()) return fail(error::enotdir);
   const inode_lock lock = TRY(inode_lock::take(dir));
+  if (dir.i_nlinks == 0) return fail(error::enoent);  // removed: its entries mean nothing
   const u32 entry_size = super_of(dir).entry_size();
   u32 done = 0;
   bool full = false;

@@ -78,24 +78,57 @@ class tree_cutter {
   super_block& sb_;
 };
 
+// Calls visit(zone, level, keep of its blocks) for the trees of a file of which only the first
+// `keep` blocks are kept, until it returns an error.
+template <class Visit>
+result<void> for_each_tree(m_inode& inode, u32 keep, Visit visit) {
+  u32 start = 0;  // the first file block of the tree at zone i
+  for (u32 i = 0; i < NR_ZONES; ++i) {
+    const u32 level = i < DIRECT_ZONES ? 0 : i - DIRECT_ZONES + 1;
+    TRY(visit(inode.i_zone[i], level, keep > start ? keep - start : 0));
+    start += span_of(level);
+  }
+  return {};
+}
+
+// Reads what free_tree will need. Zones out of range are left to it.
+result<void> read_tree(m_inode& inode, u16 zone, u32 level, u32 keep) {
+  if (zone == 0 || keep >= span_of(level)) return {};  // before the superblock is looked for
+  super_block& sb = super_of(inode);
+  if (!sb.is_data_zone(zone)) return {};
+  if (keep == 0) TRY(read_zone_bit(sb, block_nr{zone}));
+  if (level == 0) return {};
+  const buffer_ref buffer = TRY(bread(inode.i_dev, block_nr{zone}));
+  const u32 span = span_of(level - 1);
+  for (u32 i = keep / span; i < ZONES_PER_BLOCK; ++i) {
+    const u16 below = buffer.as<le16>(i * static_cast<u32>(sizeof(le16)));
+    TRY(read_tree(inode, below, level - 1, i == keep / span ? keep % span : 0));
+  }
+  return {};
+}
+
 // Frees all blocks of the file except the first `keep`.
 result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
   tree_cutter cutter(op, inode);
   result<void> outcome;
   inode.forget_zones();
   inode.i_dirt = true;  // from the first change on, for this sleeps
-  u32 start = 0;        // the first file block of the tree at zone i
-  for (u32 i = 0; i < NR_ZONES; ++i) {
-    const u32 level = i < DIRECT_ZONES ? 0 : i - DIRECT_ZONES + 1;
-    const u32 keep_there = keep > start ? keep - start : 0;
-    if (auto freed = cutter.free_tree(inode.i_zone[i], level, keep_there); !freed) outcome = freed;
-    if (keep_there == 0) inode.i_zone[i] = 0;
-    start += span_of(level);
-  }
+  static_cast<void>(for_each_tree(inode, keep, [&](u16& zone, u32 level, u32 keep_there) {
+    if (auto freed = cutter.free_tree(zone, level, keep_there); !freed) outcome = freed;
+    if (keep_there == 0) zone = 0;
+    return result<void>();
+  }));
   return outcome;
 }
 
 }  // namespace
+
+result<void> read_before_freeing(m_inode& inode, u32 keep) {
+  if (!inode.has_zones()) return {};
+  return for_each_tree(inode, keep, [&](u16 zone, u32 level, u32 keep_there) {
+    return read_tree(inode, zone, level, keep_there);
+  });
+}
 
 result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
   const u32 used = size % BLOCK_SIZE;
@@ -117,8 +150,9 @@ result<void> truncate(operation& op, m_inode& inode, u32 size) {
   if (size > inode.i_size) {
     TRY(zero_tail(op, inode, inode.i_size));
   } else {
+    TRY(read_before_freeing(inode, blocks_of(size)));
+    TRY(zero_tail(op, inode, size));
     outcome = free_behind(op, inode, blocks_of(size));
-    if (auto zeroed = zero_tail(op, inode, size); !zeroed) outcome = zeroed;
     // The old length stays: blocks behind the new one may still be in the file.
     if (!outcome && size > 0) return outcome;
   }

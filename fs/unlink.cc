@@ -8,7 +8,6 @@
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/super.h"
-#include "hal/clock.h"
 
 namespace {
 
@@ -16,7 +15,6 @@ namespace {
 result<void> drop_name(operation& op, m_inode& dir, const dir_record& entry, m_inode& victim) {
   TRY(set_entry(op, dir, entry, ino_nr{}));
   if (victim.i_nlinks > 0) --victim.i_nlinks;
-  victim.i_mtime = current_time();
   victim.i_dirt = true;
   return {};
 }

@@ -113,6 +113,7 @@ result<trap_frame> load(program wanted, const argument_block& arguments) {
   const u32 stack = TRY(build_space(image, arguments));
   current->executable = std::move(wanted.inode);
   current->comm = wanted.name;
+  current->executed = true;
   reset_handlers(*current);
   close_files(true);
   return user_frame(image.entry, stack);

@@ -39,11 +39,13 @@ void reparent_children(task_struct& dead) {
 namespace {
 
 // A group is orphaned when no member has a father in the same session but in another group: only
-// such a father could continue a stopped member (POSIX). `without` does not count as a member.
+// such a father could continue a stopped member (POSIX). `without` counts neither as a member nor
+// as a father.
 bool orphaned(int pgrp, const task_struct& without) {
   for (const task_struct* t : task) {
     if (!t || t == &without || t->pgrp != pgrp || t->state == task_state::zombie || !t->father)
       continue;
+    if (t->father == &without) continue;
     if (t->father->pid != 1 && t->father->pgrp != pgrp && t->father->session == t->session)
       return false;
   }
@@ -68,6 +70,15 @@ void release_orphaned_groups(task_struct& dead) {
   }
 }
 
+// The child of a father that ignores SIGCHLD goes to process 1, which releases it. The father may
+// have been waiting for it: there may be no child any more.
+void leave_ignoring_father(task_struct& dead) {
+  task_struct* const father = dead.father;
+  if (!father || father->pid == 1 || !ignores_children(*father)) return;
+  dead.father = find_process(1);
+  wake_up(father->child_exited);
+}
+
 }  // namespace
 
 // It may sleep, so all signals are blocked first. Errors of closing files have no receiver any
@@ -75,7 +86,7 @@ void release_orphaned_groups(task_struct& dead) {
 void give_everything_back() {
   current->alarm = never;
   current->blocked = ~u32{0};
-  current->signal = 0;
+  current->signal = current->forced = 0;
   close_files(false);
   current->fs = {};
   if (address_space* const space = std::exchange(current->space, nullptr)) {
@@ -95,6 +106,7 @@ void do_exit(u32 code) {
   reparent_children(*current);
   current->exit_code = code;
   current->state = task_state::zombie;
+  leave_ignoring_father(*current);
   tell_father(*current);
   schedule();
   panic("a dead task ran");
@@ -104,11 +116,14 @@ result<void> sys_exit(u32 code) { do_exit((code & 0xFF) << 8); }
 
 namespace {
 
+// The group that a negative number names. The lowest int has no opposite: it names no group.
+int group_named_by(int pid) { return static_cast<int>(0u - static_cast<u32>(pid)); }
+
 // Whether waitpid's `pid` names this child.
 bool meant(const task_struct& child, int pid) {
   if (pid > 0) return child.pid == pid;
   if (pid == 0) return child.pgrp == current->pgrp;
-  return pid == -1 || child.pgrp == -pid;
+  return pid == -1 || child.pgrp == group_named_by(pid);
 }
 
 struct found {
@@ -176,7 +191,7 @@ result<void> sys_kill(u32 pid, u32 signal) {
   const u32 reached = who > 0     ? signal_process(who, signal)
                       : who == 0  ? signal_group(current->pgrp, signal)
                       : who == -1 ? signal_all(signal)
-                                  : signal_group(-who, signal);
+                                  : signal_group(group_named_by(who), signal);
   if (reached == 0) return fail(error::esrch);
   return {};
 }

@@ -34,6 +34,7 @@ struct task_struct {
   int pid = 0, pgrp = 0, session = 0;
   task_struct* father = nullptr;
   bool leader = false;
+  bool executed = false;  // it runs a program that was not its father's: its father's setpgid ends
   u32 exit_code = 0;
   std::array<char, 16> comm{};  // the program's name
 
@@ -44,6 +45,7 @@ struct task_struct {
 
   // signals: bit n-1 is signal n
   u32 signal = 0, blocked = 0;
+  u32 forced = 0;  // of the pending ones those that take effect in process 1, too (force_signal)
   std::array<abi::sigaction, abi::nsig> sigaction{};
   instant alarm = never;
   u32 interrupted_call = 0;  // the system call that ended with eintr, until do_signal has seen it

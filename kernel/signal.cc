@@ -21,7 +21,9 @@ enum class default_action { end, ignore, stop, go_on };
 
 default_action default_of(u32 signal) {
   switch (signal) {
-    case abi::sigchld: return default_action::ignore;
+    case abi::sigchld:
+    case abi::sigurg:
+    case abi::sigwinch: return default_action::ignore;
     case abi::sigcont: return default_action::go_on;
     case abi::sigstop:
     case abi::sigtstp:
@@ -75,6 +77,7 @@ void force_signal(task_struct& to, u32 signal) {
   if (deaf) action.handler = abi::sig_dfl;
   to.blocked &= ~signal_bit(signal);
   to.signal |= signal_bit(signal);
+  to.forced |= signal_bit(signal);
   if (to.state == task_state::interruptible) wake_task(to, wake_reason::signalled);
 }
 
@@ -98,6 +101,10 @@ u32 signal_all(u32 signal) {
   return others;
 }
 
+bool ignores_children(const task_struct& t) {
+  return action_of(t, abi::sigchld).handler == abi::sig_ign;
+}
+
 void reset_handlers(task_struct& t) {
   for (abi::sigaction& action : t.sigaction)
     if (action.handler != abi::sig_ign) action = {};
@@ -105,11 +112,19 @@ void reset_handlers(task_struct& t) {
 
 namespace {
 
+// Whether the father's SA_NOCLDSTOP asks for no SIGCHLD when a child stops.
+bool wants_no_stops(const task_struct* father) {
+  return father && action_of(*father, abi::sigchld).flags & abi::sa_nocldstop;
+}
+
 // The father is told, and the process does not run until SIGCONT or SIGKILL.
 void stop(u32 signal) {
   current->exit_code = signal << 8 | 0x7F;
   current->state = task_state::stopped;
-  tell_father(*current);
+  if (wants_no_stops(current->father))
+    wake_up(current->father->child_exited);  // it may be in waitpid
+  else
+    tell_father(*current);
   schedule();
 }
 
@@ -126,6 +141,13 @@ u32 take_signal() {
   const u32 signal = static_cast<u32>(__builtin_ctz(deliverable(*current))) + 1;
   current->signal &= ~signal_bit(signal);
   return signal;
+}
+
+// The signal was blocked when it was sent, so whether it is ignored is asked again now.
+bool has_effect(u32 signal) {
+  const bool forced = current->forced & signal_bit(signal);
+  current->forced &= ~signal_bit(signal);
+  return forced || !ignored(*current, signal);
 }
 
 constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
@@ -163,9 +185,8 @@ void run_handler(trap_frame& registers, u32 signal) {
 void do_signal(trap_frame& registers) {
   while (deliverable(*current)) {
     const u32 signal = take_signal();
-    const u32 handler = action_of(*current, signal).handler;
-    if (handler == abi::sig_ign) continue;
-    if (handler == abi::sig_dfl)
+    if (!has_effect(signal)) continue;
+    if (action_of(*current, signal).handler == abi::sig_dfl)
       act_by_default(signal);
     else
       run_handler(registers, signal);
@@ -235,6 +256,9 @@ result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set) {
   current->blocked = blocked & ~UNBLOCKABLE;
   return {};
 }
+
+// The signals that are blocked and have been sent.
+result<void> sys_sigpending(u32 set) { return put_user(set, current->signal & current->blocked); }
 
 result<u32> sys_sgetmask() { return current->blocked; }
 

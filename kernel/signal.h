@@ -22,6 +22,9 @@ u32 signal_group(int pgrp, u32 signal);
 // The same for all processes but process 1 and the current one.
 u32 signal_all(u32 signal);
 
+// Whether a process has set SIGCHLD to be ignored: its children leave no zombie (POSIX).
+bool ignores_children(const task_struct& t);
+
 // exec: the handlers were functions of the old program, so these signals get their default action;
 // ignored signals stay ignored.
 void reset_handlers(task_struct& t);

@@ -65,6 +65,7 @@ result<void> sys_kill(u32 pid, u32 signal);
 result<u32> sys_signal(u32 signal, u32 handler, u32 restorer);
 result<void> sys_sigaction(u32 signal, u32 action, u32 old_action);
 result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set);
+result<void> sys_sigpending(u32 set);
 result<u32> sys_sgetmask();
 result<u32> sys_ssetmask(u32 mask);
 result<u32> sys_sigreturn();

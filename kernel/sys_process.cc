@@ -36,14 +36,27 @@ result<void> sys_setpgid(u32 pid, u32 pgid) {
   if (!moved || (moved != current && moved->father != current)) return fail(error::esrch);
   const int group = pgid ? static_cast<int>(pgid) : moved->pid;
   if (group < 0) return fail(error::einval);
+  if (moved != current && moved->executed) return fail(error::eacces);
   if (moved->leader || moved->session != current->session) return fail(error::eperm);
   if (group != moved->pid && !group_in_session(group, moved->session)) return fail(error::eperm);
   moved->pgrp = group;
   return {};
 }
 
+namespace {
+
+bool group_exists(int pgrp) {
+  for (const task_struct* t : task)
+    if (t && t->state != task_state::unused && t->pgrp == pgrp) return true;
+  return false;
+}
+
+}  // namespace
+
+// The new session's group has the caller's number, so no group may have it yet: a member that the
+// caller has left behind would be in two sessions (POSIX).
 result<u32> sys_setsid() {
-  if (current->leader || current->pgrp == current->pid) return fail(error::eperm);
+  if (current->leader || group_exists(current->pid)) return fail(error::eperm);
   current->leader = true;
   current->session = current->pgrp = current->pid;
   return static_cast<u32>(current->pid);

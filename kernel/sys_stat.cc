@@ -43,8 +43,17 @@ result<u32> sys_umask(u32 mask) {
   return std::exchange(current->fs.umask, static_cast<u16>(mask & 0777));
 }
 
+namespace {
+// A length in bytes that a program has passed: a signed number. Errors: einval when it is negative.
+result<u32> length_of(u32 size) {
+  return static_cast<i32>(size) < 0 ? fail(error::einval) : result<u32>(size);
+}
+}  // namespace
+
 result<void> sys_truncate(u32 path, u32 size) {
-  return truncate_path(current->fs, TRY(user_path(path)), size);
+  return truncate_path(current->fs, TRY(user_path(path)), TRY(length_of(size)));
 }
 
-result<void> sys_ftruncate(u32 fd, u32 size) { return truncate_file(*TRY(file_of(fd)), size); }
+result<void> sys_ftruncate(u32 fd, u32 size) {
+  return truncate_file(*TRY(file_of(fd)), TRY(length_of(size)));
+}

@@ -94,6 +94,7 @@ constexpr auto sys_call_table = [] {
   b.set<sys_sigaction>(sigaction);
   b.set<sys_sgetmask>(sgetmask);
   b.set<sys_ssetmask>(ssetmask);
+  b.set<sys_sigpending>(sigpending);
   b.set<sys_reboot>(reboot);
   b.set<sys_truncate>(truncate);
   b.set<sys_ftruncate>(ftruncate);

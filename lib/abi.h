@@ -56,6 +56,7 @@ enum class syscall : u32 {
   sigaction = 67,
   sgetmask = 68,
   ssetmask = 69,
+  sigpending = 73,
   reboot = 88,
   truncate = 92,
   ftruncate = 93,
@@ -101,11 +102,11 @@ constexpr u32 clock_realtime = 0, clock_monotonic = 1;
 constexpr u32 sighup = 1, sigint = 2, sigquit = 3, sigill = 4, sigtrap = 5, sigabrt = 6, sigbus = 7,
               sigfpe = 8, sigkill = 9, sigusr1 = 10, sigsegv = 11, sigusr2 = 12, sigpipe = 13,
               sigalrm = 14, sigterm = 15, sigchld = 17, sigcont = 18, sigstop = 19, sigtstp = 20,
-              sigttin = 21, sigttou = 22, nsig = 32;
+              sigttin = 21, sigttou = 22, sigurg = 23, sigwinch = 28, nsig = 32;
 constexpr u32 sig_dfl = 0, sig_ign = 1;
 constexpr u32 sig_block = 0, sig_unblock = 1, sig_setmask = 2;
-constexpr u32 sa_restorer = 0x04000000, sa_restart = 0x10000000, sa_nodefer = 0x40000000,
-              sa_resethand = 0x80000000;
+constexpr u32 sa_nocldstop = 1, sa_restorer = 0x04000000, sa_restart = 0x10000000,
+              sa_nodefer = 0x40000000, sa_resethand = 0x80000000;
 
 struct sigaction {  // call 67
   u32 handler;
@@ -180,7 +181,8 @@ enum class info_file : u8 {
   disks = 4,
   usb = 5,
   kmsg = 6,
-  memory = 7
+  memory = 7,
+  counts = 8
 };
 
 }  // namespace abi

@@ -50,10 +50,12 @@ bool address_space::extend_stack(u32 address) {
 
 result<void> address_space::set_break(u32 address) {
   if (address > USER_STACK_TOP - USER_STACK_MAX) return fail(error::enomem);
-  if (heap().start == 0)
-    heap() = {.start = round_up(address), .end = round_up(address), .writable = true};
+  if (heap().start == 0) {
+    address = round_up(address);
+    heap() = {.start = address, .end = address, .writable = true};
+  }
   const u32 end = round_up(address);
-  if (end < heap().start) return fail(error::enomem);
+  if (address < heap().start) return fail(error::enomem);
   if (end > heap().end && overlaps(heap().end, end)) return fail(error::enomem);
   if (end < heap().end) free_pages_between(end, heap().end);
   heap().end = end;

@@ -37,8 +37,8 @@ class address_space {
   static void activate_kernel();
 
   result<void> add_area(const vm_area& area);  // einval for overlaps or kernel addresses, enomem
-  // brk: moves the end of the heap. The first call makes the heap (exec: behind the program's
-  // data). enomem.
+  // brk: moves the end of the heap. The first call makes the heap, which begins on a page of its
+  // own (exec: behind the program's data). enomem: also in front of the heap.
   result<void> set_break(u32 address);
   u32 program_break() const;
 
@@ -50,8 +50,6 @@ class address_space {
   // really writable (copy-on-write is broken now), so that the kernel may touch it without
   // faulting. efault.
   result<void> verify_area(u32 address, u32 length, bool write);
-
-  u32 resident_pages() const;
 
  private:
   explicit address_space(u32* directory) : directory_(directory) {}

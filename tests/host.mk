@@ -15,10 +15,8 @@ HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-static
 COMMA := ,
 HOST_TEST_CXXFLAGS := $(subst -O1,-O0,$(subst $(COMMA)undefined,,$(HOST_CXXFLAGS)))
 
-# Files of other rooms that need no machine.
-HOST_EXTRA := $(wildcard mm/buddy.cc kernel/options.cc)
-HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE) $(HOST_EXTRA))
-HOST_ROOMS := sim sim/xhci lib mm drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug kernel
+HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE))
+HOST_ROOMS := sim sim/xhci lib drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests
@@ -54,16 +52,58 @@ $(ALONE_PROGRAM): $(ALONE_OBJECTS) tests/sim/kernel_state.ld
 	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
 	  -lgtest_main -lgtest -lpthread
 
+# kernel/ and mm/ with the rooms below them on a simulated PC (tests/pc/machine.h): a program of 32 bits, as the
+# kernel is. It stands above the kernel's direct map and below the host's libraries, so that all addresses of the
+# simulated machine are free.
+PC := $(HOST)/pc
+PC_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -march=i686 -fsanitize=undefined -fno-sanitize=vptr \
+  -fsanitize-undefined-trap-on-error -fno-omit-frame-pointer -fno-pie -fno-strict-aliasing -I. -MMD -MP
+PC_LINK := -static -no-pie -Wl,-Ttext-segment=0xA0000000 -Wl,-z,noexecstack -Wl,--defsym=getaddrinfo=0,--defsym=freeaddrinfo=0
+GTEST_SOURCES ?= /usr/src/googletest/googletest
+# The files of the machine itself that hold no instruction of it.
+PC_MACHINE := kernel/i386/traps.cc kernel/i386/task_switch.cc kernel/i386/backtrace.cc kernel/i386/user_backtrace.cc
+PC_PRODUCT := $(PORTABLE) $(filter-out kernel/main.cc,$(wildcard mm/*.cc kernel/*.cc)) $(PC_MACHINE)
+PC_TESTS := $(wildcard tests/pc/*.cc tests/mm/*.cc tests/kernel/*.cc) tests/sim/kernel_state.cc tests/fs/minix_image.cc
+PC_OBJECTS := $(PC_PRODUCT:%.cc=$(PC)/product/%.o) $(PC_TESTS:%.cc=$(PC)/%.o) $(PC)/processor.o
+PC_TEST_PROGRAM := $(HOST)/kernel_tests
+
+$(PC)/product/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  PC    $<"
+	@$(KERNEL_CXX) $(PC_CXXFLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics -c $< -o $@
+
+$(PC)/tests/%.o: tests/%.cc
+	@mkdir -p $(@D)
+	@echo "  PC    $<"
+	@$(KERNEL_CXX) $(PC_CXXFLAGS) -isystem $(GTEST_SOURCES)/include -include tests/sim/gtest.h -c $< -o $@
+
+$(PC)/processor.o: tests/pc/processor.asm
+	@mkdir -p $(@D)
+	@echo "  NASM  $<"
+	@$(NASM) -f elf32 -g -F dwarf $< -o $@
+
+# GoogleTest for 32 bits. A static program cannot look up host names: the part that would is never called.
+$(PC)/gtest/%.o: $(GTEST_SOURCES)/src/%.cc
+	@mkdir -p $(@D)
+	@echo "  PC    $<"
+	@$(KERNEL_CXX) -std=c++23 -O1 -fno-pie -I$(GTEST_SOURCES) \
+	  -I$(GTEST_SOURCES)/include -c $< -o $@
+
+$(PC_TEST_PROGRAM): $(PC_OBJECTS) $(PC)/gtest/gtest-all.o $(PC)/gtest/gtest_main.o tests/sim/kernel_state.ld
+	@echo "  LINK  $@"
+	@$(KERNEL_CXX) $(PC_LINK) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld -lpthread
+
 .PHONY: host-tests host-test
-host-tests: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM)
+host-tests: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM) $(PC_TEST_PROGRAM)
 
 # Two halves side by side; each test stands in one of them.
-host-test: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM)
+host-test: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM) $(PC_TEST_PROGRAM)
 	@$(ALONE_PROGRAM) --gtest_brief=1
+	@tests/run_host_tests $(PC_TEST_PROGRAM) $(FILTER)
 	@tests/run_host_tests $(HOST_TEST_PROGRAM) $(FILTER)
 
 .PHONY: proof
 proof: $(HOST_TEST_PROGRAM)  ## the whole pull sweep (POINTS=N of each kind; docs/proof.md tells how to spread it)
 	@REPLUG_POINTS=$(or $(POINTS),all) tests/run_host_tests $(HOST_TEST_PROGRAM) '*sweep*:*second_pull*'
 
--include $(HOST_PRODUCT_OBJECTS:.o=.d) $(HOST_TEST_OBJECTS:.o=.d)
+-include $(HOST_PRODUCT_OBJECTS:.o=.d) $(HOST_TEST_OBJECTS:.o=.d) $(PC_OBJECTS:.o=.d)

@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug debug-server debug-end console demo test mutants bench lint doctor help
+.PHONY: run pull plug debug debug-server debug-end console demo test calls mutants bench lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -57,8 +57,13 @@ test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 	@$(DOCTOR) --install build test
 	@BUILD=$(BUILD) CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) tools/test.py
 
-mutants:  ## takes each rule away once and shows that a test notices; MUTANT=name for one
-	@BUILD=$(BUILD) MUTANT=$(MUTANT) $(PYTHON) tools/mutants.py
+mutants:  ## makes small wrong changes and shows that a test notices (SEED=7 N=100 ROOM=fs MUTANT=name)
+	@BUILD=$(BUILD) MUTANT="$(MUTANT)" SEED=$(SEED) N=$(N) ROOM=$(ROOM) $(PYTHON) tools/mutants.py
+
+calls:  ## the same random system calls here and on Linux, compared line by line (SEEDS=1-100)
+	@$(DOCTOR) --quiet build test
+	@+$(BUILD_ALL)
+	@BUILD=$(BUILD) $(PYTHON) tools/differ.py $(if $(SEEDS),--seeds $(SEEDS))
 
 bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=phase: where time goes)
 	@$(DOCTOR) --install build demo bench

@@ -93,6 +93,8 @@ needs_of_test() {
   compiles g++ || lacks "g++ 12 or newer" g++ "compiles the host tests"
   echo '#include <gtest/gtest.h>' | g++ -x c++ -fsyntax-only - 2>/dev/null ||
     lacks "GoogleTest" libgtest-dev "host tests"
+  test -e /usr/src/googletest/googletest/src/gtest-all.cc ||
+    lacks "GoogleTest's sources" googletest "tests of kernel/ and mm/"
   need_command clang-format clang-format "formatting"
   need_command gdb gdb "tests of make debug"
   /usr/bin/python3 -c 'import pytest' 2>/dev/null || lacks pytest python3-pytest "QEMU tests"

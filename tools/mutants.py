@@ -1,192 +1,160 @@
 #!/usr/bin/python3
-"""`make mutants`: is there a test for every rule? Each mutant takes one rule away; a test must fail.
+"""`make mutants`: do the tests see a small wrong change? Two kinds of them, each in a copy of the tree.
 
-A mutant is a small wrong change, a patch in tests/mutants/, whose head says which rule or guard it
-removes, what happens instead, and which tests are expected to notice:
+Patches take one rule away. They stand in tests/mutants/, and the head of each says which rule or guard
+it removes, what happens instead, and which tests are expected to notice:
 
     Rule 3: a shadow is released only when a flush has made its content durable.
     Here: It is released at the good status of the write.
     Killed by: rule_3.*
 
-Every patch is applied to a copy of the tree, where what it touches is compiled again, and the host
-tests run: those of its head first, then all. Killed is a mutant that lets a test fail, hang or
-panic. Ends with "N mutants, N killed"; exit status 0 only if none survived.
+Mechanical changes (tools/mutation/changes.py) are made of every file by themselves; SEED draws N of
+them for each room, the kinds in turn. Those that no test can notice are listed in
+tests/mutants/equivalent.txt.
 
-MUTANT=name (or a part of it, or its number) runs that one alone, or those. Two processors are
-enough for one mutant at a time; a whole run takes about ten minutes.
+    make mutants                           the patches, then a small sample of every room
+    make mutants SEED=7 N=100 ROOM=fs      a sample; without ROOM of every room
+    make mutants MUTANT=name               one patch, by its name or a part of it
+    make mutants MUTANT=fs/bitmap.cc:42:7:dropped:1f3a     one change, as a survivor names it
+
+Killed is a mutant that lets a test fail, hang or panic. Survivors are printed as a diff; then come the
+score of each room and the time of the whole. Exit status 0 only if none survived. Without SEED the
+commit draws: the sample is not known before the last commit.
 """
 
 import argparse
 import os
-import re
-import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-ROOT = Path(__file__).resolve().parent.parent
-PATCHES = ROOT / "tests" / "mutants"
-SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tools", "user",
-           "Makefile", "linker.ld")
-PATIENCE = 600  # seconds for the tests of a head: the slowest good ones take a fraction of it
-PATIENCE_FOR_ALL = 3600
-WITHOUT_GIT = {"GIT_CEILING_DIRECTORIES": "/", "GIT_DIR": "/nonexistent"}
+from mutation import coverage, mechanical, patches, rooms
+from mutation.changes import changes
+from mutation.equivalent import Equivalents
+from mutation.workshop import ROOT, Workshop, make
 
-
-class Mutant:
-    """A patch and what its head says."""
-
-    def __init__(self, path):
-        self.path = path
-        self.name = path.stem
-        head, _, self.patch = path.read_text().partition("\ndiff --git ")
-        self.rule = head.split("\nHere: ")[0].strip()
-        self.change = " ".join(re.findall(r"^Here: (.*)$", head, re.MULTILINE))
-        self.killers = " ".join(re.findall(r"^Killed by: (\S+)$", head, re.MULTILINE))
-
-    def flaws(self):
-        """What is wrong with the patch itself."""
-        if not (self.rule and self.change and self.killers and self.patch):
-            yield "its head must give the rule, `Here: ` and `Killed by: `"
-        if complaint := apply(self.path, ROOT, "--check"):
-            yield complaint
+JOBS = int(os.environ.get("JOBS", os.cpu_count() or 1))
+SAMPLE = 10  # of each room in a run of everything
 
 
-def all_mutants():
-    return [Mutant(path) for path in sorted(PATCHES.glob("*.patch"))]
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mutant", nargs="?", default=os.environ.get("MUTANT", ""))
+    parser.add_argument("--listed", action="store_true", help="patches: only the tests of the head")
+    parser.add_argument("--room", default=os.environ.get("ROOM", ""))
+    parser.add_argument("--seed", default=os.environ.get("SEED", ""))
+    parser.add_argument("-n", type=int, default=int(os.environ.get("N") or 0))
+    return parser.parse_args()
 
 
-def apply(patch, tree, *options):
-    """Applies a patch; what git complains about, empty if nothing."""
-    done = subprocess.run(["git", "apply", *options, patch], cwd=tree, check=False, text=True,
-                          capture_output=True, env={**os.environ, **WITHOUT_GIT})
-    return done.stderr if done.returncode else ""
+def commit():
+    done = subprocess.run(["git", "rev-parse", "--short=8", "HEAD"], cwd=ROOT, check=False,
+                          text=True, capture_output=True)
+    return done.stdout.strip() or "1"
 
 
-def make(tree, *goals):
-    """Runs make without the settings of the make that started this program. Returns its output, and
-    whether it worked."""
-    environment = {name: value for name, value in os.environ.items()
-                   if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
-    done = subprocess.run(["make", "--no-print-directory", f"-j{os.cpu_count() or 1}", *goals],
-                          cwd=tree, env=environment, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return done.stdout, done.returncode == 0
+def workshops(build):
+    """One for each processor, furnished from a good build."""
+    output, built = make(ROOT, JOBS, "host-tests", f"BUILD={build.relative_to(ROOT)}")
+    if not built:
+        raise SystemExit(f"The tests do not build:\n{output}")
+    made = [Workshop(build / "mutants" / str(number), build / "host") for number in range(JOBS)]
+    for workshop in made:
+        workshop.furnish()
+    return made
 
 
-class Workshop:
-    """A copy of the tree with the objects of the host tests, mended after every mutant.
-
-    Objects are hard links to those of the build: a compiler writes a new file and leaves the old
-    one alone.
-    """
-
-    def __init__(self, build):
-        self.built = build / "host"
-        self.tree = build / "mutants"
-        self.program = self.tree / "build" / "host" / "replug_tests"
-
-    def furnish(self):
-        """The tree as it is, built."""
-        shutil.rmtree(self.tree, ignore_errors=True)
-        self.tree.mkdir(parents=True)
-        for name in SOURCES:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, self.tree / name, symlinks=True,
-                                ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
-                shutil.copy2(source, self.tree / name)
-        self.link_objects()
-
-    def link_objects(self):
-        target = self.tree / "build" / "host"
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.built, target, copy_function=os.link)
-
-    def mend(self, mutant):
-        """Takes the mutant's change back; its objects are the good ones again."""
-        complaint = apply(mutant.path, self.tree, "--reverse")
-        assert not complaint, complaint
-        for name in re.findall(r"^\+\+\+ b/(\S+)", mutant.patch, re.MULTILINE):
-            shutil.copystat(ROOT / name, self.tree / name)
-        self.link_objects()
-
-    def run(self, selection):
-        """None if all of these tests pass, otherwise the one that failed and how."""
-        command = [self.program, f"--gtest_filter={selection}", "--gtest_fail_fast",
-                   "--gtest_color=no"]
-        with subprocess.Popen(command, cwd=self.tree, text=True, errors="replace",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            try:
-                output, _ = process.communicate(
-                    timeout=PATIENCE_FOR_ALL if selection == "*" else PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-                return f"{last_test(output)} (hangs)"
-        if failed := re.search(r"^\[  FAILED  \] (\S+?),? .*\(\d+ ms\)$", output, re.MULTILINE):
-            return failed.group(1)
-        if process.returncode:
-            return f"{last_test(output)} (ends in the middle)"
-        if "0 tests from 0 test suites ran" in output:
-            return "no test has such a name"
-        return None
+def attack_patches(shops, wanted, listed):
+    """How many patches survive."""
+    if failed := shops[0].run_in_all(":".join(sorted({m.killers for m in wanted})),
+                                     patches.PATIENCE_FOR_ALL):
+        raise SystemExit(f"Without any mutant a test fails already: {failed}")
+    survivors = 0
+    with ThreadPoolExecutor(len(shops)) as pool:
+        attacks = pool.map(patches.Attack(shops, listed), wanted)
+        for number, (mutant, (killer, took)) in enumerate(zip(wanted, attacks), 1):
+            verdict = f"killed by {killer}" if killer else "SURVIVES"
+            print(f"[{number}/{len(wanted)}] {mutant.name}: {verdict} ({took:.0f} s)", flush=True)
+            if not killer:
+                survivors += 1
+                print(f"    {mutant.rule}\n    {mutant.change}", flush=True)
+    print(f"{len(wanted)} mutants, {len(wanted) - survivors} killed", flush=True)
+    return survivors
 
 
-def last_test(output):
-    begun = re.findall(r"^\[ RUN      \] (\S+)$", output, re.MULTILINE)
-    return begun[-1] if begun else "?"
+def bench(shops, build, stale_will_do=False):
+    return mechanical.Bench(shops, rooms.Objects(build / "host"),
+                            coverage.load(build, JOBS, stale_will_do=stale_will_do),
+                            Equivalents(ROOT))
 
 
-def attack(workshop, mutant, listed):
-    """The test that kills the mutant; None when it survives."""
-    if complaint := apply(mutant.path, workshop.tree):
-        raise SystemExit(f"{mutant.name} does not apply:\n{complaint}")
-    try:
-        output, built = make(workshop.tree, "host-tests", "WARNINGS=-w")
-        if not built:
-            print(f"{mutant.name} does not compile:\n{output}")
-            return None
-        return workshop.run(mutant.killers) or (not listed and workshop.run("*")) or None
-    finally:
-        workshop.mend(mutant)
+def tell(number, outcome):
+    change = outcome.change
+    print(f"[{number}] {change.file}:{change.line} {change.kind}: {outcome.verdict}"
+          f"{' by' if outcome.verdict == mechanical.KILLED else ':'} {outcome.why} "
+          f"({outcome.seconds:.0f} s)", flush=True)
+    if outcome.verdict == mechanical.SURVIVES:
+        print(change.diff((ROOT / change.file).read_text()) +
+              f"    make mutants MUTANT={change.name}", flush=True)
 
 
-def chosen(name):
-    found = [m for m in all_mutants() if not name or name in m.name]
+def attack_samples(bench_, wanted, seed, count):
+    """How many changes survive, or are called equivalent without a right to it."""
+    scores = {}
+    for room in wanted:
+        files = bench_.objects.sources().get(room, [])
+        print(f"{room}: {count} of seed {seed} from {len(files)} files", flush=True)
+        done = []
+        mechanical.sample(bench_, rooms.drawn(room, seed, files, ROOT), count,
+                          lambda outcome, done=done: (done.append(outcome),
+                                                      tell(len(done), outcome)))
+        scores[room] = done
+    return sum([score(room, done) for room, done in scores.items()])
+
+
+def score(room, outcomes):
+    count = {verdict: sum(o.verdict == verdict for o in outcomes)
+             for verdict in (mechanical.KILLED, mechanical.SURVIVES, mechanical.EQUIVALENT)}
+    counted = len(outcomes) - count[mechanical.EQUIVALENT]
+    percent = f"{100 * count[mechanical.KILLED] / counted:.0f} %" if counted else "-"
+    excess = count[mechanical.EQUIVALENT] * 10 > len(outcomes)
+    print(f"score: {room:15} {count[mechanical.KILLED]:4} of {counted:4} killed ({percent}), "
+          f"{count[mechanical.EQUIVALENT]} equivalent"
+          f"{': more than one in ten' if excess and len(outcomes) >= 30 else ''}")
+    return count[mechanical.SURVIVES] + (excess and len(outcomes) >= 30)
+
+
+def attack_one(shops, build, name):
+    file = name.partition(":")[0]
+    found = [c for c in changes(file, (ROOT / file).read_text()) if c.name.startswith(name)]
     if not found:
-        raise SystemExit(f"No mutant is called {name}.")
-    return found
+        raise SystemExit(f"No change is called {name}; its line may have moved.")
+    table = bench(shops, build, stale_will_do=True)
+    outcomes = [table.attempt(change, everything=True) for change in found]
+    for number, outcome in enumerate(outcomes, 1):
+        tell(number, outcome)
+    return sum(o.verdict == mechanical.SURVIVES for o in outcomes)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mutant", nargs="?", default=os.environ.get("MUTANT", ""))
-    parser.add_argument("--listed", action="store_true", help="run only the tests of its head")
-    options = parser.parse_args()
-    wanted = chosen(options.mutant)
+    options = arguments()
+    began = time.monotonic()
     build = ROOT / os.environ.get("BUILD", "build")
-    output, built = make(ROOT, "host-tests", f"BUILD={build.relative_to(ROOT)}")
-    if not built:
-        raise SystemExit(f"The tests do not build:\n{output}")
-    workshop = Workshop(build)
-    workshop.furnish()
-    expected = ":".join(sorted({m.killers for m in wanted}))
-    if failed := workshop.run(expected):
-        raise SystemExit(f"Without any mutant a test fails already: {failed}")
-    survivors = []
-    for number, mutant in enumerate(wanted, 1):
-        began = time.monotonic()
-        killer = attack(workshop, mutant, options.listed)
-        took = time.monotonic() - began
-        verdict = f"killed by {killer}" if killer else "SURVIVES"
-        print(f"[{number}/{len(wanted)}] {mutant.name}: {verdict} ({took:.0f} s)", flush=True)
-        if not killer:
-            survivors.append(mutant)
-            print(f"    {mutant.rule}\n    {mutant.change}", flush=True)
-    print(f"{len(wanted)} mutants, {len(wanted) - len(survivors)} killed")
+    sampled = bool(options.room or options.seed or options.n)
+    if options.room and options.room not in rooms.ROOMS:
+        raise SystemExit(f"The rooms are {' '.join(rooms.ROOMS)}.")
+    wanted = [] if sampled or ":" in options.mutant else patches.chosen(options.mutant)
+    shops = workshops(build)
+    survivors = attack_one(shops, build, options.mutant) if ":" in options.mutant else 0
+    if wanted:
+        survivors += attack_patches(shops, wanted, options.listed)
+    if sampled or not options.mutant:
+        survivors += attack_samples(bench(shops, build),
+                                    [options.room] if options.room else rooms.ROOMS,
+                                    options.seed or commit(), options.n or SAMPLE)
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    print(f"mutants: {survivors} survive, {minutes} min {seconds} s on {JOBS} processors")
     return 1 if survivors else 0
 
 

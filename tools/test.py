@@ -41,7 +41,7 @@ def host_tests():
     summary = re.findall(r"^(\d+) passed, (\d+) failed$", result.stdout, re.MULTILINE)
     if not summary or (result.returncode and summary[-1][1] == "0"):
         return 0, 1, 0
-    return int(summary[-1][0]), int(summary[-1][1]), 0
+    return sum(int(passed) for passed, _ in summary), sum(int(failed) for _, failed in summary), 0
 
 
 def python_tests():

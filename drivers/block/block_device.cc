@@ -1,5 +1,7 @@
 #include "drivers/block/block_device.h"
 
+#include <algorithm>
+
 #include "hal/dma.h"
 #include "hal/panic.h"
 
@@ -19,6 +21,14 @@ request* find_free_request() {
     }
   return nullptr;
 }
+
+}  // namespace
+
+u32 requests_in_use() {
+  return static_cast<u32>(std::ranges::count(requests, true, &request::in_use));
+}
+
+namespace {
 
 void free_request(request& r) {
   r.in_use = false;

@@ -56,6 +56,9 @@ struct request {
   wait_queue waiting;
 };
 
+// The requests that are queued or under way, of all devices.
+u32 requests_in_use();
+
 class block_device {
  public:
   virtual ~block_device() = default;

@@ -1,5 +1,6 @@
 #include "fs/checkpoint/operation.h"
 
+#include <array>
 #include <utility>
 
 #include "drivers/block/genhd.h"
@@ -17,29 +18,46 @@ bool is_plugged_in(const checkpoint::volume& v) {
   return v.state == checkpoint::volume_state::live && !checkpoint::away(v);
 }
 
-// The live volume with the largest set, as its flush frees the most slots; null when none holds
-// slots.
-checkpoint::volume* largest_live_volume() {
+// The live volumes whose flush frees no slot, as their sticks refuse blocks.
+using refusing_volumes = std::array<bool, NR_DISKS>;
+
+bool& is_refusing(refusing_volumes& refusing, const checkpoint::volume& v) {
+  return refusing[v.disk.minor() / MINORS_PER_DISK];
+}
+
+// The live volume with the largest set, as its flush frees the most slots; null when only
+// `refusing` ones hold slots.
+checkpoint::volume* largest_live_volume(refusing_volumes& refusing) {
   checkpoint::volume* largest = nullptr;
   for (checkpoint::volume& v : checkpoint::all_volumes())
-    if (is_plugged_in(v) && !v.set.empty() && (!largest || v.set.size() > largest->set.size()))
+    if (is_plugged_in(v) && !v.set.empty() && !is_refusing(refusing, v) &&
+        (!largest || v.set.size() > largest->set.size()))
       largest = &v;
   return largest;
 }
 
 // Rule 1: promises `blocks` slots to `room`. If the region is full, flushes a live volume; if that
 // frees none (only absent volumes hold slots), sleeps until slots become free, interruptibly and at
-// most io_wait. Errors: eintr, eio, and the flush's.
+// most io_wait. A stick that refuses its blocks is passed over. Errors: eintr, eio, and that of the
+// last such stick when no other one is left.
 result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
   if (room.grant(blocks)) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
+  refusing_volumes refusing{};
+  result<void> refusal{};
   do {
-    if (checkpoint::volume* v = largest_live_volume()) {
+    if (checkpoint::volume* v = largest_live_volume(refusing)) {
       const u32 before = checkpoint::unreserved();
       const result<void> flushed = checkpoint::upward().make_room(v->disk);
       // Pulled meanwhile: the flush of another volume may make room.
       if (checkpoint::unreserved() > before || !is_plugged_in(*v)) continue;
-      if (!flushed && flushed.error() != error::enodev) return flushed;
+      if (!flushed && flushed.error() != error::enodev) {
+        is_refusing(refusing, *v) = true;
+        refusal = flushed;
+        continue;
+      }
+    } else if (!refusal) {
+      return refusal;
     }
     switch (interruptible_sleep_on(checkpoint::room_made(), deadline)) {
       case wake_reason::signalled: return fail(error::eintr);

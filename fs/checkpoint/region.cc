@@ -66,6 +66,7 @@ void make_region(u32 slots) {
 }
 
 u32 region_size() { return nr_slots; }
+u32 slots_in_use() { return nr_slots - free_slots.size(); }
 
 reservation::reservation(reservation&& other) noexcept
     : number_(other.number_), granted_(other.granted_), in_use_(other.in_use_) {

@@ -83,6 +83,7 @@ using slot_list = intrusive_list<slot, &slot::volume_link>;
 // Makes a region of `slots`; 0: an eighth of memory. Called once at boot.
 void make_region(u32 slots);
 u32 region_size();  // in slots
+u32 slots_in_use();
 
 // Slots promised to one operation before it takes any (rule 1). A slot that it takes stays charged
 // to it until it ends. If that slot becomes free meanwhile (a barrier made its block durable, or

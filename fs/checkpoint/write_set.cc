@@ -23,12 +23,17 @@ bool is_wanted(const slot& s, which_slots which, write_stamp start) {
   return s.written <= start;
 }
 
-// Collects the names of the next slots to write, at most a batch; returns how many.
-u32 collect(const volume& v, which_slots which, write_stamp start, slot_names& names) {
+// Collects the names of the next slots to write, at most a batch; returns how many. The first
+// `refused` ones are passed over: they stand in front of those that were not tried yet.
+u32 collect(const volume& v, which_slots which, write_stamp start, u32 refused, slot_names& names) {
   u32 count = 0;
   for (const slot& s : v.set) {
     if (count == names.size()) break;
-    if (is_wanted(s, which, start)) names[count++] = {s.dev, s.block};
+    if (!is_wanted(s, which, start)) continue;
+    if (refused > 0)
+      --refused;
+    else
+      names[count++] = {s.dev, s.block};
   }
   return count;
 }
@@ -51,8 +56,11 @@ void start_writes(volume& v, which_slots which, write_stamp start, slot_names& n
   }
 }
 
-void settle_success(volume& v, slot& s) {
+// If a loss of the device's cache was noted since the write was started (`doubted`), nothing tells
+// whether the write came before it: the slot is lost once more.
+void settle_success(volume& v, slot& s, bool doubted) {
   if (s.state != slot_state::rewriting) return;  // changed meanwhile: the cache writes it
+  if (doubted) return lose_written(s);
   s.state = slot_state::written;
   s.written = v.last_stamp;
 }
@@ -76,29 +84,31 @@ void settle_failure(volume& v, slot& s, bool sent) {
 }
 
 // Sets the state of a slot after its write, if it still exists.
-void settle(volume& v, const slot_name& name, result<void> outcome, bool sent) {
+void settle(volume& v, const slot_name& name, result<void> outcome, bool sent, bool doubted) {
   const u32 detail = outcome ? 0 : static_cast<u32>(outcome.error());
   story::tell(outcome ? story::event::written : story::event::failed, name.dev, name.block, detail);
   if (outcome) ++v.last_stamp;
   slot* s = find_slot(name.dev, name.block);
-  if (s && outcome) settle_success(v, *s);
+  if (s && outcome) settle_success(v, *s, doubted);
   if (s && !outcome) settle_failure(v, *s, sent);
 }
 
-// Writes batch after batch, until none is wanted or one has an error.
+// Writes batch after batch, until all have been tried. Errors: the first one; the slots behind it
+// are written all the same.
 result<void> write_batches(volume& v, which_slots which, batch& writes) {
   const write_stamp start = v.last_stamp;
   slot_names names;
-  while (const u32 count = collect(v, which, start, names)) {
+  u32 refused = 0;
+  result<void> first{};
+  while (const u32 count = collect(v, which, start, refused, names)) {
+    const u32 caches_lost = v.caches_lost;
     start_writes(v, which, start, names, count, writes);
-    result<void> worst{};
     writes.finish([&](u32 i, const result<void>& outcome) {
-      if (!outcome && worst) worst = outcome;
-      settle(v, names[i], outcome, writes.sent(i));
+      if (!outcome && ++refused == 1) first = outcome;
+      settle(v, names[i], outcome, writes.sent(i), v.caches_lost != caches_lost);
     });
-    TRY(worst);
   }
-  return {};
+  return first;
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ class stick_list {
 
 constinit stick_list arrivals{};  // the task has not handled them yet
 constinit stick_list nameless{};  // plugged in without a name: alike to the byte, refused before
-                                  // another stick was, or no name was free
+                                  // another stick was, cannot be read or written, or no name was
+                                  // free
 constinit wait_queue work{};
 
 void arrived(block_device& device) {
@@ -117,8 +118,9 @@ bool find_twin(volume& v, const block_device& device, const partition_table& par
     if (!checkpoint::may_be(v, *other, partitions)) return false;
     other->hold();
     const result<verdict> outcome = look_at(v, *other);
+    const bool is_here = !other->gone();  // one that has left will not call this stick again
     other->drop();
-    return outcome && *outcome == verdict::same;
+    return is_here && outcome && *outcome == verdict::same;
   };
   for (const stick_list* list : {&nameless, &arrivals})
     for (u32 i = 0; i < list->size(); ++i)
@@ -159,14 +161,15 @@ result<void> replay_to(volume& v, block_device& device) {
 }
 
 // The stick is the missing one, unchanged: replays to it, unless it is write-protected or has a
-// twin.
+// twin. A stick to which our blocks cannot be written is looked at again when they are given up.
 void take_back(volume& v, block_device& device, const partition_table& partitions) {
-  if (device.write_protected && checkpoint::held_blocks(v) > 0)
-    return printk("%s is write-protected: unlock it and plug it again\n", disk_name(v.disk).data());
-  if (has_twin(v, device, partitions)) return refuse_twin(v, device);
-  if (!replay_to(v, device) && !device.gone())
-    printk("%s: the stick refuses our blocks (write error); they are kept\n",
-           disk_name(v.disk).data());
+  const bool locked = device.write_protected && checkpoint::held_blocks(v) > 0;
+  if (!locked && has_twin(v, device, partitions)) return refuse_twin(v, device);
+  if ((!locked && replay_to(v, device)) || device.gone()) return;
+  printk(locked ? "%s is write-protected: unlock it and plug it again\n"
+                : "%s: the stick refuses our blocks (write error); they are kept\n",
+         disk_name(v.disk).data());
+  keep_nameless(device);
 }
 
 // Reports a stick that has the missing one's serial number and cannot be it, as may_be() said.
@@ -193,7 +196,10 @@ finding compare_with(volume& v, block_device& device, const partition_table& par
                      changed_elsewhere& changed) {
   checkpoint::verification verifying(v);
   const result<verdict> outcome = look_at(v, device);
-  if (!outcome) return finding::settled;  // the stick cannot be read, or no memory
+  if (!outcome) {  // the stick cannot be read
+    keep_nameless(device);
+    return finding::settled;
+  }
   switch (*outcome) {
     case verdict::same: take_back(v, device, partitions); return finding::settled;
     case verdict::different: checkpoint::report_stranger(v, device, "content differs"); break;

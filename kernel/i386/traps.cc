@@ -3,6 +3,7 @@
 #include <array>
 
 #include "hal/log.h"
+#include "hal/paging.h"
 #include "kernel/i386/backtrace.h"
 #include "kernel/i386/descriptors.h"
 #include "kernel/i386/interrupts.h"
@@ -59,12 +60,6 @@ constexpr u32 interrupt_flag = 1 << 9;
 
 bool user_mode_interrupted = false;
 
-u32 fault_address() {
-  u32 address;
-  asm volatile("mov %%cr2, %0" : "=r"(address));
-  return address;
-}
-
 // The current program has faulted: prints what it did when the signal is going to end it.
 void fault_of_program(const trap_frame& registers, const char* what, u32 signal, u32 address) {
   const u32 handler = current->sigaction[signal - 1].handler;
@@ -81,7 +76,7 @@ void fault_of_program(const trap_frame& registers, const char* what, u32 signal,
 }
 
 void handle_page_fault(trap_frame& registers) {
-  const u32 address = fault_address();
+  const u32 address = faulting_address();
   const bool by_kernel = !registers.from_user();
   const bool may_sleep = (registers.eflags & interrupt_flag) != 0;
   if (by_kernel && (!current->space || address >= KERNEL_BASE || !may_sleep)) {

@@ -175,6 +175,39 @@ TEST_P(Files, ATinyCacheIsEnough) {
   });
 }
 
+// What happens to a file leaves its time of modification, or sets it.
+TEST_P(Files, TimesOfModification) {
+  constexpr u32 long_ago = 1000;
+  using action = std::function<void(fs_context&)>;
+  const auto open_and_close = [](u32 flags) {
+    return [flags](fs_context& ctx) { EXPECT_OK(opened(ctx, "/f", flags).close()); };
+  };
+  const std::pair<bool, action> cases[] = {
+      {false, open_and_close(abi::o_rdwr)},
+      {true, open_and_close(abi::o_wronly | abi::o_trunc)},
+      {false, [](fs_context& ctx) { EXPECT_OK(link_path(ctx, "/f", "/g")); }},
+      {false, [](fs_context& ctx) { EXPECT_OK(unlink_path(ctx, "/g")); }},
+      {false, [](fs_context& ctx) { EXPECT_OK(chmod_path(ctx, "/f", 0600)); }},
+      {true, [](fs_context& ctx) { EXPECT_OK(write_at(ctx, "/f", 0, "x")); }},
+      {true, open_and_close(abi::o_wronly | abi::o_trunc)}};
+  on_minix(options(), [&](fs_context& ctx) {
+    EXPECT_OK(write_to(ctx, "/f", ""));
+    for (size_t i = 0; i < std::size(cases); ++i) {
+      EXPECT_OK(utime_path(ctx, "/f", long_ago));
+      cases[i].second(ctx);
+      EXPECT_EQ(stat_path(ctx, "/f")->mtime != long_ago, cases[i].first) << "case " << i;
+    }
+  });
+}
+
+TEST_P(Files, NoFlagsContradictEachOther) {
+  on_minix(options(), [](fs_context& ctx) {
+    EXPECT_ERROR(error::einval, open_file(ctx, "/f", abi::o_accmode, 0));
+    EXPECT_ERROR(error::einval, open_file(ctx, "/f", abi::o_creat | abi::o_directory, 0644));
+    EXPECT_ERROR(error::enoent, stat_path(ctx, "/f"));
+  });
+}
+
 TEST_P(Files, AccessModesAreEnforced) {
   on_minix(options(), [](fs_context& ctx) {
     EXPECT_OK(write_to(ctx, "/f", "text"));

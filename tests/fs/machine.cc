@@ -12,16 +12,20 @@
 #include "fs/replug/info_files.h"
 #include "fs/replug/replugd.h"
 #include "hal/clock.h"
+#include "tests/sim/audit.h"
+#include "tests/sim/memory.h"
 
 namespace sim {
 
 void boot(const boot_options& options) {
+  const kept_memory for_ever;
   info_init();
   checkpoint::current_settings() = {options.hold, options.io_wait};
   buffer_init(options.buffers, find_buffer_policy(options.policy));
   checkpoint::init(options.slots);
   replugd_init();
   checkpoint::info_files_init();
+  let_tasks_begin();
 }
 
 checkpoint::volume_state state_of(dev_id disk) {

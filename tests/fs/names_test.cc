@@ -149,6 +149,33 @@ TEST_P(Names, ARemovedDirectoryTakesNoMore) {
   });
 }
 
+TEST_P(Names, ARemovedDirectoryHasNoEntries) {
+  on_minix(options(), [](fs_context& ctx) {
+    EXPECT_OK(make_directory(ctx, "/d", 0755));
+    opened d(ctx, "/d", abi::o_rdonly);
+    std::array<byte, 512> records;
+    EXPECT_GT(*read_directory(*d, records), 0u);
+    EXPECT_OK(seek_file(*d, 0, abi::seek_set));
+    EXPECT_OK(remove_directory(ctx, "/d"));
+    EXPECT_ERROR(error::enoent, read_directory(*d, records));
+    EXPECT_OK(d.close());
+  });
+}
+
+TEST_P(Names, ASlashAtTheEndAsksForADirectory) {
+  on_minix(options(), [](fs_context& ctx) {
+    EXPECT_ERROR(error::enoent, make_node(ctx, "/new/", abi::s_ifreg | 0644, dev_id{}));
+    EXPECT_ERROR(error::enoent, stat_path(ctx, "/new"));
+    EXPECT_OK(write_to(ctx, "/f", "x"));
+    EXPECT_ERROR(error::eexist, make_node(ctx, "/f/", abi::s_ifreg | 0644, dev_id{}));
+    EXPECT_ERROR(error::enoent, link_path(ctx, "/f", "/new/"));
+    EXPECT_ERROR(error::enotdir, unlink_path(ctx, "/f/"));
+    EXPECT_ERROR(error::enotdir, stat_path(ctx, "/f/"));
+    EXPECT_ERROR(error::eisdir, open_file(ctx, "/new/", abi::o_creat | abi::o_wronly, 0644));
+    EXPECT_OK(make_directory(ctx, "/new/", 0755));
+  });
+}
+
 TEST_P(Names, TheCurrentDirectoryIsKnown) {
   on_minix(options(), [](fs_context& ctx) {
     const auto here = [&] {
@@ -195,6 +222,9 @@ constexpr rename_case rename_cases[] = {
     {"/f", "/d/f", fine},
     {"/f", "/d", error::eisdir},
     {"/f", "/new/", error::enotdir},
+    {"/f", "/f/", error::enotdir},
+    {"/f/", "/f2", error::enotdir},
+    {"/f/", "/new", error::enotdir},
     {"/d", "/new", fine},
     {"/d", "/new/", fine},
     {"/d", "/e", fine},

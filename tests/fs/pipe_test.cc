@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "fs/pipe.h"
+#include "hal/clock.h"
 #include "tests/fs/minix_machine.h"
 
 using namespace sim;
@@ -42,6 +43,19 @@ TEST(Pipe, AReadTakesWhatIsThere) {
     EXPECT_ERROR(error::espipe, seek_file(*pipe.out, 0, abi::seek_set));
     EXPECT_ERROR(error::ebadf, put(pipe.out, "x"));
     EXPECT_ERROR(error::ebadf, get(pipe.in, 1));
+    close_both(pipe);
+  });
+}
+
+TEST(Pipe, KnowsTheTimeOfItsLastWrite) {
+  sim::run(1, [] {
+    const ends pipe = open_pipe();
+    const u32 made = stat_file(*pipe.out)->mtime;
+    EXPECT_EQ(made, current_time());
+    sleep_for(seconds(5));
+    EXPECT_EQ(stat_file(*pipe.out)->mtime, made);
+    EXPECT_EQ(put(pipe.in, "x"), 1u);
+    EXPECT_EQ(stat_file(*pipe.out)->mtime, made + 5);
     close_both(pipe);
   });
 }

@@ -6,6 +6,7 @@
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
+#include "tests/sim/memory.h"
 
 namespace sim {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr u32 root_blocks = 64;
 
 void make_root_disk() {
+  const kept_memory for_ever;
   const auto memory = allocate_pages(root_blocks * BLOCK_SIZE / PAGE_SIZE);
   std::ranges::copy(mkfs_minix(root_blocks), memory.begin());
   rd_init(memory);

@@ -24,16 +24,17 @@ constexpr size_t place_of_inode(u32 number) {
   return INODE_TABLE_BLOCK * BLOCK_SIZE + (number - 1) * sizeof(d_inode);
 }
 
-// The inode table cannot be read any more, and it is not in the cache.
-void lose_the_inode_table(medium& stick) {
+// A block cannot be read any more, and it is not in the cache.
+void lose_block(medium& stick, u32 block) {
   drop_clean_buffers(sda);
-  stick.fault = [](block_command cmd, lba first, u32 sectors) {
-    constexpr u32 table = INODE_TABLE_BLOCK * SECTORS_PER_BLOCK;
-    const bool hit = cmd == block_command::read && first.value() < table + SECTORS_PER_BLOCK &&
-                     first.value() + sectors > table;
+  stick.fault = [block](block_command cmd, lba first, u32 sectors) {
+    const u32 lost = block * SECTORS_PER_BLOCK;
+    const bool hit = cmd == block_command::read && first.value() < lost + SECTORS_PER_BLOCK &&
+                     first.value() + sectors > lost;
     return hit ? std::optional(error::eio) : std::nullopt;
   };
 }
+void lose_the_inode_table(medium& stick) { lose_block(stick, INODE_TABLE_BLOCK); }
 
 void on_root(std::vector<byte> image, const std::function<void(medium&, fs_context&)>& body) {
   medium stick(std::move(image));
@@ -263,6 +264,19 @@ TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {
       EXPECT_EQ(minix_image(then).problem_text(), "");
       EXPECT_EQ(minix_image(then).state() & 3, 1);
     });
+  });
+}
+
+// The name is gone and the zones stay marked: umount must not say that the disk is clean.
+TEST(unhappy, a_file_that_could_not_be_freed_leaves_the_mark_of_an_error) {
+  constexpr u32 zone_map = INODE_TABLE_BLOCK - 1;
+  with_mounted_stick(1, {}, [](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/1", pattern(30'000, 1)));
+    ASSERT_TRUE(sys_sync());
+    lose_block(stick, zone_map);
+    EXPECT_TRUE(process.unlink("/mnt/1"));
+    EXPECT_TRUE(process.umount("/mnt"));
+    EXPECT_EQ(minix_image(stick.durable()).state() & 3, 2);
   });
 }
 

@@ -65,6 +65,10 @@ class Guest(Machine):
         """The names of disks and partitions that the kernel has now."""
         return re.findall(r"^(sd\w+)", self.sh("cat /dev/disks"), re.MULTILINE)
 
+    def wait_disk(self, disk):
+        """A stick is announced some time after its plug; until then its name is no device."""
+        self.wait_for(lambda: disk in self.disks(), f"{disk} has a name")
+
     # --- pulls -------------------------------------------------------------------------------
 
     def volume_line(self, disk="sda"):

@@ -41,8 +41,9 @@ def test_the_exit_status_tells(pulled):
 
 
 def test_by_force_it_names_what_is_lost(pulled, make_stick):
-    other = make_stick("other", kib=512, port=2)
-    guest = pulled(other)
+    guest = pulled()
+    guest.insert(make_stick("other", kib=512, port=2))
+    guest.wait_disk("sdb")
     before = guest.snapshot()
     guest.ok("mkdir /tmp/other")
     guest.ok("mount /dev/sdb /tmp/other")

@@ -23,7 +23,7 @@ def make_source(make_stick, data):
 def boot_with_source(boot, stick, source, **options):
     guest = boot(stick, **options)
     guest.insert(source)
-    guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
+    guest.wait_disk("sdb")
     guest.ok("mkdir /tmp/source")
     guest.ok("mount /dev/sdb /tmp/source")
     return guest

@@ -38,5 +38,5 @@ def test_also_with_other_sticks_beside_it(full, make_stick):
     assert guest.holds("/precious", PRECIOUS)
     guest.interrupt()
     for disk in ("sdb", "sdc", "sdd"):
-        guest.wait_for(lambda name=disk: name in guest.disks(), f"{disk} has a name")
+        guest.wait_disk(disk)
     guest.judge({"/precious": PRECIOUS})

@@ -48,7 +48,7 @@ def boot_with_two_sticks(boot, make_stick):
     """One on /mnt, the other one, `second`, on /tmp/second."""
     guest = boot(make_stick("stick", port=1))
     guest.insert(make_stick("second", port=2))
-    guest.wait_for(lambda: "sdb" in guest.disks(), "sdb appears")
+    guest.wait_disk("sdb")
     guest.ok("mkdir /tmp/second")
     guest.ok("mount /dev/sdb /tmp/second")
     return guest
@@ -92,8 +92,9 @@ def test_partitions(boot, make_stick, tmp_path):
     stick = make_stick()
     ranges = sticks.make_partitioned_stick(stick.image, [2048, 4096])
     guest = boot(stick, mounted=False)
-    guest.wait_for(lambda: "sda2" in guest.disks(), "sda2 appears")
-    guest.sh("umount /mnt")
+    guest.wait_mounted("sda1")
+    guest.wait_disk("sda2")
+    guest.ok("umount /mnt")
     for number in (1, 2):
         guest.ok(f"mkdir /tmp/p{number}")
         guest.ok(f"mount /dev/sda{number} /tmp/p{number}")

@@ -47,6 +47,11 @@ struct task_struct {
   wake_reason reason = wake_reason::woken;
   wait_queue end;
 
+  // Where it slept first: a task that serves waits for its next work there.
+  bool has_slept = false;
+  bool first_sleep_had_deadline = false;
+  const wait_queue* first_queue = nullptr;
+
   bool signal = false;
   bool interrupts_enabled = true;
   u32 must_not_sleep = 0;

@@ -4,9 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include "hal/clock.h"
 #include "hal/panic.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/world_state.h"
 
 namespace sim {
 namespace {
@@ -39,7 +41,15 @@ medium::medium(std::vector<byte> image, const char* serial) : bytes_(std::move(i
   identity.sectors = static_cast<u32>(bytes_.size() / SECTOR_SIZE);
 }
 
-medium::~medium() = default;
+// Inside the world that uses it, it is pulled first.
+medium::~medium() {
+  if (!inside_world() || state_here().stopped || (!plugged_ && disks_.empty())) return;
+  kassert(state_here().current);  // otherwise it must be made before the world
+  if (plugged_) pull();
+  const instant deadline = now() + 100_s;
+  while (!disks_.empty() && now() < deadline) sleep_for(1_ms);
+  check();
+}
 
 void medium::plug() {
   kassert(!plugged_);
@@ -145,6 +155,32 @@ std::vector<byte> medium::content() const {
 u32 medium::count(block_command cmd) const {
   return static_cast<u32>(
       std::count_if(log_.begin(), log_.end(), [&](const auto& entry) { return entry.cmd == cmd; }));
+}
+
+void medium::end_trouble() {
+  if (!plugged_ && disks_.empty()) return;
+  before_audit_ = looks{bytes_, cache_, log_, trace_};
+  fault = nullptr;
+  phase = nullptr;
+  flush_lies = false;
+  pull_step_ = 0;
+}
+
+void medium::unplug() {
+  if (plugged_) pull();
+}
+
+void medium::check() {
+  if (!disks_.empty()) left_behind("a disk whose driver has not ended: it is referred to");
+}
+
+void medium::put_back() {
+  if (!before_audit_) return;
+  bytes_ = std::move(before_audit_->bytes);
+  cache_ = std::move(before_audit_->cache);
+  log_ = std::move(before_audit_->log);
+  trace_ = std::move(before_audit_->trace);
+  before_audit_.reset();
 }
 
 void medium::forget(sim_disk& disk) {

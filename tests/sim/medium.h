@@ -24,6 +24,7 @@
 
 #include "drivers/block/block_device.h"
 #include "lib/time.h"
+#include "tests/sim/audit.h"
 
 namespace sim {
 
@@ -81,13 +82,13 @@ class outlet {
   virtual void disconnect(medium& stick) = 0;
 };
 
-class medium {
+class medium final : public audited {
  public:
   using sector = std::array<byte, SECTOR_SIZE>;
 
   explicit medium(u32 sectors, const char* serial = "SIM1");
   explicit medium(std::vector<byte> image, const char* serial = "SIM1");
-  ~medium();
+  ~medium() override;
   medium(const medium&) = delete;
   medium& operator=(const medium&) = delete;
 
@@ -153,6 +154,12 @@ class medium {
  private:
   friend class sim_disk;
 
+  // The closing audit.
+  void end_trouble() override;
+  void unplug() override;
+  void check() override;
+  void put_back() override;
+
   void write_durably(u32 number, const sector& content);
   void lose_cache(cache_loss loss);
   void tear(u32 number, const sector& content, in_flight how);
@@ -169,6 +176,14 @@ class medium {
   std::vector<step_record> trace_;
   u64 pull_step_ = 0;
   pull_style planned_style_;
+  // What the audit puts back.
+  struct looks {
+    std::vector<byte> bytes;
+    std::map<u32, std::vector<sector>> cache;
+    std::vector<command_record> log;
+    std::vector<step_record> trace;
+  };
+  std::optional<looks> before_audit_;
 };
 
 }  // namespace sim

@@ -64,7 +64,7 @@ std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
     offset = aligned(start + whole_pages(given.size) + PAGE_SIZE, alignment);
   }
   if (offset + whole_pages(size) + PAGE_SIZE > arena_size) return {};
-  pieces_[offset] = {size, ++owners_};
+  pieces_[offset] = {size, ++owners_, keeping_ > 0};
   used_ += count_pages(size);
   byte* base = arena() + offset;
   __asan_unpoison_memory_region(base, whole_pages(size));
@@ -80,6 +80,15 @@ void physical_memory::free(std::span<byte> piece) {
   used_ -= count_pages(piece.size());
   __asan_poison_memory_region(piece.data(), whole_pages(piece.size()));
   pieces_.erase(found);
+}
+
+std::vector<std::string> physical_memory::not_given_back() const {
+  std::vector<std::string> pieces;
+  for (const auto& [offset, given] : pieces_)
+    if (!given.kept)
+      pieces.push_back("memory: " + std::to_string(given.size) + " bytes, allocation " +
+                       std::to_string(given.owner));
+  return pieces;
 }
 
 phys_addr physical_memory::address_of(const void* at) const {

@@ -6,6 +6,8 @@
 
 #include <map>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "lib/ids.h"
 #include "lib/types.h"
@@ -23,6 +25,9 @@ class physical_memory {
   // no memory.
   std::span<byte> allocate(size_t size, size_t alignment);
   void free(std::span<byte> piece);
+
+  // The pieces that are given out and do not belong to the machine for ever, in words.
+  std::vector<std::string> not_given_back() const;
 
   phys_addr address_of(const void* at) const;
   // Null when [address, address + length) is not inside one allocated piece.
@@ -42,11 +47,15 @@ class physical_memory {
   u32 refused() const { return refused_; }
 
  private:
+  friend class kept_memory;
+
   struct given_out {
     size_t size;
     u64 owner;
+    bool kept;
   };
   std::map<size_t, given_out> pieces_;  // by offset: what is given out
+  u32 keeping_ = 0;
   u64 owners_ = 0;
   u64 asked_ = 0;  // allocations, also those that failed
   u64 first_refused_ = ~u64{0}, last_refused_ = 0;
@@ -57,5 +66,14 @@ class physical_memory {
 
 // The memory of the world that runs now.
 physical_memory& memory();
+
+// What is allocated during its lifetime belongs to the machine for ever: the boot.
+class [[nodiscard]] kept_memory {
+ public:
+  kept_memory() { ++memory().keeping_; }
+  ~kept_memory() { --memory().keeping_; }
+  kept_memory(const kept_memory&) = delete;
+  kept_memory& operator=(const kept_memory&) = delete;
+};
 
 }  // namespace sim

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "tests/sim/audit.h"
 #include "tests/sim/kernel_state.h"
 #include "tests/sim/world_state.h"
 
@@ -200,6 +201,7 @@ world::world(const settings& settings) : state_(std::make_unique<state>(settings
 }
 
 world::~world() {
+  if (failures_so_far() == state_->failures_before) audit(*this);
   const bool failed = failures_so_far() > state_->failures_before;
   if (failed) {
     std::fprintf(stderr, "--- console ---\n%s---------------\n", state_->console.c_str());

@@ -39,6 +39,11 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible,
   self.deadline = rounded_up(deadline);
   self.interruptible = interruptible;
   self.state = sim::fiber_state::asleep;
+  if (!self.has_slept) {
+    self.has_slept = true;
+    self.first_queue = queue;
+    self.first_sleep_had_deadline = deadline != never;
+  }
   if (queue) s.note_wait(self);
   s.switch_away();
   return self.reason;

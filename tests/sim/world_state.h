@@ -35,7 +35,8 @@ struct world::state {
   int next_pid = 1;
   u64 turns_at_this_time = 0;
   bool task_table_is_full = false;
-  bool stopped = false;  // a panic or a deadlock: nothing runs any more
+  const char* left_open = nullptr;  // why there is no audit (audit.h)
+  bool stopped = false;             // a panic or a deadlock: nothing runs any more
 
   // the host's own stack, on which run() was called
   ucontext_t scheduler_context{};

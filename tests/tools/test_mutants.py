@@ -1,9 +1,9 @@
 """Every mutant applies to the tree as it is; `make mutants` shows that the tests kill them."""
 
-import mutants
+from mutation import patches
 import pytest
 
-ALL = mutants.all_mutants()
+ALL = patches.all_mutants()
 
 
 def test_there_are_enough():
@@ -20,4 +20,4 @@ def test_a_patch_that_does_not_apply_is_found(tmp_path):
     patch.write_text("Rule.\nHere: wrong.\nKilled by: x.*\n\n"
                      "diff --git a/Makefile b/Makefile\n--- a/Makefile\n+++ b/Makefile\n"
                      "@@ -1,1 +1,1 @@\n-no such line\n+another\n")
-    assert any("patch" in flaw for flaw in mutants.Mutant(patch).flaws())
+    assert any("patch" in flaw for flaw in patches.Mutant(patch).flaws())

@@ -12,11 +12,11 @@ constexpr int SIGHUP = abi::sighup, SIGINT = abi::sigint, SIGQUIT = abi::sigquit
               SIGPIPE = abi::sigpipe, SIGALRM = abi::sigalrm, SIGTERM = abi::sigterm,
               SIGCHLD = abi::sigchld, SIGCONT = abi::sigcont, SIGSTOP = abi::sigstop,
               SIGTSTP = abi::sigtstp, SIGTTIN = abi::sigttin, SIGTTOU = abi::sigttou,
-              NSIG = abi::nsig;
+              SIGURG = abi::sigurg, SIGWINCH = abi::sigwinch, NSIG = abi::nsig;
 constexpr int SIG_BLOCK = abi::sig_block, SIG_UNBLOCK = abi::sig_unblock,
               SIG_SETMASK = abi::sig_setmask;
-constexpr unsigned SA_RESTART = abi::sa_restart, SA_NODEFER = abi::sa_nodefer,
-                   SA_RESETHAND = abi::sa_resethand;
+constexpr unsigned SA_NOCLDSTOP = abi::sa_nocldstop, SA_RESTART = abi::sa_restart,
+                   SA_NODEFER = abi::sa_nodefer, SA_RESETHAND = abi::sa_resethand;
 
 using sighandler_t = void (*)(int);
 using sigset_t = uint32_t;
@@ -37,6 +37,7 @@ extern "C" {
 sighandler_t signal(int signal_nr, sighandler_t handler);
 int sigaction(int signal_nr, const struct sigaction* action, struct sigaction* old);
 int sigprocmask(int how, const sigset_t* set, sigset_t* old);
+int sigpending(sigset_t* set);
 int kill(pid_t pid, int signal_nr);
 int raise(int signal_nr);
 const char* strsignal(int signal_nr);

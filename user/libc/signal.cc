@@ -41,6 +41,8 @@ int sigprocmask(int how, const sigset_t* set, sigset_t* old) {
   return system_call(abi::syscall::sigprocmask, how, set, old);
 }
 
+int sigpending(sigset_t* set) { return system_call(abi::syscall::sigpending, set); }
+
 int kill(pid_t pid, int signal_nr) { return system_call(abi::syscall::kill, pid, signal_nr); }
 int raise(int signal_nr) { return kill(getpid(), signal_nr); }
 

@@ -154,6 +154,10 @@ void test_truncate() {
   check("with zeros", read(fd, text, 6) == 6 && memcmp(text, "0123\0\0", 6) == 0);
   close(fd);
   check_errno("truncate of a directory", truncate(".", 0), EISDIR);
+  check_errno("truncate to a negative length", truncate("a", -1), EINVAL);
+  const int again = open("a", O_RDWR);
+  check_errno("ftruncate to a negative length", ftruncate(again, -1), EINVAL);
+  close(again);
   unlink("a");
 }
 

@@ -84,6 +84,7 @@ const probe PROBES[] = {
      [](long p) { return raw_system_call(syscall::sigprocmask, 0, p, 0); }},
     {"sigprocmask old", true, true,
      [](long p) { return raw_system_call(syscall::sigprocmask, 0, 0, p); }},
+    {"sigpending", false, true, [](long p) { return raw_system_call(syscall::sigpending, p); }},
     {"truncate", false, false, [](long p) { return raw_system_call(syscall::truncate, p, 0); }},
     {"statfs path", false, false,
      [](long p) { return raw_system_call(syscall::statfs, p, memory()); }},

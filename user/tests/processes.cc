@@ -1,5 +1,6 @@
 // Processes: fork with copy-on-write, waitpid, memory, groups, clocks. exec has a test of its own.
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -81,6 +82,22 @@ void test_waitpid() {
               status_of_child([self = getpid()] { return getppid() == self ? 0 : 1; }), 0);
 }
 
+void test_ignored_children() {
+  signal(SIGCHLD, SIG_IGN);
+  const pid_t child = fork();
+  if (child == 0) {
+    usleep(50000);
+    _exit(0);
+  }
+  int status = 0;
+  check_errno("no zombie is left to a father that ignores SIGCHLD", waitpid(child, &status, 0),
+              ECHILD);
+  for (int i = 0; i < 500 && kill(child, 0) == 0; ++i) usleep(10000);
+  check_errno("nor, a moment later, the process", kill(child, 0), ESRCH);
+  signal(SIGCHLD, SIG_DFL);
+  check_equal("a father that does not is told", status_of_child([] { return 3; }), 3 << 8);
+}
+
 void test_orphans() {
   int ends[2];
   pipe(ends);
@@ -152,6 +169,20 @@ void test_groups() {
               0);
   check_equal("a child is in its father's group",
               status_of_child([group = getpgrp()] { return getpgrp() == group ? 0 : 1; }), 0);
+  int ends[2];
+  pipe(ends);
+  const pid_t child = fork();
+  if (child == 0) {
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    execl("/bin/sleep", "sleep", "100", nullptr);
+  }
+  close(ends[1]);
+  char c;
+  read(ends[0], &c, 1);  // ends when the child has executed its program
+  close(ends[0]);
+  check_errno("not when it has executed a program", setpgid(child, 0), EACCES);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
   check_errno("setpgid of a stranger", setpgid(1, 0), ESRCH);
   check_errno("setpgid to a group that is not there", setpgid(0, 30000), EPERM);
 }
@@ -175,6 +206,7 @@ void test_clocks() {
 int main() {
   test_copy_on_write();
   test_waitpid();
+  test_ignored_children();
   test_orphans();
   test_many();
   test_memory();

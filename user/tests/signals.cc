@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <initializer_list>
+
 #include "user/libc/syscall.h"
 #include "user/tests/check.h"
 
@@ -87,8 +89,11 @@ void test_masks() {
   raise(SIGUSR1);
   raise(SIGUSR1);
   check("a blocked signal waits", calls == 0);
+  sigset_t waiting = 0;
+  check("sigpending tells of it", sigpending(&waiting) == 0 && waiting == usr1);
   sigprocmask(SIG_SETMASK, &old, nullptr);
   check("and comes once", calls == 1);
+  check("then nothing waits", sigpending(&waiting) == 0 && waiting == 0);
 
   static volatile int inside = 0;
   set(
@@ -239,6 +244,39 @@ void test_children() {
   check_equal("a stopped child can be killed", signal_of(status), SIGKILL);
 }
 
+// How often SIGCHLD comes while a child stops, goes on and ends.
+int signals_of_a_stop(uint32_t flags) {
+  set(SIGCHLD, count, flags);
+  calls = 0;
+  const pid_t child = fork();
+  if (child == 0)
+    for (;;) pause();
+  int status;
+  kill(child, SIGSTOP);
+  waitpid(child, &status, WUNTRACED);
+  const int stops = calls;
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  signal(SIGCHLD, SIG_DFL);
+  return stops;
+}
+
+void test_stops() {
+  check_equal("SIGCHLD tells of a stop", signals_of_a_stop(0), 1);
+  check_equal("but not with SA_NOCLDSTOP", signals_of_a_stop(SA_NOCLDSTOP), 0);
+}
+
+void test_ignored_by_default() {
+  check_equal("some signals end nothing by default", status_of_child([] {
+                for (const int number : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH}) {
+                  signal(number, SIG_DFL);
+                  raise(number);
+                }
+                return 0;
+              }),
+              0);
+}
+
 void test_groups() {
   int status;
   const pid_t leader = fork();
@@ -300,6 +338,8 @@ int main() {
   test_alarm();
   test_pipes();
   test_children();
+  test_stops();
+  test_ignored_by_default();
   test_groups();
   test_bad_frames();
   finish_checks();

@@ -13,6 +13,7 @@
 #include "hal/dma.h"
 #include "hal/memory.h"
 #include "tests/drivers/block/manual_disk.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
 
@@ -297,6 +298,7 @@ TEST(block_device, random_traffic_ends_up_where_it_belongs) {
 
 TEST(ramdisk, is_a_device_like_any_other) {
   sim::run(1, [] {
+    const sim::kept_memory for_ever;
     const auto memory = allocate_pages(4);
     rd_init(memory);
     const auto ram = resolve(dev_id(MAJOR_RAM, 0));

@@ -214,6 +214,7 @@ TEST(disk_names, run_out) {
     EXPECT_EQ(add_disk(stick.device(), {}).error(), error::enfile);
     release_disk(dev_id(8, 48));
     EXPECT_EQ(*add_disk(stick.device(), {}), dev_id(8, 48));
+    for (u8 i = 0; i < NR_DISKS; ++i) release_disk(dev_id(8, static_cast<u8>(16 * i)));
   });
 }
 
@@ -237,6 +238,7 @@ TEST(ll_rw_block, writes_into_the_partition_and_not_past_it) {
     EXPECT_EQ(block.wait().error(), error::enxio);
     EXPECT_FALSE(block.head.b_uptodate);
     EXPECT_EQ(block.endings, 2);
+    release_disk(dev_id(8, 0));
   });
 }
 

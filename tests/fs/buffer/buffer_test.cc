@@ -15,6 +15,7 @@
 #include "hal/clock.h"
 #include "hal/memory.h"
 #include "tests/fs/buffer/buffers.h"
+#include "tests/sim/memory.h"
 
 namespace {
 
@@ -318,7 +319,10 @@ TEST_P(buffers, invalidated_buffers_are_read_again) {
 TEST_P(buffers, the_ram_disk_needs_no_shadows) {
   run(1, [] {
     boot({.policy = policy_under_test});
-    rd_init(allocate_pages(16));
+    {
+      const kept_memory for_ever;
+      rd_init(allocate_pages(16));
+    }
     ASSERT_TRUE(fill_block(ram, 5, 0x55));
     EXPECT_TRUE(sys_sync());
     EXPECT_EQ(count_buffers().dirty, 0u);

@@ -134,6 +134,21 @@ TEST(rule_10, a_pull_while_room_is_made_does_not_fail_the_other_stick) {
   });
 }
 
+// Nor does a stick that refuses its blocks: the other is flushed then.
+TEST(rule_10, a_refusing_stick_keeps_no_room_from_another_stick) {
+  medium other(numbered_image(), "OTHER");
+  with_stick(1, {.buffers = 256, .slots = least_slots}, [&](medium& stick) {
+    plug_as(other, sdb);
+    for (u32 block = 0; block < 60; ++block) ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
+    for (u32 block = 0; block < 37; ++block) ASSERT_TRUE(fill_block(sdb, block * 2, 0x55));
+    stick.fault = [](block_command cmd, lba, u32) {
+      return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+    };
+    EXPECT_TRUE(fill_block(sdb, 300, 0x66));
+    stick.fault = {};
+  });
+}
+
 // Ends each request at once, or none while it is busy.
 class quick_disk final : public block_device {
  public:

@@ -13,11 +13,19 @@ namespace sim {
 
 class quick_disk final : public block_device {
  public:
-  // 512 blocks of zeros. Arrives when the daemons of the world next run.
+  // 512 blocks of zeros. Arrives when the daemons of the world next run; its end is a pull.
   quick_disk() {
     identity.sectors = 1024;
     removable = true;
     daemon("quick_disk", [this] { serve(); });
+  }
+
+  ~quick_disk() override {
+    die();
+    media_left(*this);
+    wait_unreferenced();
+    wake_up(work_);
+    while (!ended_) sleep_on(end_);
   }
 
   bool busy = false;         // requests stay in the queue; call request_fn when this ends
@@ -31,13 +39,15 @@ class quick_disk final : public block_device {
  private:
   void serve() {
     media_arrived(*this);
-    for (;;) {
+    while (!gone()) {
       request* r = busy ? nullptr : next_request();
       if (r)
         carry_out(*r);
       else
         sleep_on(work_);
     }
+    ended_ = true;
+    wake_up(end_);
   }
 
   void carry_out(request& r) {
@@ -55,7 +65,8 @@ class quick_disk final : public block_device {
     if (ended) ended(cmd, first);
   }
 
-  wait_queue work_;
+  wait_queue work_, end_;
+  bool ended_ = false;
 };
 
 }  // namespace sim

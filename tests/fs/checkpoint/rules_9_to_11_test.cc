@@ -144,6 +144,7 @@ TEST(rule_11, clean_buffers_are_read_again_after_an_absence) {
     stick.bytes()[9 * BLOCK_SIZE] = byte{0x99};
     plug_as(stick, sda);
     EXPECT_EQ(byte_of(sda, 9), 0x99);
+    checkpoint::unmounted(sda);
   });
 }
 
@@ -157,6 +158,7 @@ TEST(rule_11, a_buffer_in_use_must_be_as_it_was) {
       if (changed) stick.bytes()[9 * BLOCK_SIZE] = byte{0x99};
       stick.plug();
       await_state(sda, changed ? volume_state::conflict : volume_state::live);
+      checkpoint::unmounted(sda);
     });
   }
 }
@@ -174,6 +176,7 @@ TEST(rule_11, a_stick_pulled_clean_comes_back_by_the_same_way) {
     plug_as(stick, sda);
     EXPECT_EQ(stick.count(block_command::write), 0u);
     EXPECT_EQ(byte_of(sda, 5), 0x55);
+    checkpoint::unmounted(sda);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <list>
 #include <optional>
 
+#include "drivers/block/media_event.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/replug/replugd.h"
@@ -180,18 +181,115 @@ TEST(nameless, a_bouncing_stick_is_not_ignored) {
     other.least_latency = other.most_latency = 5_s;
     other.plug();
     sleep_for(1_s);
-    for (int i = 0; i < 20; ++i) {
+    for (u32 i = 0; i < MAX_MEDIA; ++i) {
       stick.plug();
-      sleep_for(20_ms);
+      sleep_for(10_ms);
       stick.pull();
-      sleep_for(20_ms);
+      sleep_for(10_ms);
     }
     stick.plug();
     sleep_for(60_s);
-    EXPECT_FALSE(said("one is ignored"));
     EXPECT_EQ(state_of(sda), volume_state::live);
     EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x55});
   });
+}
+
+// A stick that must not or cannot be written is looked at again when its volume is given up.
+TEST(nameless, a_protected_stick_gets_a_name_when_its_volume_is_given_up) {
+  with_stick([](medium& stick) {
+    miss(stick);
+    stick.write_protected = true;
+    stick.plug();
+    sleep_for(5_s);
+    EXPECT_TRUE(said("write-protected: unlock it"));
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    drop_sda();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::live);
+  });
+}
+
+TEST(nameless, so_does_one_that_refuses_our_blocks) {
+  with_stick([](medium& stick) {
+    miss(stick);
+    stick.fault = [](block_command cmd, lba, u32) {
+      return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+    };
+    stick.plug();
+    sleep_for(5_s);
+    EXPECT_TRUE(said("refuses our blocks"));
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    drop_sda();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::live);
+  });
+}
+
+// Neither of two alike is written to, though one of them is write-protected.
+TEST(nameless, a_protected_stick_is_a_twin_as_well) {
+  with_stick([](medium& stick) {
+    miss(stick);
+    medium twin(numbered_image());
+    twin.write_protected = true;
+    twin.plug();
+    sleep_for(5_s);
+    stick.clear_log();
+    stick.plug();
+    sleep_for(5_s);
+    EXPECT_EQ(stick.count(block_command::write), 0u);
+    EXPECT_TRUE(said("alike"));
+    twin.pull();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::live);
+  });
+}
+
+// Nor is a stick forgotten that cannot be compared, as a block of it cannot be read.
+TEST(nameless, nor_is_one_forgotten_that_cannot_be_read) {
+  with_stick([](medium& stick) {
+    miss(stick);
+    stick.fault = [](block_command cmd, lba first, u32 sectors) -> std::optional<error> {
+      const bool hit = first.value() <= 10 && 10 < first.value() + sectors;
+      return cmd == block_command::read && hit ? std::optional(error::eio) : std::nullopt;
+    };
+    stick.plug();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    drop_sda();
+    sleep_for(5_s);
+    EXPECT_EQ(state_of(sda), volume_state::live);
+  });
+}
+
+// The twin is pulled in the moment in which its last block has been compared.
+void pull_a_twin(u64 seed, instant when, instant& compared) {
+  with_stick(seed, {}, [&](medium& stick) {
+    miss(stick);
+    stick.least_latency = stick.most_latency = 50_us;
+    medium twin(numbered_image());
+    twin.least_latency = twin.most_latency = 100_ms;
+    twin.plug();
+    stick.plug();
+    if (when != never) sleep_for(when - now());
+    if (when != never) twin.pull();
+    sleep_for(20_s);
+    if (when != never) {
+      EXPECT_EQ(state_of(sda), volume_state::live) << "seed " << seed;
+      return;
+    }
+    EXPECT_TRUE(said("alike"));
+    compared = twin.log().back().ended;
+    twin.pull();
+    await_state(sda, volume_state::live);
+  });
+}
+
+TEST(nameless, a_twin_that_leaves_when_it_was_compared_keeps_no_stick) {
+  for (u64 seed = 1; seed <= 40; ++seed) {
+    instant compared = never;
+    pull_a_twin(seed, never, compared);
+    pull_a_twin(seed, compared, compared);
+  }
 }
 
 }  // namespace

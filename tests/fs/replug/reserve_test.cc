@@ -122,12 +122,15 @@ TEST(the_reserve, is_made_in_several_attempts_if_need_be) {
     world world({.seed = nth});
     world.run([&] {
       session process(boot_with_root());
-      memory().refuse_one(nth);
-      machine.power_on();
-      failed = memory().refused() > 0;
-      if (failed) memory().refuse_one(1);  // and once more, for run()
-      stick.plug(machine.port(1));
-      await_state(sda, volume_state::live);
+      {
+        const kept_memory for_ever;
+        memory().refuse_one(nth);
+        machine.power_on();
+        failed = memory().refused() > 0;
+        if (failed) memory().refuse_one(1);  // and once more, for run()
+        stick.plug(machine.port(1));
+        await_state(sda, volume_state::live);
+      }
       if (failed) {
         EXPECT_TRUE(said("does not start (error 12)"));
       }

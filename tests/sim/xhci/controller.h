@@ -60,6 +60,7 @@ class controller final : public mmio_model {
   const std::vector<std::string>& violations() const { return violations_; }
   u32 slots_in_use() const;
   bool any_port_resetting() const;
+  bool occupied(u32 number) const { return ports_[number].device != nullptr; }
 
   // --- trouble ---
   // The next command of this type gets no answer until it is aborted.

@@ -3,6 +3,7 @@
 #include "hal/irq.h"
 #include "hal/panic.h"
 #include "hal/task.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 
 namespace sim {
@@ -35,7 +36,10 @@ void usb_machine::power_on() {
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
                                                xhci::bus_access{cut_off, &controller_});
   kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
-  static_cast<void>(driver_->reserve());
+  {
+    const kept_memory for_ever;
+    static_cast<void>(driver_->reserve());
+  }
   kassert(kernel_task("xhci", run_driver, driver_.get()));
 }
 
@@ -47,6 +51,33 @@ usb_stick& usb_machine::stick_of(medium& storage) {
 
 void usb_machine::watch(medium& storage) {
   controller_.on_step = [&storage](step_kind kind) { storage.step(kind); };
+}
+
+void usb_machine::end_trouble() {
+  controller_.on_step = nullptr;
+  controller_.hang_command.reset();
+  controller_.ignore_commands = false;
+  for (const auto& [storage, stick] : sticks_) {
+    stick->meddle = nullptr;
+    stick->stop_hanging();
+  }
+}
+
+void usb_machine::unplug() {
+  if (!driver_) return;
+  for (u32 number = 1; number <= hc::controller::ports; ++number)
+    if (controller_.occupied(number)) controller_.unplug(number);
+}
+
+void usb_machine::check() {
+  if (!driver_ || controller_.is_cut_off()) return;
+  if (const u32 slots = controller_.slots_in_use())
+    left_behind(std::to_string(slots) + " slots of the controller");
+  for (u32 number = 1; number <= hc::controller::ports; ++number) {
+    if (driver_->port(number).occupant) left_behind("a device in port " + std::to_string(number));
+    if (driver_->port(number).given_up)
+      left_behind("port " + std::to_string(number) + ", given up with nothing plugged in");
+  }
 }
 
 void usb_machine::port_outlet::connect(medium& storage) {

@@ -18,12 +18,13 @@
 #include <memory>
 
 #include "drivers/usb/xhci/controller.h"
+#include "tests/sim/audit.h"
 #include "tests/sim/xhci/controller.h"
 #include "tests/sim/xhci/stick.h"
 
 namespace sim {
 
-class usb_machine {
+class usb_machine final : public audited {
  public:
   explicit usb_machine(const hc::controller_settings& chosen = {});
 
@@ -46,6 +47,11 @@ class usb_machine {
     usb_machine& machine_;
     u32 number_;
   };
+
+  // The closing audit.
+  void end_trouble() override;
+  void unplug() override;
+  void check() override;
 
   hc::controller_settings chosen_;
   timeline time_;

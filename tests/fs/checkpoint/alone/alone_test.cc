@@ -18,6 +18,7 @@
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
 
@@ -125,7 +126,10 @@ void with_checkpoint(const std::function<void(medium&, toy_cache&, volume&)>& bo
     above state;
     state.cache = &cache;
     it = &state;
-    checkpoint::init(128);
+    {
+      const kept_memory for_ever;
+      checkpoint::init(128);
+    }
     checkpoint::set_listener({.make_room = make_room,
                               .let_go = [](dev_id) { return it->cache->let_go(); },
                               .discard = [](dev_id) { ++it->discards, it->cache->discard(); },
@@ -137,6 +141,9 @@ void with_checkpoint(const std::function<void(medium&, toy_cache&, volume&)>& bo
     ASSERT_TRUE(v);
     body(stick, cache, *v);
     checkpoint::check_region_invariants();
+    if (stick.plugged()) stick.pull();
+    sleep_for(1_s);
+    if (checkpoint::is_missing(*v)) checkpoint::dropped(*v);
     it = nullptr;
   });
 }

@@ -1,0 +1,212 @@
+// The n-th fails (the loop of SQLite's tests): each thing that a call needs is made to fail, one at
+// a time, n = 1, 2, … until the call needs no n-th one. Afterwards the same call again must work,
+// the file system must be sound, and the closing audit finds nothing left behind (sim/audit.h).
+//
+// What can fail: the n-th allocation of memory; the n-th read, write or flush of the stick; room in
+// the region, from the n-th command of the stick on; and tables that have room for n - 1 more:
+// files, inodes in memory, buffers.
+//
+// `make test` takes every call with few n; REPLUG_POINTS=all (`make proof`) takes every n.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "fs/buffer/buffer_table.h"
+#include "fs/inode_table.h"
+#include "fs/sync.h"
+#include "tests/fs/minix_image.h"
+#include "tests/fs/nth_calls.h"
+#include "tests/sim/memory.h"
+
+namespace sim {
+namespace {
+
+enum class kind : u8 { memory, read, write, flush, region, files, inodes, buffers };
+constexpr std::array kinds{kind::memory, kind::read,  kind::write,  kind::flush,
+                           kind::region, kind::files, kind::inodes, kind::buffers};
+constexpr const char* name_of(kind what) {
+  constexpr const char* names[] = {"memory", "read",  "write",  "flush",
+                                   "region", "files", "inodes", "buffers"};
+  return names[static_cast<u8>(what)];
+}
+
+bool is_whole() {
+  const char* points = std::getenv("REPLUG_POINTS");
+  return points && std::string(points) == "all";
+}
+
+// One fault, from its construction to its end.
+class fault {
+ public:
+  fault(medium& stick, session& process, kind what, u32 nth)
+      : stick_(stick), what_(what), nth_(nth) {
+    begin(process);
+  }
+  ~fault() {
+    stick_.fault = nullptr;
+    memory().refuse_none();
+    for (file* each : files_) static_cast<void>(close_file(*each));
+  }
+  fault(const fault&) = delete;
+  fault& operator=(const fault&) = delete;
+
+  // Whether there was an n-th one. Tables have an end: where the call succeeds with n - 1 free
+  // places, it needs no more.
+  bool was_met(bool failed) const {
+    switch (what_) {
+      case kind::memory: return memory().refused() > 0;
+      case kind::files:
+      case kind::inodes:
+      case kind::buffers: return failed;
+      default: return met_;
+    }
+  }
+
+ private:
+  void begin(session& process) {
+    switch (what_) {
+      case kind::memory: return memory().refuse_one(nth_);
+      case kind::files: return take_files(process);
+      case kind::inodes: return take_inodes();
+      case kind::buffers: return take_buffers();
+      default: stick_.fault = [this](block_command cmd, lba, u32) { return on_command(cmd); };
+    }
+    if (what_ == kind::region && nth_ == 1) fill_region();
+  }
+
+  std::optional<error> on_command(block_command cmd) {
+    if (what_ == kind::region) {
+      if (++seen_ + 1 == nth_) fill_region();
+      return {};
+    }
+    constexpr std::array commands{block_command::read, block_command::write, block_command::flush};
+    if (cmd != commands[static_cast<u8>(what_) - static_cast<u8>(kind::read)]) return {};
+    if (++seen_ != nth_) return {};
+    met_ = true;
+    return error::eio;
+  }
+
+  void fill_region() {
+    met_ = true;
+    if (checkpoint::unreserved()) static_cast<void>(region_.grant(checkpoint::unreserved()));
+  }
+
+  void take_files(session& process) {
+    while (const auto f = open_file(process.context(), "/", abi::o_rdonly, 0)) files_.push_back(*f);
+    for (u32 i = 1; i < nth_ && !files_.empty(); ++i) {
+      static_cast<void>(close_file(*files_.back()));
+      files_.pop_back();
+    }
+  }
+
+  void take_inodes() {
+    while (auto inode = get_empty_inode()) inodes_.push_back(std::move(*inode));
+    inodes_.resize(inodes_.size() - std::min<size_t>(nth_ - 1, inodes_.size()));
+  }
+
+  // Blocks at the end of the stick, which no file has.
+  void take_buffers() {
+    for (u32 block = nth_blocks - 3; count_buffers().clean > nth_ - 1; --block) {
+      result<buffer_ref> buffer = getblk(sda, block_nr{block});
+      if (!buffer) return;
+      buffers_.push_back(std::move(*buffer));
+    }
+  }
+
+  medium& stick_;
+  kind what_;
+  u32 nth_, seen_ = 0;
+  bool met_ = false;
+  checkpoint::reservation region_;
+  std::vector<file*> files_;
+  std::vector<inode_ref> inodes_;
+  std::vector<buffer_ref> buffers_;
+};
+
+// A failed write or flush is told by the call that meets it or by the next sync, once.
+void expect_work_again(session& process, const nth_call& call, const result<void>& outcome) {
+  if (!outcome) {
+    static_cast<void>(sys_sync());
+    EXPECT_OK(call.make(process));
+  }
+  static_cast<void>(sys_sync());
+  EXPECT_OK(sys_sync());
+  if (call.is_done) {
+    EXPECT_TRUE(call.is_done(process));
+  }
+}
+
+// One call with one fault. Returns whether the fault was met.
+bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
+  SCOPED_TRACE(std::string(call.name) + ": " + name_of(what) + " " + std::to_string(nth));
+  bool met = false;
+  medium stick(nth_image());
+  {
+    world world({.seed = 1});
+    world.run([&] {
+      session process(boot_with_root({.buffers = 64, .slots = 128}));
+      plug_as(stick, sda);
+      if (call.mounted) EXPECT_OK(process.mount());
+      result<void> outcome;
+      {
+        const fault one(stick, process, what, nth);
+        outcome = call.make(process);
+        const result<void> synced = outcome ? sys_sync() : result<void>{};
+        met = one.was_met(!outcome || !synced);
+        EXPECT_TRUE(met || (outcome && synced)) << "an error without a fault";
+      }
+      expect_work_again(process, call, outcome);
+      EXPECT_OK(process.umount());
+      stick.pull();
+      sleep_for(1_s);
+    });
+    if (world.panicked()) ADD_FAILURE() << "panic: " << world.panic_message();
+  }
+  EXPECT_EQ(minix_image(stick.durable()).problem_text(), "");
+  EXPECT_EQ(minix_image(stick.durable()).state() & 3, 1);
+  return met;
+}
+
+struct {
+  u32 calls = 0;
+  std::map<kind, u32> faults;
+} covered;
+
+// In the short form a call meets the first faults of a kind, and then every seventh.
+u32 after(u32 nth) { return is_whole() || nth < 4 ? nth + 1 : nth + 7; }
+
+class nth_fault_sweep : public ::testing::TestWithParam<size_t> {
+ public:
+  static void TearDownTestSuite() {
+    u32 all = 0;
+    for (const auto& [what, count] : covered.faults) {
+      std::printf("coverage: n-th fails: %-8s %5u faults\n", name_of(what), count);
+      all += count;
+    }
+    std::printf("coverage: n-th fails: %u calls, %u faults in all\n", covered.calls, all);
+  }
+};
+
+// Each fault that a call can meet.
+TEST_P(nth_fault_sweep, of_a_call) {
+  const nth_call& call = nth_calls()[GetParam()];
+  ++covered.calls;
+  for (const kind what : kinds)
+    for (u32 nth = 1; fails_and_works_again(call, what, nth) && !HasFailure(); nth = after(nth))
+      ++covered.faults[what];
+}
+
+INSTANTIATE_TEST_SUITE_P(calls, nth_fault_sweep, ::testing::Range(size_t{0}, nth_calls().size()),
+                         [](const auto& chosen) {
+                           std::string name = nth_calls()[chosen.param].name;
+                           std::erase(name, ',');
+                           std::replace(name.begin(), name.end(), ' ', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace sim

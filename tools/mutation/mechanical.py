@@ -1,0 +1,104 @@
+"""The mechanical mutants: a sample of each room, tried on several processors, and the score.
+
+A change is killed when a test fails, hangs or panics. The narrowest tests that execute its line
+run first, then all that do (TESTS=N: only the first N; then a survivor may be none). Where no test
+does, the change survives.
+"""
+
+import concurrent.futures
+import itertools
+import os
+import queue
+import time
+
+from mutation.equivalent import same_code
+
+FIRST = 15  # tests that run before all others
+MOST = int(os.environ.get("TESTS") or 0) or None
+MINIMUM_PATIENCE = 20  # seconds of processor time for tests, and
+PATIENCE = 10  # times what they take with counters
+PATIENCE_FOR_ALL = 900
+KILLED, SURVIVES, EQUIVALENT, NO_MUTANT = "killed", "SURVIVES", "equivalent", "does not compile"
+
+
+class Outcome:
+    def __init__(self, change, verdict, why, seconds):
+        self.change, self.verdict, self.why, self.seconds = change, verdict, why, seconds
+
+
+class Bench:
+    """Workshops side by side, and what they need to try a change."""
+
+    def __init__(self, workshops, objects, coverage, equivalents):
+        self.objects, self.coverage, self.equivalents = objects, coverage, equivalents
+        self.root = workshops[0].root
+        self.workers = len(workshops)
+        self._idle = queue.SimpleQueue()
+        for workshop in workshops:
+            self._idle.put(workshop)
+
+    def attempt(self, change, everything=False):
+        """Outcome of a change. `everything`: after those of its line all other tests run, too (when
+        the map is that of an earlier tree)."""
+        began = time.monotonic()
+        workshop = self._idle.get()
+        try:
+            verdict, why = self._attempt(workshop, change, everything)
+        finally:
+            self._idle.put(workshop)
+        return Outcome(change, verdict, why, time.monotonic() - began)
+
+    def _attempt(self, workshop, change, everything):
+        text = (self.root / change.file).read_text()
+        if reason := self.equivalents.reason(change, text):
+            return EQUIVALENT, reason
+        tests = self.coverage.tests_at(change.file, change.line, change.in_function)
+        if not tests and not everything:
+            return self._survivor(workshop, change, text, "no test executes it")
+        try:
+            if not self._build(workshop, change, text):
+                return NO_MUTANT, ""
+            rounds = [tests[:FIRST], tests[FIRST:MOST]] + ([None] if everything else [])
+            for some in rounds:
+                if killer := self._run(workshop, some):
+                    return KILLED, killer
+        finally:
+            workshop.restore(change.file)
+        return self._survivor(workshop, change, text,
+                              f"{len(tests)} tests execute it, {len(tests[:MOST])} ran")
+
+    def _survivor(self, workshop, change, text, why):
+        if same_code(workshop.tree, change.file, text, change.applied(text)):
+            return EQUIVALENT, "the compiler makes the same instructions of both"
+        return SURVIVES, why
+
+    def _build(self, workshop, change, text):
+        workshop.write(change.file, change.applied(text))
+        workshop.forget(self.objects.changed_by(change))
+        return workshop.build(1)[1]
+
+    def _run(self, workshop, tests):
+        """The test of these that fails, or None. None for tests: all but the sweeps."""
+        if tests is None:
+            return workshop.run_in_all("-*sweep*:*second_pull*", PATIENCE_FOR_ALL)
+        for program in sorted({test[0] for test in tests}):
+            mine = [test for test in tests if test[0] == program]
+            patience = MINIMUM_PATIENCE + PATIENCE * sum(test[2] for test in mine)
+            if killer := workshop.run(program, ":".join(test[1] for test in mine), patience):
+                return killer
+        return None
+
+
+def sample(bench, source, count, told):
+    """Tries the first `count` changes of a source that compile; tells each outcome in its order."""
+    outcomes = []
+    with concurrent.futures.ThreadPoolExecutor(bench.workers) as pool:
+        while len(outcomes) < count:
+            batch = list(itertools.islice(source, count - len(outcomes)))
+            if not batch:
+                break
+            for outcome in pool.map(bench.attempt, batch):
+                if outcome.verdict != NO_MUTANT:
+                    outcomes.append(outcome)
+                    told(outcome)
+    return outcomes
