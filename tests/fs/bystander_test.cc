@@ -152,21 +152,23 @@ TEST(bystanders, wait_for_a_stick) {
 }
 
 // All requests are taken by one stick that is slow; the tasks at it and at the other one wait for a
-// free one, until it goes on or is pulled.
+// free one, until it goes on or one of the two is pulled.
 TEST(bystanders, wait_for_a_request) {
   crowds seen;
-  for_each_seed(4, [&](u64 seed) {
+  for_each_seed(6, [&](u64 seed) {
     in_crowded_machine(
         seed, {.buffers = 400, .slots = 512}, seen, [&](two_sticks& sticks, session& process) {
           EXPECT_OK(process.write("/mnt/large", pattern(200'000, 4)));
           ASSERT_TRUE(process.write("/mnt2/file", pattern(9'000, 1)));
           in_parallel(4, [&](u32 task) {
             session mine = process.fork();
-            if (task == 3 && seed % 2) {
+            if (task == 3 && seed % 3) {
+              medium& pulled = seed % 3 == 1 ? sticks.one : sticks.two;
+              const dev_id disk = seed % 3 == 1 ? sda : sdb;
               sleep_for(20_ms);
-              pull_from(sticks.one, sda);
+              pull_from(pulled, disk);
               sleep_for(1_s);
-              plug_as(sticks.one, sda);
+              plug_as(pulled, disk);
               return;
             }
             accept(task == 0 ? sys_sync() : mine.sync_file("/mnt2/file"));
@@ -239,7 +241,8 @@ TEST(bystanders, wait_for_the_room_of_another_stick) {
     crowds seen;
     in_crowded_machine(seed, {.buffers = 400, .slots = 128}, seen,
                        [](two_sticks& sticks, session&) {
-                         for (u32 n = 0; checkpoint::unreserved() >= 32; ++n)
+                         EXPECT_OK(sys_sync());  // the other stick holds no slot then
+                         for (u32 n = 0; checkpoint::unreserved() >= OPERATION_BLOCKS; ++n)
                            ASSERT_TRUE(fill_block(sda, 200 + n, 7));
                          pull_from(sticks.one, sda);
                          std::vector<fiber> tasks;
@@ -250,12 +253,39 @@ TEST(bystanders, wait_for_the_room_of_another_stick) {
                              sleep_for(1_ms);
                            }));
                          sleep_for(5_s);
+                         for (const fiber& each : tasks) EXPECT_TRUE(each.asleep());
                          plug_as(sticks.one, sda);
                          const instant back = now();
                          for (const fiber& each : tasks) each.join();
                          EXPECT_LT(now(), back + 1_s);
                        });
   });
+}
+
+// The stick has lost its cache, so the blocks of the region are written again. Tasks that remove
+// the files wait until the stick reads none of these blocks.
+TEST(bystanders, wait_to_forget_blocks) {
+  crowds seen;
+  for_each_seed(4, [&](u64 seed) {
+    in_crowded_machine(seed, {.buffers = 400, .slots = 512}, seen,
+                       [](two_sticks& sticks, session& process) {
+                         for (const char* name : {"/mnt/0", "/mnt/1"})
+                           ASSERT_TRUE(process.write(name, pattern(50'000, 3)));
+                         sticks.one.fault = [failed = false](block_command cmd, lba, u32) mutable {
+                           if (cmd != block_command::flush || std::exchange(failed, true))
+                             return std::optional<error>();
+                           return std::optional(error::eio);
+                         };
+                         const fiber syncer = spawn("syncer", [] { EXPECT_OK(sys_sync()); });
+                         while (checkpoint::volume_of(sda)->writing_slots == 0) sleep_for(100_us);
+                         in_parallel(2, [&](u32 n) {
+                           session mine = process.fork();
+                           EXPECT_OK(mine.unlink("/mnt/" + std::to_string(n)));
+                         });
+                         syncer.join();
+                       });
+  });
+  expect_met(seen, {"checkpoint::forget"}, "wait_to_forget_blocks");
 }
 
 // Several tasks look for the same file, by names in two directories, when its inode is not in
