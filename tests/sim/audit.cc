@@ -101,8 +101,10 @@ void check_supplies(world& ended) {
     for (supply* each : supplies()) counts.push_back(each->count());
   });
   if (ended.inside().stopped) return;
-  // What is left of this world is not used from here on, so its kernel can be booted again.
+  // What is left of this world is not used from here on, so its kernel can be booted again. Its
+  // sleepers may not look at the new one: they are not probed.
   if (std::ranges::any_of(supplies(), [](const supply* s) { return s->of_a_fresh_kernel == 0; })) {
+    ended.inside().chosen.plain_sleeps = true;
     restore_kernel_state();
     ended.run([&] {
       for (supply* each : supplies()) each->of_a_fresh_kernel = each->count();

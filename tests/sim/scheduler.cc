@@ -142,6 +142,8 @@ bool world::state::advance_clock(instant limit) {
   for (const auto& task : fibers)
     if (task->state == fiber_state::asleep) next = std::min(next, task->deadline);
   if (next == never || next > limit) return false;
+  probe_before(next);
+  if (stopped) return false;
   time = std::max(time, next);
   turns_at_this_time = 0;
   for (const auto& task : fibers)
@@ -215,11 +217,14 @@ void world::run(std::function<void()> body) {
   const instant limit = instant{0} + s.chosen.time_limit;
   for (s.run_ready(); !s.stopped && s.tests_running(); s.run_ready()) {
     if (s.advance_clock(limit)) continue;
+    s.probe_all();
+    if (s.stopped) return;
     const bool too_late = s.advance_clock(instant{never.ns - 1});
     s.fail(
         (too_late ? "not over within the time limit:\n" : "deadlock: nobody can run any more:\n") +
         s.describe_fibers());
   }
+  s.probe_all();
 }
 
 void world::run_for(duration time) {

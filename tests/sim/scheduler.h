@@ -17,6 +17,11 @@
 //   clock. Kernel tasks may sleep on. If no fiber can ever run again before that, the test fails
 //   with a list of the sleeping fibers. It also fails when the simulated time or the number of
 //   turns exceeds its limit.
+// - Lost wake-ups: when no fiber can go on without the clock, sleepers are probed. A probe wakes
+//   one without an event. Kernel code looks again after every sleep (hal/wait.h), so it must go
+//   back to sleep in the same place, without any effect. If it goes on, its event had come and had
+//   not woken it: the test fails. Probed are sleepers whose deadline ends their sleep, all at the
+//   end of run(), and one more in turn (probe_all: all of them) each time that the clock moves.
 // - A panic fails the test; nothing runs in that world from then on.
 // - When a world in which something failed ends, it prints its console and how to run it again.
 #pragma once
@@ -40,6 +45,8 @@ struct settings {
   u32 pages = 16384;                  // of memory
   duration time_limit = 1'000'000_s;  // the test fails when it is not over by then
   bool expect_panic = false;          // a panic is what the test is about
+  bool probe_all = false;             // every sleeper, each time the clock moves
+  bool plain_sleeps = false;          // the test sleeps without looking again: nothing is probed
 };
 
 // A fiber that the test has spawned. Copies are the same fiber; valid as long as its world.
@@ -54,6 +61,14 @@ class fiber {
 
  private:
   task_struct* task_;
+};
+
+// A place in the code at which tasks have slept.
+struct wait_place {
+  std::string where;  // function, file:line
+  u64 sleeps;
+  u64 crowded;  // sleeps beside another task on the same queue
+  u64 probes;
 };
 
 class world {
@@ -73,6 +88,7 @@ class world {
   const std::string& console() const;
   void clear_console();
   u64 seed() const;
+  std::vector<wait_place> waits() const;
   // Kernel tasks that have not ended, by name.
   std::vector<std::string> kernel_tasks() const;
 

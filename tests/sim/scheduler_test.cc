@@ -19,6 +19,12 @@
 
 namespace {
 
+// These tests sleep without looking again.
+void run_plainly(u64 seed, std::function<void()> body) {
+  sim::world world({.seed = seed, .plain_sleeps = true});
+  world.run(std::move(body));
+}
+
 TEST(clock, moves_only_while_everybody_sleeps) {
   sim::run(1, [] {
     EXPECT_EQ(now(), instant{0});
@@ -40,7 +46,7 @@ TEST(clock, can_have_ticks) {
 }
 
 TEST(sleeping, ends_by_a_wake_up) {
-  sim::run(1, [] {
+  run_plainly(1, [] {
     wait_queue queue;
     auto sleeper = sim::spawn("sleeper", [&] { EXPECT_EQ(sleep_on(queue), wake_reason::woken); });
     sleep_for(1_s);
@@ -52,7 +58,7 @@ TEST(sleeping, ends_by_a_wake_up) {
 }
 
 TEST(sleeping, ends_at_its_deadline) {
-  sim::run(1, [] {
+  run_plainly(1, [] {
     wait_queue queue;
     EXPECT_EQ(sleep_on(queue, now() + 30_ms), wake_reason::timed_out);
     EXPECT_EQ(now(), instant{0} + 30_ms);
@@ -62,7 +68,7 @@ TEST(sleeping, ends_at_its_deadline) {
 }
 
 TEST(sleeping, ends_by_a_signal_only_when_interruptible) {
-  sim::run(1, [] {
+  run_plainly(1, [] {
     wait_queue queue;
     auto easy = sim::spawn("easy", [&] {
       EXPECT_EQ(interruptible_sleep_on(queue), wake_reason::signalled);
@@ -120,11 +126,11 @@ TEST(scheduler, is_the_same_for_the_same_seed) {
 }
 
 TEST(scheduler, tells_a_deadlock_and_who_is_in_it) {
-  EXPECT_NONFATAL_FAILURE(sim::run(1,
-                                   [] {
-                                     wait_queue queue;
-                                     sleep_on(queue);
-                                   }),
+  EXPECT_NONFATAL_FAILURE(run_plainly(1,
+                                      [] {
+                                        wait_queue queue;
+                                        sleep_on(queue);
+                                      }),
                           "test: asleep");
 }
 
@@ -137,7 +143,7 @@ TEST(scheduler, tells_a_livelock) {
 }
 
 TEST(scheduler, kernel_tasks_may_sleep_for_ever) {
-  sim::world world({.seed = 1});
+  sim::world world({.seed = 1, .plain_sleeps = true});
   world.run([] {
     const auto body = [](void*) {
       wait_queue queue;

@@ -21,7 +21,8 @@ instant rounded_up(instant deadline) {
   return {(deadline.ns + tick - 1) / tick * tick};
 }
 
-wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible) {
+// `site`: the address behind the call of sleep_on.
+wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible, const void* site) {
   sim::world::state& s = state_here();
   if (s.in_interrupt) panic("sleep in an interrupt handler");
   if (!s.current) panic("sleep outside of a task");
@@ -34,6 +35,7 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible)
   if (queue) queue->waiters.push_back(standing);
   self.queue = queue;
   self.standing = &standing;
+  self.site = site;
   self.deadline = rounded_up(deadline);
   self.interruptible = interruptible;
   self.state = sim::fiber_state::asleep;
@@ -42,6 +44,7 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible)
     self.first_queue = queue;
     self.first_sleep_had_deadline = deadline != never;
   }
+  if (queue) s.note_wait(self);
   s.switch_away();
   return self.reason;
 }
@@ -49,13 +52,15 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible)
 }  // namespace
 
 wake_reason sleep_on(wait_queue& queue, instant deadline) {
-  return sleep_until(&queue, deadline, false);
+  return sleep_until(&queue, deadline, false, __builtin_return_address(0));
 }
 
-wake_reason sleep_on(wait_queue& queue) { return sleep_on(queue, never); }
+wake_reason sleep_on(wait_queue& queue) {
+  return sleep_until(&queue, never, false, __builtin_return_address(0));
+}
 
 wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
-  return sleep_until(&queue, deadline, true);
+  return sleep_until(&queue, deadline, true, __builtin_return_address(0));
 }
 
 void wake_sleepers(wait_queue& queue) {
@@ -63,7 +68,7 @@ void wake_sleepers(wait_queue& queue) {
     state_here().wake(*latest->task, wake_reason::woken);
 }
 
-void sleep_for(duration time) { (void)sleep_until(nullptr, now() + time, false); }
+void sleep_for(duration time) { (void)sleep_until(nullptr, now() + time, false, nullptr); }
 
 // --- hal/task.h ---
 

@@ -15,6 +15,12 @@ struct irq_line {
   void* argument;
 };
 
+struct wait_count {
+  u64 sleeps = 0;
+  u64 crowded = 0;  // sleeps on a queue on which another task slept already
+  u64 probes = 0;
+};
+
 struct world::state {
   explicit state(const settings& s) : chosen(s), random(s.seed), time{0}, memory(s.pages) {}
 
@@ -38,6 +44,10 @@ struct world::state {
   const void* scheduler_stack = nullptr;
   size_t scheduler_stack_size = 0;
 
+  // The sleeps of this world, by place; and the fiber that is probed next.
+  std::map<const void*, wait_count> waits;
+  size_t next_probe = 0;
+
   std::multimap<u8, irq_line> irq_handlers;
   u32 irq_raised = 0;  // lines whose handlers have yet to run
   bool in_interrupt = false;
@@ -54,6 +64,11 @@ struct world::state {
   // Switches to the scheduler. Returns when the fiber is chosen again; with `forever` it never is.
   void switch_away(bool forever = false);
   task_struct* choose();
+  void note_wait(const task_struct& task);
+  // probe.cc
+  void probe(task_struct& task);
+  void probe_before(instant next);
+  void probe_all();
   bool advance_clock(instant limit);
   void run_ready();
   bool tests_running() const;

@@ -18,7 +18,9 @@ constexpr u8 class_mass_storage = 8, subclass_scsi = 6, protocol_bulk_only = 0x5
 // A card reader without a card is asked every second.
 void wait_for_medium(host_device& device) {
   const irq_guard guard;
-  if (!device.gone()) sleep_on(device.activity, now() + 1_s);
+  const instant next_look = now() + 1_s;
+  while (!device.gone() && sleep_on(device.activity, next_look) == wake_reason::woken) {
+  }
 }
 
 // The medium is of no use. Waits until it has been taken out or exchanged, or the device is gone.
