@@ -28,6 +28,8 @@ namespace {
 enum class kind : u8 { memory, read, write, flush, region, files, inodes, buffers };
 constexpr std::array kinds{kind::memory, kind::read,  kind::write,  kind::flush,
                            kind::region, kind::files, kind::inodes, kind::buffers};
+// Faults of the short form, over all calls; the whole form meets more. Fewer: the sweep has shrunk.
+constexpr std::array<u32, kinds.size()> floors{1, 78, 70, 32, 118, 13, 40, 34};
 constexpr const char* name_of(kind what) {
   constexpr const char* names[] = {"memory", "read",  "write",  "flush",
                                    "region", "files", "inodes", "buffers"};
@@ -108,8 +110,10 @@ class fault {
     inodes_.resize(inodes_.size() - std::min<size_t>(nth_ - 1, inodes_.size()));
   }
 
-  // Blocks at the end of the stick, which no file has.
+  // All are written first: a dirty one becomes free when the call needs it. Blocks at the end of
+  // the stick, which no file has.
   void take_buffers() {
+    EXPECT_OK(sys_sync());
     for (u32 block = nth_blocks - 3; count_buffers().clean > nth_ - 1; --block) {
       result<buffer_ref> buffer = getblk(sda, block_nr{block});
       if (!buffer) return;
@@ -171,6 +175,7 @@ bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
   return met;
 }
 
+// What this program has covered; tests/run_host_tests adds up its shares.
 struct {
   u32 calls = 0;
   std::map<kind, u32> faults;
@@ -182,12 +187,10 @@ u32 after(u32 nth) { return is_whole() || nth < 4 ? nth + 1 : nth + 7; }
 class nth_fault_sweep : public ::testing::TestWithParam<size_t> {
  public:
   static void TearDownTestSuite() {
-    u32 all = 0;
-    for (const auto& [what, count] : covered.faults) {
-      std::printf("coverage: n-th fails: %-8s %5u faults\n", name_of(what), count);
-      all += count;
-    }
-    std::printf("coverage: n-th fails: %u calls, %u faults in all\n", covered.calls, all);
+    std::printf("floor: calls_whose_n-th_thing_fails %u %zu\n", covered.calls, nth_calls().size());
+    for (const kind what : kinds)
+      std::printf("floor: n-th_fails_of_%s %u %u\n", name_of(what), covered.faults[what],
+                  floors[static_cast<u8>(what)]);
   }
 };
 
