@@ -3,6 +3,7 @@
 // The child is a copy of everything but its number, its pending signals, its alarm and its times.
 // Memory is not copied: copy_page_tables shares every page read-only, and the first write of either
 // side copies one (mm/). Open files are shared, the directories and the umask are the child's own.
+#include "hal/irq.h"
 #include "hal/panic.h"
 #include "kernel/files.h"
 #include "kernel/i386/task_switch.h"
@@ -43,7 +44,12 @@ static result<task_struct*> copy_process(trap_frame& registers) {
   return &child;
 }
 
+// A signal that comes first is delivered first, and then fork begins again: ^C in the middle would
+// end the parent, and a child that is made afterwards would have missed it. Later the child is a
+// member of the group that gets it; so no interrupt comes in between.
 result<u32> sys_fork() {
+  const irq_guard masked;
+  if (signal_pending()) return fail(error::eintr);
   task_struct& child = *TRY(copy_process(*current->user_registers));
   const u32 pid = static_cast<u32>(child.pid);
   start_task(child);

@@ -160,17 +160,21 @@ void settle_interrupted_call(trap_frame& registers, bool restart) {
   registers.eip -= 2;  // the length of `int 0x80`
 }
 
-// pause and nanosleep are not begun again, whatever flags the handler has.
-bool may_restart(u32 call) {
-  return call != static_cast<u32>(abi::syscall::pause) &&
-         call != static_cast<u32>(abi::syscall::nanosleep);
+// Whether a call is begun again after a handler. Whatever flags that has, pause and nanosleep are
+// not, and fork is: POSIX knows no eintr of it.
+bool begins_again(u32 call, u32 flags) {
+  switch (abi::syscall{call}) {
+    case abi::syscall::pause:
+    case abi::syscall::nanosleep: return false;
+    case abi::syscall::fork: return true;
+    default: return flags & abi::sa_restart;
+  }
 }
 
 void run_handler(trap_frame& registers, u32 signal) {
   abi::sigaction& slot = action_of(*current, signal);
   const abi::sigaction action = slot;
-  settle_interrupted_call(registers,
-                          action.flags & abi::sa_restart && may_restart(current->interrupted_call));
+  settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
   if (action.flags & abi::sa_resethand) slot = {};
   if (!push_signal_frame(registers, signal, action)) {
     printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);

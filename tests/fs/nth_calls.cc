@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "fs/minix_format.h"
 #include "fs/namei.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
@@ -136,18 +137,24 @@ const nth_call calls[] = {
     {"umount and mount", unmount_and_mount},
 };
 
+// Names whose inodes fill the block of the root's inode: those of all others are read apart from
+// it.
+std::string filler(u32 number) { return "/mnt/filler" + std::to_string(number); }
+
 std::vector<byte> make_image() {
   medium stick(mkfs_minix(nth_blocks));
   run(1, [&] {
     session p(boot_with_root());
     plug_as(stick, sda);
     kassert(p.mount());
+    for (u32 i = 0; i < INODES_PER_BLOCK; ++i) kassert(p.write(filler(i), ""));
     for (const char* directory : {"/mnt/dir", "/mnt/dir/sub"}) kassert(p.mkdir(directory));
     kassert(p.write("/mnt/file", pattern(file_size, 1)));
     kassert(p.write("/mnt/program", pattern(file_size, 8)));
     kassert(chmod_path(p.context(), "/mnt/program", 0755));
     kassert(p.write("/mnt/small", "small"));
     kassert(p.write("/mnt/dir/inner", "inner"));
+    for (u32 i = 0; i < INODES_PER_BLOCK; ++i) kassert(p.unlink(filler(i)));
     kassert(p.umount());
   });
   return {stick.durable().begin(), stick.durable().end()};

@@ -148,6 +148,39 @@ TEST(fork, descriptors_share_a_file_and_its_position) {
   });
 }
 
+// --- signals ---
+
+// ^C comes by an interrupt in the middle of fork. Without the child in its group it would end the
+// parent alone.
+TEST(fork, a_signal_that_comes_first_leaves_no_child) {
+  pc::machine machine;
+  machine.run([] {
+    const int shell = user::fork([] {
+      user::call(call::setpgid, 0, 0);
+      signal_group(current->pgrp, abi::sigint);
+      user::fork([] { ADD_FAILURE() << "the child has missed the signal"; });
+      user::exit(1);
+    });
+    u32 status = 0;
+    EXPECT_EQ(user::wait(&status), shell);
+    EXPECT_EQ(status, abi::sigint);
+    EXPECT_EQ(user::wait(), minus(error::echild));
+  });
+}
+
+TEST(fork, is_begun_again_after_a_handler) {
+  pc::machine machine;
+  machine.run([] {
+    u32 handled = 0;
+    user::set_handler(abi::sigint, user::handler([&](u32) { ++handled; }));
+    signal_group(current->pgrp, abi::sigint);
+    const int child = user::fork([&] { EXPECT_EQ(handled, 1u); });
+    EXPECT_GT(child, 0) << "fork is never interrupted";
+    EXPECT_EQ(handled, 1u);
+    EXPECT_EQ(user::wait(), child);
+  });
+}
+
 // --- limits ---
 
 TEST(fork, a_full_process_table) {

@@ -47,11 +47,26 @@ def guest_factory(request):
         guest.console.wait_prompt()
         if given and mounted:
             guest.wait_mounted()
+        guest.remember_counts()
         return guest
 
     yield boot
-    for guest in running:
-        guest.end()
+    try:
+        if not getattr(request.node, "failed", True):
+            for guest in running:
+                if guest.running:
+                    guest.audit()
+    finally:
+        for guest in running:
+            guest.end()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tells the fixtures of a test whether it has failed."""
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
 
 
 @pytest.fixture(name="data")

@@ -11,6 +11,7 @@ def test_update_writes_after_a_while(boot, make_stick):
     guest.ok("echo later > /mnt/later")
     assert not guest.holds("/later", b"later\n")
     guest.wait_for(lambda: guest.holds("/later", b"later\n"), "update syncs")
+    guest.ok("kill -9 $!")  # it ignores SIGTERM
 
 
 def test_a_full_cache_forces_writing(boot, make_stick, data):

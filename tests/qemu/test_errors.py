@@ -27,6 +27,7 @@ def test_a_bad_block_is_an_error_for_its_reader_alone(boot, make_stick):
 
 def test_a_block_that_cannot_be_written_is_told_by_sync(boot, make_stick):
     guest = boot(failing_at(make_stick, "write_aio", HELLO3))
+    guest.leave_open("a block waits to the end: it cannot be written")
     guest.ok("echo first > /mnt/first")
     guest.sh(f"echo other > /mnt{HELLO3}")
     assert guest.status("sync") != 0

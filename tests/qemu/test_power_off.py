@@ -29,6 +29,7 @@ def test_it_is_refused_before_any_program_is_ended(pulled, command):
     tasks = guest.sh("ps")
     assert "sleep" in tasks and "update" in tasks
     guest.come_back(port=6)
+    guest.ok("kill $!")
     guest.judge({HELLO: CONTENT})
 
 
@@ -60,12 +61,14 @@ def test_by_force_it_boots_again(pulled):
     guest.console.start("reboot -f")
     guest.console.expect(r"^LOST: /mnt/hello.txt \(")
     guest.console.wait_prompt()
+    guest.remember_counts()
     guest.poweroff()
 
 
 def test_raw_blocks_of_an_unmounted_stick_count(boot, make_stick):
     guest = boot(make_stick(book=False, kib=1024))
     guest.ok("umount /mnt")
+    guest.leave_open("a program runs to the end")
     guest.ok("{ echo raw bytes; sleep 10000; } > /dev/sda &")  # open: its close would write them
     guest.wait_for(lambda: " 1 held" in guest.volume_line(), "a block is dirty")
     guest.pull()
@@ -103,6 +106,7 @@ def test_it_can_be_interrupted(boot, make_stick):
     guest.throttle("stick", 0)
     guest.console.wait_prompt()
     assert "sleep" in guest.sh("ps")
+    guest.ok("kill $!")
     guest.judge({"/numbers": numbers})
 
 

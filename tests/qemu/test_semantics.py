@@ -118,6 +118,7 @@ def test_write_errors_reach_sync(boot, make_stick):
     """The medium refuses every write: sync must say so."""
     guest = boot(make_stick(faults=("inject-error.0.event=write_aio", "inject-error.0.errno=5",
                                      "inject-error.0.iotype=write")))
+    guest.leave_open("blocks wait to the end: they cannot be written")
     guest.sh(f"echo Hello, world > /mnt{HELLO}")
     assert guest.status("sync") != 0
     assert "alive" in guest.sh("echo alive")

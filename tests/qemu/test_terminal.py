@@ -46,6 +46,7 @@ def test_a_background_program_may_not_read(boot):
     guest.wait_for(lambda: re.search(r" T \d+ cat$", guest.sh("cat /dev/tasks"), re.MULTILINE),
                    "cat is stopped")
     assert guest.sh("echo mine").strip() == "mine"
+    guest.ok("kill -9 $!")
 
 
 def test_the_next_shell_has_the_terminal(boot):
@@ -66,6 +67,7 @@ def test_process_1_cannot_be_killed(boot):
 
 def test_power_goes_off_though_files_are_open(boot, make_stick):
     guest = boot(make_stick())
+    guest.leave_open("a program runs to the end")
     guest.sh("cd /mnt")
     guest.sh("sleep 1000 > open &")
     guest.sh("echo kept > kept")

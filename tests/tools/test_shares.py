@@ -19,6 +19,7 @@ n=$GTEST_SHARD_INDEX
 while [ $n -lt {TESTS} ]; do
   [ "$n" = "$DIES" ] && exit 3
   echo "pull_points: first doorbell_before 2"
+  [ "$LEAST" ] && echo "floor: n-th_fails 2 $LEAST"
   if [ "$n" = "$FAILS" ]; then
     status=1
     echo "[  FAILED  ] of/sweep.test/$n, where GetParam() = $n (1 ms)"
@@ -72,6 +73,24 @@ def test_a_program_that_dies_fails_its_share(run):
     passed, failed, _, status = run(3, 4, DIES="15")
     assert (failed, status) == (1, 1)
     assert passed < TESTS // 4
+
+
+@pytest.mark.parametrize("least, status", [(2 * TESTS, 0), (2 * TESTS + 1, 1)])
+def test_a_sweep_that_has_shrunk_fails_the_whole(tmp_path, least, status):
+    program = tmp_path / "program"
+    program.write_text(PROGRAM.replace('  echo "pull_points: first doorbell_before 2"\n', ""))
+    program.chmod(0o755)
+
+    def run_all(shares):
+        return subprocess.run([RUN, program], check=False, text=True, capture_output=True,
+                              env={**os.environ, "LEAST": str(least), "GTEST_SHARD_INDEX": "0",
+                                   "GTEST_TOTAL_SHARDS": str(shares)})
+
+    whole = run_all(1)
+    assert whole.returncode == status
+    assert f"coverage: n-th fails: {2 * TESTS}" in whole.stdout
+    assert (f"fewer than {least}: n-th fails" in whole.stdout) == bool(status)
+    assert run_all(2).returncode == 0, "a share need not reach it"
 
 
 def test_whoever_runs_everything_must_have_hit_every_kind(run):
