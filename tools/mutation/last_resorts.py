@@ -14,8 +14,7 @@ from mutation.workshop import link_tree, make
 PULL_SWEEPS = ("of/pull_sweep.*:starting_at/second_pull.*:of/usb_pull_sweep.*qemu:"
                "of/usb_pull_sweep.*elsewhere")
 PATIENCE = 600  # seconds of processor time
-IN_QEMU = ("boot", "programs", "semantics", "terminal", "power_off", "errors", "cache", "sticks",
-           "calls")
+IN_QEMU = ("boot", "programs", "terminal", "calls")
 
 
 class PullSweeps:
