@@ -68,9 +68,10 @@ bool has_stuck_inodes(dev_id disk) {
 
 result<void> sync_dev(dev_id dev) {
   if (checkpoint::dead(dev)) return fail(error::eio);
-  TRY(sync_inodes(dev));
+  const result<void> inodes = sync_inodes(dev);  // also after an error all other blocks are written
   const result<void> flushed = flush_buffers(dev);
   const result<void> earlier = take_write_error(dev);
+  if (!inodes) return inodes;
   return flushed ? earlier : flushed;
 }
 

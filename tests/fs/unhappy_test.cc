@@ -169,6 +169,21 @@ TEST(unhappy, power_off_is_refused_while_an_inode_cannot_be_written) {
   });
 }
 
+TEST(unhappy, an_inode_that_cannot_be_written_keeps_no_block_from_the_stick) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "one"));
+    ASSERT_TRUE(sys_sync());
+    lose_the_inode_table(stick);
+    ASSERT_TRUE(process.append("/mnt/file", " and two"));
+    EXPECT_ERROR(error::eio, sync_dev(sda));
+    const std::string_view held(reinterpret_cast<const char*>(stick.durable().data()),
+                                stick.durable().size());
+    EXPECT_NE(held.find("one and two"), held.npos);
+    stick.fault = {};
+    EXPECT_TRUE(sync_dev(sda));
+  });
+}
+
 // The file is unmounted by force, and its stick is mounted again under the same name, while link
 // waits on another stick for the second path.
 TEST(unhappy, a_file_of_an_earlier_mount_is_not_linked) {
