@@ -20,7 +20,7 @@ argument_block::~argument_block() {
 result<void> argument_block::add(std::string_view text) {
   const u32 size = static_cast<u32>(text.size()) + 1;
   const u32 pointers = nr_words() * u32{sizeof(u32)} + STACK_ALIGNMENT;
-  if (text.size() >= MAX_BYTES || length_ + size + pointers > MAX_BYTES) return fail(error::e2big);
+  if (length_ + size + pointers > MAX_BYTES) return fail(error::e2big);
   for (u32 done = 0; done < size;) {
     std::span<byte>& page = pages_[length_ / PAGE_SIZE];
     if (page.empty()) page = allocate_pages(1);

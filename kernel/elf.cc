@@ -86,7 +86,7 @@ bool begins_inside(const elf_image& image) {
 
 result<elf_image> read_elf(m_inode& program) {
   const elf_header header = TRY(read_object<elf_header>(program, 0));
-  if (!is_i386_program(header) || header.e_phoff > INT32_MAX / 2) return fail(error::enoexec);
+  if (!is_i386_program(header)) return fail(error::enoexec);
   elf_image image{.entry = header.e_entry};
   for (u32 i = 0; i < header.e_phnum; ++i) {
     const u32 offset = header.e_phoff + i * u32{sizeof(program_header)};

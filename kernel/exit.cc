@@ -17,7 +17,7 @@
 
 task_struct* find_process(int pid) {
   for (task_struct* t : task)
-    if (t && t->state != task_state::unused && t->pid == pid) return t;
+    if (t && t->pid == pid) return t;
   return nullptr;
 }
 

@@ -24,11 +24,11 @@ result<u32> install_file(file* opened) {
     return fd;
   }
   current->filp[*fd] = opened;
-  current->close_on_exec &= ~bit_of(*fd);
   return fd;
 }
 
 // The slot is emptied first: close_file may sleep, and the descriptor is closed also when it fails.
+// The mark goes with the file: a free descriptor has none.
 result<void> close_descriptor(u32 fd) {
   file* const closing = TRY(file_of(fd));
   current->filp[fd] = nullptr;

@@ -30,7 +30,7 @@ char letter_of(const task_struct& t) {
 // /dev/tasks: pid, father, state, ticks used, name.
 void print_tasks(text_sink& out) {
   for (const task_struct* t : task) {
-    if (!t || t->state == task_state::unused || t->pid == 0) continue;
+    if (!t || t->pid == 0) continue;
     out.print("%d %d %c %u %s\n", t->pid, t->father ? t->father->pid : 0, letter_of(*t),
               t->user_ticks + t->system_ticks, t->comm.data());
   }

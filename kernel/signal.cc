@@ -6,6 +6,8 @@
 // that a signal interrupted is begun again when the handler has SA_RESTART.
 #include "kernel/signal.h"
 
+#include <algorithm>
+
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
@@ -57,7 +59,7 @@ u32 deliverable(const task_struct& t) { return t.signal & ~t.blocked; }
 
 void send_signal(task_struct& to, u32 signal) {
   const irq_guard masked;
-  if (!to.space || to.state == task_state::zombie || to.state == task_state::unused) return;
+  if (!to.space) return;  // a task of the kernel, or a zombie
   if (signal == abi::sigcont) to.signal &= ~STOPPING;
   if (signal_bit(signal) & STOPPING) to.signal &= ~signal_bit(abi::sigcont);
   const bool resumes = signal == abi::sigcont || signal == abi::sigkill;
@@ -84,7 +86,7 @@ void force_signal(task_struct& to, u32 signal) {
 u32 signal_group(int pgrp, u32 signal) {
   u32 members = 0;
   for (task_struct* t : task) {
-    if (!t || !t->space || t->pgrp != pgrp || t->state == task_state::zombie) continue;
+    if (!t || !t->space || t->pgrp != pgrp) continue;
     ++members;
     if (signal) send_signal(*t, signal);
   }
@@ -277,11 +279,14 @@ result<void> sys_pause() {
   return fail(error::eintr);
 }
 
-// Returns the seconds that were left of the earlier alarm, rounded up; 0 seconds cancel it.
+constexpr duration LESS_THAN_A_SECOND{999'999'999};
+
+// Returns the seconds that were left of the earlier alarm, rounded up and at least 1: 0 says that
+// there was none. 0 seconds cancel it.
 result<u32> sys_alarm(u32 seconds_ahead) {
   const instant earlier = current->alarm;
   current->alarm = seconds_ahead ? now() + seconds(seconds_ahead) : never;
   if (earlier == never) return 0;
   const duration left = earlier - now();
-  return left.ns > 0 ? static_cast<u32>((left + 999_ms).seconds()) : 1;
+  return static_cast<u32>(std::max((left + LESS_THAN_A_SECOND).seconds(), i64{1}));
 }

@@ -31,7 +31,6 @@ result<u32> dupfd(u32 fd, u32 lowest) {
   if (lowest >= NR_OPEN) return fail(error::einval);
   const u32 to = TRY(free_descriptor(lowest));
   current->filp[to] = share_file(shared);
-  current->close_on_exec &= ~(u32{1} << to);
   return to;
 }
 

@@ -22,8 +22,7 @@ namespace {
 
 bool group_in_session(int pgrp, int session) {
   for (const task_struct* t : task)
-    if (t && t->state != task_state::unused && t->pgrp == pgrp && t->session == session)
-      return true;
+    if (t && t->pgrp == pgrp && t->session == session) return true;
   return false;
 }
 
@@ -47,7 +46,7 @@ namespace {
 
 bool group_exists(int pgrp) {
   for (const task_struct* t : task)
-    if (t && t->state != task_state::unused && t->pgrp == pgrp) return true;
+    if (t && t->pgrp == pgrp) return true;
   return false;
 }
 

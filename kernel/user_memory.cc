@@ -4,11 +4,12 @@
 #include <algorithm>
 
 #include "hal/memory.h"
+#include "hal/panic.h"
 #include "kernel/sched.h"
 #include "mm/address_space.h"
 
 result<std::span<byte>> user_span(u32 address, u32 length, bool write) {
-  if (!current->space) return fail(error::efault);  // a kernel task has no user memory
+  kassert(current->space);  // a kernel task has no user memory
   if (length != 0) TRY(current->space->verify_area(address, length, write));
   return std::span<byte>(reinterpret_cast<byte*>(address), length);
 }

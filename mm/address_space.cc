@@ -56,7 +56,7 @@ result<void> address_space::set_break(u32 address) {
   }
   const u32 end = round_up(address);
   if (address < heap().start) return fail(error::enomem);
-  if (end > heap().end && overlaps(heap().end, end)) return fail(error::enomem);
+  if (overlaps(heap().end, end)) return fail(error::enomem);
   if (end < heap().end) free_pages_between(end, heap().end);
   heap().end = end;
   break_ = address;
@@ -78,12 +78,8 @@ result<void> address_space::handle_fault(u32 address, bool write) {
 
 result<void> address_space::verify_area(u32 address, u32 length, bool write) {
   if (length == 0) return {};
-  if (address >= KERNEL_BASE || length > KERNEL_BASE - address) return fail(error::efault);
+  if (u64{address} + length > KERNEL_BASE) return fail(error::efault);
   const u32 last = page_of(address + length - 1);
-  for (u32 page = page_of(address);; page += PAGE_SIZE) {
-    const u32* entry = table_entry(page);
-    if (!entry || !is_present(*entry) || (write && !is_writable(*entry)))
-      TRY(handle_fault(page, write));
-    if (page == last) return {};
-  }
+  for (u32 page = page_of(address); page <= last; page += PAGE_SIZE) TRY(handle_fault(page, write));
+  return {};
 }

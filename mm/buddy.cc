@@ -20,7 +20,7 @@ void buddy_allocator::init(byte* memory, std::span<page_info> pages) {
 
 std::optional<u32> buddy_allocator::allocate(u32 count, u32 order_aligned) {
   kassert(count > 0);
-  const u32 order = std::max(count == 1 ? 0 : order_for(count), order_aligned);
+  const u32 order = std::max(order_for(count), order_aligned);
   const std::optional<u32> first = take(order);
   if (first) free(*first + count, (1u << order) - count);  // the pages beyond `count`
   return first;
@@ -28,7 +28,7 @@ std::optional<u32> buddy_allocator::allocate(u32 count, u32 order_aligned) {
 
 void buddy_allocator::free(u32 first, u32 count) {
   while (count > 0) {
-    const u32 aligned = first == 0 ? max_order : static_cast<u32>(std::countr_zero(first));
+    const u32 aligned = static_cast<u32>(std::countr_zero(first));  // of page 0: 32
     const u32 fitting = static_cast<u32>(std::bit_width(count)) - 1;
     const u32 order = std::min({aligned, fitting, max_order});
     free_one(first, order);

@@ -98,16 +98,14 @@ result<address_space*> address_space::copy_page_tables() {
   address_space* child = TRY(create());
   child->areas_ = areas_;
   child->break_ = break_;
-  for (u32 i = 0; i < user_tables; ++i) {
-    if (!is_present(directory_[i])) continue;
-    const result<void> shared = share_pages(i, *child);
-    if (!shared) {
-      destroy(child);
-      return fail(shared.error());
-    }
-  }
-  load_page_directory(physical_address(active_directory));  // our own pages are read-only now
-  return child;
+  result<void> shared{};
+  for (u32 i = 0; shared && i < user_tables; ++i)
+    if (is_present(directory_[i])) shared = share_pages(i, *child);
+  // Our own pages are read-only now, also when the last table could not be made.
+  load_page_directory(physical_address(active_directory));
+  if (shared) return child;
+  destroy(child);
+  return fail(shared.error());
 }
 
 result<void> address_space::share_pages(u32 table_index, address_space& child) {
@@ -141,6 +139,5 @@ void address_space::free_page_tables() {
     for (const u32 entry : std::span(table_in(directory_[i]), ENTRIES_PER_TABLE))
       if (is_present(entry)) free_page(page_in(entry));
     free_page(page_in(directory_[i]));
-    directory_[i] = 0;
   }
 }

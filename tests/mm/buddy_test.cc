@@ -1,10 +1,12 @@
 // The buddy system.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "hal/memory.h"
@@ -79,6 +81,29 @@ TEST(buddy, what_does_not_fit_is_refused_and_changes_nothing) {
   EXPECT_FALSE(m.buddies.allocate(33));
   EXPECT_FALSE(m.buddies.allocate(1u << 30));
   EXPECT_EQ(m.buddies.free_pages(), 32u);
+}
+
+// Two runs of the largest size: 2 GiB, of which only the first bytes of runs are touched.
+TEST(buddy, the_largest_runs) {
+  constexpr u32 largest = 1u << buddy_allocator::max_order;
+  const size_t size = (size_t{largest} + 1) * PAGE_SIZE;
+  void* const at = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(at, MAP_FAILED);
+  std::vector<page_info> info(2 * largest);
+  buddy_allocator buddies;
+  buddies.init(static_cast<byte*>(at), info);
+  buddies.free(0, largest);
+  buddies.free(largest, largest);
+  EXPECT_FALSE(buddies.allocate(largest + 1)) << "they do not grow together";
+  EXPECT_EQ(std::set({*buddies.allocate(largest), *buddies.allocate(largest)}),
+            (std::set<u32>{0, largest}));
+  EXPECT_FALSE(buddies.allocate(1));
+  buddies.free(0, largest);
+  EXPECT_EQ(buddies.allocate(1), 0u) << "split down to one page";
+  buddies.free(0, 1);
+  EXPECT_EQ(buddies.allocate(largest), 0u) << "and one run again";
+  munmap(at, size);
 }
 
 // Runs of all sizes are taken and given back; none overlaps another, and in the end all memory is

@@ -406,6 +406,24 @@ TEST(memory, the_break_stays_between_the_data_and_the_stack) {
   });
 }
 
+// The area behind the heap keeps its pages when the heap is shortened, and so does the heap its
+// rest.
+TEST(memory, a_shortened_heap_takes_nothing_of_its_neighbours) {
+  bare([] {
+    const space s;
+    constexpr u32 heap = 4 * TWO_TABLES, behind = heap + 3 * PAGE_SIZE;
+    ASSERT_TRUE(s->set_break(heap));
+    ASSERT_TRUE(s->add_area({.start = behind, .end = behind + PAGE_SIZE, .writable = true}));
+    ASSERT_TRUE(s->set_break(behind));
+    ASSERT_TRUE(s->verify_area(heap, 4 * PAGE_SIZE, true));
+    const u32 before = free_page_count();
+    ASSERT_TRUE(s->set_break(heap + PAGE_SIZE));
+    EXPECT_EQ(free_page_count(), before + 2);
+    EXPECT_TRUE(pc::mmu::use(behind, true));
+    EXPECT_TRUE(pc::mmu::use(heap, true));
+  });
+}
+
 // The heap is shortened while a child shares its pages.
 TEST(memory, a_shared_heap_is_shortened_on_one_side) {
   bare([] {

@@ -174,6 +174,7 @@ TEST(dma, a_buffer_that_is_moved_is_freed_once) {
       dma_buffer third = *dma_buffer::allocate(2 * PAGE_SIZE, 1);
       third = std::move(second);
       EXPECT_EQ(third.bytes().size(), PAGE_SIZE);
+      EXPECT_EQ(third.address().value(), physical_address(third.bytes().data()));
     }
     EXPECT_EQ(free_page_count(), before);
   });

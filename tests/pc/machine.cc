@@ -10,6 +10,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 #include "drivers/block/ramdisk.h"
@@ -37,8 +38,10 @@
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "lib/format.h"
+#include "mm/address_space.h"
 #include "mm/mmio.h"
 #include "mm/page.h"
+#include "mm/page_table.h"
 #include "tests/fs/minix_image.h"
 #include "tests/pc/inside.h"
 #include "tests/pc/mmu.h"
@@ -213,12 +216,39 @@ void expect_same(const possessions& before, const possessions& after) {
   EXPECT_EQ(after.files, before.files) << "open files";
 }
 
+}  // namespace
+
+// Every page that a process sees has as many references as there are entries of it, as far as
+// page_is_shared tells; and no process may write to a page that it shares.
+void expect_sound_pages() {
+  std::map<u32, u32> references;
+  std::vector<u32> writable;
+  for (const task_struct* t : task) {
+    if (!t || !t->space) continue;
+    t->space->activate();
+    mmu::for_each_user_page([&](u32 entry) {
+      ++references[entry / PAGE_SIZE];
+      if (is_writable(entry)) writable.push_back(entry / PAGE_SIZE);
+    });
+  }
+  current->space->activate();
+  for (const auto& [page, count] : references)
+    EXPECT_EQ(page_is_shared(direct_map(page * PAGE_SIZE)), count > 1) << "page " << page;
+  for (const u32 page : writable)
+    EXPECT_EQ(references[page], 1u) << "written by two: page " << page;
+}
+
+namespace {
+
 std::function<void()> test_program;
 
 void run_test() {
   const possessions before = take_stock();
   test_program();
-  if (m->chosen.audit) expect_same(before, take_stock());
+  if (m->chosen.audit) {
+    expect_sound_pages();
+    expect_same(before, take_stock());
+  }
   stop_machine();
 }
 

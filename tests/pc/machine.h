@@ -68,6 +68,8 @@ void leave_free_pages(u32 pages);
 void release_memory();
 // The program that /sbin/init is: called at the start of process 1 and whenever it is begun again.
 void set_init(std::function<void()> program);
+// Looks at the page tables of all processes; also done when the program has returned.
+void expect_sound_pages();
 // Ends run at once, without an audit.
 [[noreturn]] void end_test();
 

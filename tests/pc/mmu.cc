@@ -6,13 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <span>
 
 #include "hal/paging.h"
+#include "hal/panic.h"
 #include "mm/page_table.h"
 
 alignas(PAGE_SIZE) u32 kernel_page_directory[ENTRIES_PER_TABLE];
@@ -27,9 +30,13 @@ constexpr int UNUSED_MEMORY = 0xA5;
 
 int memory_file = -1;
 u32 pages_in_all = 0;
-u32 directory = 0;        // cr3
-u32 fault_address = 0;    // cr2
-std::map<u32, bool> tlb;  // the pages mapped now: whether they are writable
+u32 directory = 0;      // cr3
+u32 fault_address = 0;  // cr2
+struct translation_entry {
+  u32 frame;
+  bool writable;
+};
+std::map<u32, translation_entry> tlb;  // the pages mapped now
 void (*report_kernel_fault)(u32 address, bool write) = nullptr;
 
 [[noreturn]] void give_up(const char* what) {
@@ -49,11 +56,11 @@ void map(u32 page, u32 entry, bool writable) {
   if (mmap(at(page), PAGE_SIZE, protection, MAP_SHARED | MAP_FIXED, memory_file, offset) !=
       at(page))
     give_up("mmap of a page");
-  tlb[page] = writable;
+  tlb[page] = {entry & ~(PAGE_SIZE - 1), writable};
 }
 
 void flush_all() {
-  for (const auto& [page, writable] : tlb) unmap(page);
+  for (const auto& [page, entry] : tlb) unmap(page);
   tlb.clear();
 }
 
@@ -71,11 +78,19 @@ translation look_up(u32 address) {
   return {entry, true, is_writable(table & entry), (table & entry & page_user) != 0};
 }
 
+// Whether the kernel is mapped there: its next instruction would be a triple fault without.
+bool shows_the_kernel(u32 of_directory) {
+  return std::equal(kernel_page_directory + first_kernel_entry,
+                    kernel_page_directory + ENTRIES_PER_TABLE,
+                    table_in(of_directory) + first_kernel_entry);
+}
+
 // True when the use may be tried (again).
 bool fill_tlb(u32 address, bool write, bool by_program) {
   if (address < LOWEST || address >= KERNEL_BASE) return false;
   const u32 page = address & ~(PAGE_SIZE - 1);
-  if (const auto cached = tlb.find(page); cached != tlb.end() && (cached->second || !write))
+  if (const auto cached = tlb.find(page);
+      cached != tlb.end() && (cached->second.writable || !write))
     return true;
   const translation found = look_up(page);
   if (!found.present || (write && !found.writable) || (by_program && !found.user)) return false;
@@ -137,6 +152,24 @@ void set_faulting_address(u32 address) { fault_address = address; }
 
 void on_kernel_fault(void (*report)(u32 address, bool write)) { report_kernel_fault = report; }
 
+bool tlb_is_true() {
+  return std::ranges::all_of(tlb, [](const auto& cached) {
+    const auto& [page, entry] = cached;
+    const translation now = look_up(page);
+    return now.present && (now.entry & ~(PAGE_SIZE - 1)) == entry.frame &&
+           (now.writable || !entry.writable);
+  });
+}
+
+void for_each_user_page(const std::function<void(u32 entry)>& action) {
+  for (u32 i = 0; i < first_kernel_entry; ++i) {
+    const u32 table = table_in(directory)[i];
+    if (!is_present(table)) continue;
+    for (const u32 entry : std::span(table_in(table), ENTRIES_PER_TABLE))
+      if (is_present(entry)) action(entry);
+  }
+}
+
 u32 pages_of_active_space() {
   u32 pages = 0;
   for (u32 i = 0; i < first_kernel_entry; ++i) {
@@ -156,6 +189,8 @@ u32 entry_of(u32 address) { return look_up(address).entry; }
 // --- hal/paging.h ---
 
 void load_page_directory(u32 physical_address) {
+  if (!pc::mmu::shows_the_kernel(physical_address))
+    panic("the kernel is not in the new cr3's space");
   pc::mmu::directory = physical_address;
   pc::mmu::flush_all();
 }

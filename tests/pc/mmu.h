@@ -7,6 +7,8 @@
 // of the processor's TLB. So a flush that the kernel forgets has the same effect as on the machine.
 #pragma once
 
+#include <functional>
+
 #include "lib/types.h"
 
 namespace pc::mmu {
@@ -25,6 +27,11 @@ void set_faulting_address(u32 address);
 // writable: on the machine this is a page fault inside the kernel.
 void on_kernel_fault(void (*report)(u32 address, bool write));
 
+// Whether every cached translation still says what the page tables say: the kernel has flushed what
+// it has taken away.
+bool tlb_is_true();
+// The entry of each page of the process whose space is active.
+void for_each_user_page(const std::function<void(u32 entry)>& action);
 // Tables and pages of the process whose space is active.
 u32 pages_of_active_space();
 // The table entry of an address in the active space; 0 when there is none.

@@ -16,6 +16,7 @@
 #include "kernel/sched.h"
 #include "kernel/system_call.h"
 #include "tests/pc/inside.h"
+#include "tests/pc/mmu.h"
 #include "tests/pc/user.h"
 
 // traps.cc, task_switch.cc, processor.asm
@@ -36,7 +37,9 @@ namespace {
 
 constexpr size_t PROGRAM_STACK = 256 * 1024;
 constexpr u32 FIRST_PLACE = 0x6000'0000;  // of code without an address of its own
-constexpr u32 INT_80 = 2;                 // the length of the instruction
+// The flags that a program can change (Intel SDM volume 1, 3.4.3).
+constexpr u32 PROGRAM_FLAGS = 0x0DD5;
+constexpr u32 INT_80 = 2;  // the length of the instruction
 
 struct program_state {
   trap_frame registers{};
@@ -59,10 +62,12 @@ program_state& program_of_current() {
   return found;
 }
 
-// The handler's return: `ret` into its trampoline or restorer, whose system call follows.
+// The handler's return: `ret` into its trampoline or restorer, whose system call follows. The other
+// registers are what the handler has left there.
 void return_from_handler(const trap_frame& at_entry) {
   trap_frame& r = registers();
-  r = at_entry;
+  r.esp = at_entry.esp;
+  r.eflags = (at_entry.eflags & ~PROGRAM_FLAGS) | (r.eflags & PROGRAM_FLAGS);
   r.eip = user::get<u32>(r.esp) + 8;
   r.esp += 2 * sizeof(u32);  // the return address, and the signal (pop eax)
   r.eax = static_cast<u32>(abi::syscall::sigreturn);
@@ -115,6 +120,7 @@ void trap(u32 vector, u32 error_code) {
   call_on_stack(
       frame, [](void* at) { handle_trap(*static_cast<trap_frame*>(at)); }, frame);
   if (interrupts_enabled) fail("the kernel was left with interrupts enabled");
+  if (!mmu::tlb_is_true()) fail("a page can be reached that the page tables do not show any more");
   program.registers = *frame;
   interrupts_enabled = true;
 }

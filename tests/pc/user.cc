@@ -214,7 +214,7 @@ start arguments() {
   found.argv = texts_at(at);
   found.envp = texts_at(at);
   EXPECT_EQ(argc, found.argv.size());
-  EXPECT_EQ(get<u32>(at), 0u) << "the auxiliary vector is not empty";
+  EXPECT_EQ(get<u64>(at), 0u) << "the auxiliary vector is not empty";
   EXPECT_EQ(registers().esp % 16, 0u);
   return found;
 }

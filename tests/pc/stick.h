@@ -1,0 +1,26 @@
+// A stick of the simulated PC: a removable disk in memory, quick enough that every request has
+// ended when request_fn returns. It is plugged in while the object lives, until pull.
+#pragma once
+
+#include <vector>
+
+#include "drivers/block/media_event.h"
+#include "lib/types.h"
+
+namespace pc {
+
+class stick final : public block_device {
+ public:
+  // `content` is the medium; it outlives the stick. The kernel's replugd looks at it when its task
+  // runs next.
+  explicit stick(std::vector<byte>& content);
+  ~stick() override;
+  void pull();  // may be called again
+
+ private:
+  void request_fn() override;
+
+  std::vector<byte>& content_;
+};
+
+}  // namespace pc
