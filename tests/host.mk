@@ -16,7 +16,7 @@ COMMA := ,
 HOST_TEST_CXXFLAGS := $(subst -O1,-O0,$(subst $(COMMA)undefined,,$(HOST_CXXFLAGS)))
 
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE))
-HOST_ROOMS := sim sim/xhci lib drivers drivers/block drivers/char drivers/usb drivers/usb/* fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug
+HOST_ROOMS := sim sim/xhci lib drivers drivers/block drivers/char drivers/usb drivers/usb/* drivers/pci fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug
 HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests

@@ -36,8 +36,8 @@ bool has_table(const boot_record& record) {
 
 // The partition that an entry describes; empty when the entry is unused or reaches past the end of
 // the device. The entry's first sector counts from `base`.
-partition as_partition(const mbr_entry& entry, u32 base, u32 device_sectors) {
-  const u64 first = u64{base} + entry.first_lba;
+partition as_partition(const mbr_entry& entry, u64 base, u32 device_sectors) {
+  const u64 first = base + entry.first_lba;
   if (entry.type == 0 || entry.sectors == 0 || entry.first_lba == 0) return {};
   if (first + entry.sectors > device_sectors) return {};
   return {lba(static_cast<u32>(first)), entry.sectors, entry.type};
@@ -49,16 +49,15 @@ partition as_partition(const mbr_entry& entry, u32 base, u32 device_sectors) {
 result<void> read_logical(block_device& device, u32 extended, std::span<byte> scratch,
                           partition_table& table) {
   const auto& record = *reinterpret_cast<const boot_record*>(scratch.data());
-  u32 at = extended;
+  u64 at = extended;
   for (u8 number = FIRST_LOGICAL; number < MINORS_PER_DISK; ++number) {
-    if (at > device.identity.sectors - SECTORS_PER_BLOCK) return {};
-    TRY(read_blocks(device, lba(at), scratch));
+    if (at + SECTORS_PER_BLOCK > device.identity.sectors) return {};
+    TRY(read_blocks(device, lba(static_cast<u32>(at)), scratch));
     if (!has_table(record)) return {};
     table[number] = as_partition(record.entries[0], at, device.identity.sectors);
     const mbr_entry& next = record.entries[1];
     if (!is_extended(next.type) || next.first_lba == 0) return {};
-    if (u64{extended} + next.first_lba >= device.identity.sectors) return {};
-    at = extended + next.first_lba;
+    at = u64{extended} + next.first_lba;
   }
   return {};
 }

@@ -15,6 +15,18 @@ constinit intrusive_list<host_device, &host_device::link> devices{};
 constexpr u8 request_get_descriptor = 6;
 constexpr u8 class_hub = 9;
 
+// One answer that is lost must not make another device of it, or none. A STALL is an answer.
+template <class Step>
+auto with_patience(Step step) -> decltype(step()) {
+  constexpr int max_tries = 3;
+  auto outcome = step();
+  for (int tries = 1; tries < max_tries && !outcome; ++tries) {
+    if (outcome.error() != error::eio && outcome.error() != error::etimedout) break;
+    outcome = step();
+  }
+  return outcome;
+}
+
 template <size_t N>
 void read_string(device& from, u8 index, u16 language, std::array<char, N>& to) {
   std::array<byte, 255> buffer{};
@@ -47,7 +59,7 @@ result<device_descriptor> read_device_descriptor(host_device& device) {
       return fail(error::eproto);
     const u16 size = static_cast<u8>(buffer[7]);
     if (size != 8 && size != 16 && size != 32 && size != 64) return fail(error::eproto);
-    TRY(device.set_control_packet_size(size));
+    TRY(with_patience([&] { return device.set_control_packet_size(size); }));
   }
   const u32 length = TRY(get_descriptor(device, descriptor_type::device, 0, 0, buffer));
   const device_descriptor d = TRY(parse_device(std::span(buffer).first(length)));
@@ -123,14 +135,7 @@ result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 lan
                            .value = static_cast<u16>(static_cast<u32>(type) << 8 | index),
                            .index = language,
                            .length = static_cast<u16>(to.size())};
-  // One answer that is lost must not make another device of it, or none. A STALL is an answer.
-  constexpr int max_tries = 3;
-  result<u32> outcome = fail(error::eio);
-  for (int tries = 0; tries < max_tries; ++tries) {
-    outcome = from.control(setup, to);
-    if (outcome || (outcome.error() != error::eio && outcome.error() != error::etimedout)) break;
-  }
-  return outcome;
+  return with_patience([&] { return from.control(setup, to); });
 }
 
 result<void> bring_into_step(device& device) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr u32 sectors = 20;
 constexpr std::array<u8, 16> write_10{0x2A, 0, 0, 0, 0, 0, 0, 0, 1}, synchronize{0x35},
-    request_sense{0x03};
+    request_sense{0x03, 0, 0, 0, 18};
 
 void fill_cache(medium& storage) {
   medium::sector content;

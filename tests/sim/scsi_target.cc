@@ -64,10 +64,44 @@ std::vector<byte> scsi_target::begin(command_block cdb, u32 length) {
   failed_ = false;
   partial_sector_.clear();
   record_.reset();
+  if (!well_formed(length)) return refuse({5, 0x24, 0});
   if (const std::optional<sense> trouble = trouble_ahead()) return refuse(*trouble);
   std::vector<byte> data = execute();
   if (data.size() > length) data.resize(length);
   return data;
+}
+
+// Whether every byte of the command block is one that the standards allow, and whether the host
+// wants to move as much as the block tells.
+bool scsi_target::well_formed(u32 length) const {
+  std::array<u8, 16> rest = cdb_;  // what must be 0
+  u32 expected = 0;
+  const auto take = [&](size_t at, u32 count) {
+    const u32 value = big_endian(at, static_cast<int>(count));
+    std::fill_n(rest.begin() + static_cast<long>(at), count, u8{0});
+    return value;
+  };
+  take(0, 1);
+  switch (opcode()) {
+    case request_sense:
+    case inquiry_command: expected = take(4, 1); break;
+    case mode_sense:  // without block descriptors; the caching page, or all
+      if (take(1, 1) != 8 || (cdb_[2] != 0x08 && cdb_[2] != 0x3F)) return false;
+      take(2, 1);
+      expected = take(4, 1);
+      break;
+    case start_stop:
+      if (take(4, 1) != 1) return false;
+      break;
+    case read_capacity: expected = 8; break;
+    case read_10:
+    case write_10:
+      take(2, 4);
+      expected = take(7, 2) * SECTOR_SIZE;
+      break;
+    default: break;
+  }
+  return length == expected && std::ranges::all_of(rest, [](u8 b) { return b == 0; });
 }
 
 std::vector<byte> scsi_target::execute() {

@@ -24,6 +24,9 @@ class scsi_target {
   };
   using command_block = std::span<const u8, 16>;
 
+  // The length of the command blocks with this operation code (SPC-4, 4.2.5.1).
+  static u32 length_of(u8 opcode) { return opcode < 0x20 ? 6 : 10; }
+
   explicit scsi_target(medium& storage) : storage_(storage) {}
 
   void power_on();
@@ -60,6 +63,7 @@ class scsi_target {
   std::optional<sense> trouble_ahead();
   std::optional<sense> next_failure();
   std::vector<byte> execute();
+  bool well_formed(u32 length) const;
   std::vector<byte> read();
   void begin_write();
   bool synchronize(bool good);  // false: pulled here

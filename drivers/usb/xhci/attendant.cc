@@ -42,7 +42,7 @@ void attendant::run(void* self) {
     while (!a.device_) sleep_on(a.plugged_);
     a.device_->live();
     a.device_.reset();
-    a.host_.port_vacated();
+    a.host_.look_at_ports();
   }
 }
 

@@ -83,7 +83,7 @@ void controller::scan_ports() {
 void controller::slot_vacated() {
   for (root_port& port : ports_)
     if (port.wants_slot) port.given_up = port.wants_slot = false;
-  wake_up(attention_);
+  look_at_ports();
 }
 
 // --- events ---
@@ -127,8 +127,7 @@ void controller::handle(const trb& event) {
     case trb_type::port_status_event: return on_port_event(event);
     case trb_type::host_controller_event:
       // Event ring full: events were lost, so the ports must be looked at.
-      ports_changed_ = true;
-      return wake_up(attention_);
+      return look_at_ports();
     default: return;
   }
 }

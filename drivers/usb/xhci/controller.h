@@ -91,8 +91,11 @@ class controller final : public port_host {
   void wait_stopped();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
   void slot_vacated();
-  // A port is free again.
-  void port_vacated() { wake_up(attention_); }
+  // Something about the ports has changed: its task looks at all of them. Never sleeps.
+  void look_at_ports() {
+    ports_changed_ = true;
+    wake_up(attention_);
+  }
 
   // Sleeps until `condition` holds. It is checked after each wake-up of `queue`, and every
   // poll_interval after the events have been handled. False at the deadline.

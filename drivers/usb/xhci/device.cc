@@ -53,7 +53,7 @@ void device::release() {
   }
   port_.vacate();
   port_.given_up = !was_gone;
-  host_.port_vacated();
+  host_.look_at_ports();
 }
 
 // --- events ---

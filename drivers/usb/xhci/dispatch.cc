@@ -40,8 +40,7 @@ void controller::on_port_event(const trb& event) {
   const u32 n = trb_status::event_port::get(static_cast<u32>(event.parameter));
   if (n >= 1 && n <= port_count_ && ports_[n].occupant && ports_[n].lost(ports_[n].status()))
     ports_[n].occupant->mark_gone();
-  ports_changed_ = true;
-  wake_up(attention_);
+  look_at_ports();
 }
 
 }  // namespace xhci

@@ -73,9 +73,7 @@ result<void> device::address_once() {
   if (facts.at == usb::speed::none) return fail(error::eio);
   control_packet_ = default_control_packet(facts.at);
   TRY(enable_slot());
-  TRY(address_device());
-  sleep_for(2_ms);  // SET_ADDRESS recovery (USB 2.0, 9.2.6.3)
-  return {};
+  return address_device();
 }
 
 result<void> device::enable_slot() {
@@ -160,12 +158,12 @@ result<void> device::address_device() {
   dma_write_barrier();
   queues_[0].set_max_packet(control_packet_);
   TRY(host_.command_ok(slot_command(trb_type::address_device, slot_, input_.address())));
+  sleep_for(2_ms);  // SET_ADDRESS recovery (USB 2.0, 9.2.6.3)
   return {};
 }
 
 result<void> device::set_control_packet_size(u16 bytes) {
   if (bytes == control_packet_) return {};
-  control_packet_ = bytes;
   begin_input(2, 0);
   volatile u32* ep0 = input_.at(control_dci + 1);
   ep0[1] = endpoint_context::error_count::of(3) |
@@ -173,6 +171,7 @@ result<void> device::set_control_packet_size(u16 bytes) {
            endpoint_context::max_packet::of(bytes);
   dma_write_barrier();
   TRY(host_.command_ok(slot_command(trb_type::evaluate_context, slot_, input_.address())));
+  control_packet_ = bytes;
   queues_[0].set_max_packet(bytes);
   return {};
 }

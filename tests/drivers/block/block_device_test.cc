@@ -296,6 +296,173 @@ TEST(block_device, random_traffic_ends_up_where_it_belongs) {
   });
 }
 
+// --- edges ---
+
+TEST(block_device, takes_the_last_block_and_none_behind_it) {
+  sim::run(1, [] {
+    manual_disk disk;
+    for (const u32 size : {2u, 9u, 2048u}) {
+      disk.identity.sectors = size;
+      const u32 blocks = size / SECTORS_PER_BLOCK;
+      test_block last(1), behind(1);
+      last.start(disk, block_command::read, blocks - 1);
+      EXPECT_TRUE(last.head.b_lock) << size;
+      EXPECT_EQ(behind.read_from(disk, blocks).error(), error::eio) << size;
+      EXPECT_EQ(disk.take_all().size(), 1u);
+    }
+  });
+}
+
+TEST(block_device, reads_from_a_protected_disk) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.write_protected = true;
+    test_block block(1);
+    block.start(disk, block_command::read, 3);
+    EXPECT_EQ(disk.take_all(), (extents{{6, 2}}));
+    EXPECT_TRUE(block.head.b_uptodate);
+  });
+}
+
+// The next block in the direction of travel may begin exactly where the last request has ended.
+TEST(block_device, goes_on_where_the_last_request_has_ended) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto first = start_all(disk, block_command::read, {50});
+    EXPECT_EQ(disk.take_all(), (extents{{100, 2}}));
+    const auto rest = start_all(disk, block_command::read, {10, 60, 51});
+    EXPECT_EQ(disk.take_all(), (extents{{102, 2}, {120, 2}, {20, 2}}));
+    const auto more = start_all(disk, block_command::read, {60, 11, 5});
+    EXPECT_EQ(disk.take_all(), (extents{{22, 2}, {120, 2}, {10, 2}}));
+  });
+}
+
+// Two requests for the same sectors keep their order: the later content is the last written.
+TEST(block_device, keeps_the_order_of_two_writes_of_a_block) {
+  sim::run(1, [] {
+    manual_disk disk;
+    disk.max_sectors = 2;
+    const auto blocks = start_all(disk, block_command::write, {7, 7, 7});
+    for (const test_block& block : blocks) {
+      request* r = disk.next_request();
+      ASSERT_TRUE(r);
+      EXPECT_EQ(r->buffers.front(), &block.head);
+      disk.end_request(*r, {});
+    }
+  });
+}
+
+TEST(block_device, tells_the_driver_of_every_request) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto blocks = start_all(disk, block_command::write, {1, 2, 9});
+    EXPECT_EQ(disk.calls, 2) << "a merged block is no new request";
+    EXPECT_EQ(requests_in_use(), 2u);
+    const auto flusher = sim::spawn("flusher", [&] { EXPECT_TRUE(disk.flush()); });
+    sleep_for(1_ms);
+    EXPECT_EQ(disk.calls, 3);
+    EXPECT_EQ(requests_in_use(), 3u);
+    disk.take_all();
+    flusher.join();
+    EXPECT_EQ(requests_in_use(), 0u);
+    EXPECT_FALSE(disk.next_request());
+  });
+}
+
+TEST(block_device, tells_what_the_driver_has_taken) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.head.b_sent = true;
+    block.start(disk, block_command::write, 4);
+    EXPECT_FALSE(block.head.b_sent);
+    request* r = disk.next_request();
+    EXPECT_TRUE(block.head.b_sent);
+    disk.end_request(*r, fail(error::eio));
+    EXPECT_TRUE(block.head.b_error);
+    EXPECT_FALSE(block.write_to(disk, 9999)) << "refused before it was sent";
+    EXPECT_FALSE(block.head.b_sent);
+    block.start(disk, block_command::write, 4);
+    disk.take_all();
+    EXPECT_FALSE(block.head.b_error) << "it has been written now";
+  });
+}
+
+TEST(block_device, ends_the_io_of_a_buffer_without_a_listener) {
+  sim::run(1, [] {
+    manual_disk disk;
+    test_block block(1);
+    block.head.b_end_io = nullptr;
+    block.start(disk, block_command::read, 4);
+    const auto reader = sim::spawn("reader", [&] { wait_on_buffer(block.head); });
+    sleep_for(1_ms);
+    EXPECT_FALSE(reader.ended());
+    disk.take_all();
+    reader.join();
+    EXPECT_TRUE(block.head.b_uptodate);
+  });
+}
+
+TEST(block_device, waits_for_its_references_until_the_deadline) {
+  sim::run(1, [] {
+    manual_disk disk;
+    EXPECT_TRUE(disk.wait_unreferenced(now()));
+    disk.hold();
+    EXPECT_FALSE(disk.wait_unreferenced(now() + 50_ms));
+    EXPECT_EQ(now().ns, (50_ms).ns);
+    disk.hold();
+    const auto user = sim::spawn("user", [&] {
+      disk.drop();
+      sleep_for(10_ms);
+      disk.drop();
+    });
+    EXPECT_TRUE(disk.wait_unreferenced(now() + 50_ms));
+    EXPECT_EQ(now().ns, (60_ms).ns) << "at once when the last one was dropped";
+    user.join();
+  });
+}
+
+TEST(read_blocks, reads_what_fits_and_no_more) {
+  sim::medium stick(64);
+  for (size_t i = 0; i < stick.bytes().size(); ++i)
+    stick.bytes()[i] = static_cast<byte>(1 + i / SECTOR_SIZE);
+  sim::run(1, [&] {
+    stick.plug();
+    const auto to = allocate_pages(1);
+    EXPECT_TRUE(read_blocks(stick.device(), lba{10}, to.first(2 * BLOCK_SIZE + 1)));
+    for (u32 i = 0; i < 4; ++i) EXPECT_EQ(to[i * SECTOR_SIZE], static_cast<byte>(11 + i));
+    EXPECT_EQ(to[2 * BLOCK_SIZE], byte{0});
+    free_pages(to);
+  });
+}
+
+TEST(read_blocks, tells_a_pull_from_a_bad_block) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto to = allocate_pages(1);
+    disk.die();
+    EXPECT_EQ(read_blocks(disk, lba{}, to).error(), error::enodev);
+    free_pages(to);
+  });
+}
+
+TEST(ramdisk, takes_many_blocks_at_once_and_keeps_each_in_its_place) {
+  sim::run(1, [] {
+    const sim::kept_memory for_ever;
+    const auto memory = allocate_pages(4);
+    rd_init(memory);
+    block_device& ram = *resolve(dev_id(MAJOR_RAM, 0))->device;
+    EXPECT_EQ(ram.max_sectors, 32u);
+    for (u8 n = 0; n < 16; ++n) EXPECT_TRUE(test_block(n).write_to(ram, n));
+    for (u8 n = 0; n < 16; ++n) {
+      test_block back(0xFF);
+      EXPECT_TRUE(back.read_from(ram, n));
+      EXPECT_TRUE(back.holds(n));
+    }
+    EXPECT_EQ(requests_in_use(), 0u);
+  });
+}
+
 TEST(ramdisk, is_a_device_like_any_other) {
   sim::run(1, [] {
     const sim::kept_memory for_ever;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
 
 #include "drivers/block/ll_rw_block.h"
 #include "hal/memory.h"
@@ -173,6 +174,149 @@ TEST(partitions, a_read_error_is_told) {
   });
 }
 
+// The last block of a medium may be an extended record; half a block is none.
+TEST(partitions, an_extended_record_may_stand_in_the_last_block) {
+  for (const u32 at : {sectors - 2, sectors - 1}) {
+    sim::medium stick(sectors);
+    plant_table(stick, 0, {{extended, 1000, sectors - 1000}});
+    plant_table(stick, 1000, {{minix, 16, 100}, {extended, at - 1000, 2}});
+    plant_table(stick, at, {{minix, 1, 1}});
+    const partition_table table = read_table(stick);
+    EXPECT_EQ(table[5], (partition{lba{1016}, 100, minix}));
+    EXPECT_EQ(table[6], at == sectors - 2 ? (partition{lba{sectors - 1}, 1, minix}) : partition{});
+  }
+}
+
+TEST(partitions, know_three_types_of_extended_ones) {
+  for (u32 type = 0; type < 256; ++type) {
+    sim::medium stick(sectors);
+    plant_table(stick, 0, {{static_cast<u8>(type), 1000, 3000}});
+    plant_table(stick, 1000, {{minix, 16, 100}});
+    const bool is_extended = type == 0x05 || type == 0x0F || type == 0x85;
+    EXPECT_EQ(read_table(stick)[5].sectors, is_extended ? 100u : 0u) << type;
+  }
+}
+
+// Each field of an entry that is 0 makes it an unused one; 1 is a value like any other.
+TEST(partitions, need_a_type_a_place_and_a_size) {
+  for (const u32 value : {0u, 1u}) {
+    sim::medium stick(sectors);
+    plant_table(stick, 0,
+                {{static_cast<u8>(value), 64, 10}, {minix, value, 10}, {minix, 64, value}});
+    EXPECT_EQ(count_partitions(read_table(stick)), value * 3);
+  }
+  for (u8 status = 1; status < 0x80; status = static_cast<u8>(status * 2)) {
+    sim::medium stick(sectors);
+    plant_table(stick, 0, {{minix, 64, 10}, {minix, 80, 10, status}});
+    EXPECT_EQ(count_partitions(read_table(stick)), 0u) << "no table: " << int{status};
+  }
+}
+
+TEST(partitions, of_which_the_fourth_may_be_the_extended_one) {
+  for (u32 place = 0; place < 4; ++place) {
+    sim::medium stick(sectors);
+    std::vector<entry> entries(4, entry{minix, 64, 10});
+    entries[place] = {extended, 1000, 2000};
+    plant_table(stick, 0, entries);
+    plant_table(stick, 1000, {{minix, 16, 100}});
+    const partition_table table = read_table(stick);
+    EXPECT_EQ(count_partitions(table), 5u);
+    EXPECT_EQ(table[place + 1], (partition{lba{1000}, 2000, extended}));
+    EXPECT_EQ(table[5], (partition{lba{1016}, 100, minix}));
+  }
+}
+
+// A chain longer than the table: as many as there are names, 5 to 15.
+TEST(partitions, of_which_eleven_are_logical) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  for (u32 i = 0; i < 14; ++i)
+    plant_table(stick, 1000 + 100 * i, {{minix, 2, i + 1}, {extended, 100 * (i + 1), 100}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(count_partitions(table), 12u);
+  for (u32 i = 0; i < 11; ++i)
+    EXPECT_EQ(table[5 + i], (partition{lba{1002 + 100 * i}, i + 1, minix}));
+}
+
+// What ends a chain: a link of another type, one to nowhere, a record without a signature.
+TEST(partitions, a_chain_of_logical_ones_ends) {
+  for (const entry& link : std::initializer_list<entry>{
+           {minix, 500, 100}, {extended, 0, 100}, {extended, 700, 100}, {0, 500, 100}}) {
+    sim::medium stick(sectors);
+    plant_table(stick, 0, {{extended, 1000, 3000}});
+    plant_table(stick, 1000, {{minix, 16, 100}, link});
+    plant_table(stick, 1500, {{minix, 16, 100}});
+    const partition_table table = read_table(stick);
+    EXPECT_EQ(table[5].sectors, 100u);
+    EXPECT_EQ(count_partitions(table), 2u) << link.first;
+  }
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  plant_table(stick, 1000, {{minix, 16, 100}, {extended, 1, 100}});
+  plant_table(stick, 1001, {{minix, 1, 100}});
+  EXPECT_EQ(read_table(stick)[6], (partition{lba{1002}, 100, minix})) << "one sector on";
+}
+
+TEST(partitions, of_a_medium_of_one_block) {
+  sim::medium stick(2);
+  plant_table(stick, 0, {{minix, 1, 1}});
+  sim::run(1, [&] {
+    stick.plug();
+    const auto table = read_without_memory(stick);
+    ASSERT_TRUE(table);
+    EXPECT_EQ((*table)[0], (partition{lba{0}, 2, 0}));
+    EXPECT_EQ((*table)[1], (partition{lba{1}, 1, minix}));
+  });
+}
+
+TEST(partitions, a_read_error_of_an_extended_record_is_told) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  stick.fault = [](block_command, lba at, u32) {
+    return at.value() == 1000 ? std::optional(error::eio) : std::nullopt;
+  };
+  sim::run(1, [&] {
+    stick.plug();
+    EXPECT_EQ(read_without_memory(stick).error(), error::eio);
+  });
+}
+
+TEST(disk_names, of_every_number) {
+  for (u32 minor = 0; minor < 128; ++minor) {
+    std::string expected = std::string("sd") + static_cast<char>('a' + minor / 16);
+    if (minor % 16) expected += std::to_string(minor % 16);
+    EXPECT_EQ(disk_name(dev_id(8, static_cast<u8>(minor))).data(), expected);
+  }
+  for (u8 n = 0; n < 10; ++n) EXPECT_EQ(disk_name(dev_id(1, n)).data(), "ram" + std::to_string(n));
+  EXPECT_TRUE(disk_of(dev_id(8, 127)));
+  EXPECT_FALSE(disk_of(dev_id(8, 128)) || disk_of(dev_id(1, 0)) || disk_of(dev_id(9, 0)));
+}
+
+TEST(disk_names, mean_nothing_before_they_are_given) {
+  sim::run(1, [] {
+    EXPECT_EQ(resolve(dev_id(MAJOR_RAM, 0)).error(), error::enxio) << "no RAM disk yet";
+    EXPECT_EQ(resolve(dev_id(MAJOR_RAM, 1)).error(), error::enxio);
+    EXPECT_EQ(resolve(dev_id(8, 0)).error(), error::enxio);
+    EXPECT_EQ(resolve(dev_id(8, 200)).error(), error::enxio);
+  });
+}
+
+TEST(disk_names, are_given_from_the_first_on) {
+  sim::medium stick(sectors);
+  sim::run(1, [&] {
+    stick.plug();
+    partition_table table{};
+    table[15] = {lba{7}, 1, minix};
+    ASSERT_EQ(*add_disk(stick.device(), {}), dev_id(8, 0));
+    ASSERT_EQ(*add_disk(stick.device(), table), dev_id(8, 16));
+    EXPECT_EQ(resolve(dev_id(8, 31))->first, lba{7});
+    EXPECT_EQ(resolve(dev_id(8, 31))->sectors, 1u);
+    EXPECT_EQ(resolve(dev_id(8, 15)).error(), error::enxio);
+    release_disk(dev_id(8, 0));
+    release_disk(dev_id(8, 16));
+  });
+}
+
 TEST(disk_names, are_linux_s) {
   EXPECT_STREQ(disk_name(dev_id(8, 0)).data(), "sda");
   EXPECT_STREQ(disk_name(dev_id(8, 1)).data(), "sda1");
@@ -238,6 +382,21 @@ TEST(ll_rw_block, writes_into_the_partition_and_not_past_it) {
     EXPECT_EQ(block.wait().error(), error::enxio);
     EXPECT_FALSE(block.head.b_uptodate);
     EXPECT_EQ(block.endings, 2);
+    block.head.b_sent = true;  // by an I/O before
+    block.head.b_uptodate = true;
+    ll_rw_block(block_command::write, block.head);
+    EXPECT_EQ(block.wait().error(), error::enxio);
+    EXPECT_TRUE(block.head.b_uptodate) << "nothing is wrong with what is in memory";
+    EXPECT_FALSE(block.head.b_sent || block.head.b_lock || block.head.b_error);
+    block.head.b_end_io = nullptr;
+    ll_rw_block(block_command::read, block.head);
+    EXPECT_EQ(block.endings, 3);
+    detach_disk(dev_id(8, 0));
+    block.head.b_blocknr = block_nr{4};
+    sim::test_block other(1);
+    other.head.b_dev = dev_id(8, 1);
+    ll_rw_block(block_command::write, other.head);
+    EXPECT_EQ(other.wait().error(), error::enodev);
     release_disk(dev_id(8, 0));
   });
 }

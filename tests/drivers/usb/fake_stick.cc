@@ -189,6 +189,9 @@ void fake_stick::begin_command(usb::transfer& t) {
   tags.push_back(cbw_.tag);
   opcodes.push_back(cbw_.cdb[0]);
   const bool in = (cbw_.flags & 0x80) != 0;
+  ASSERT_EQ(cbw_.flags & 0x7F, 0);
+  ASSERT_EQ(cbw_.lun, 0);
+  ASSERT_EQ(cbw_.cdb_length, scsi_target::length_of(cbw_.cdb[0]));
   answer_ = {};
   answer_.tag = cbw_.tag;
   answer_.data = disk.begin(cbw_.cdb, cbw_.data_length);

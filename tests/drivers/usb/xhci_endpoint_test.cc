@@ -47,7 +47,7 @@ class bench {
     cbw.signature = command_block_wrapper::good_signature;
     cbw.data_length = length;
     cbw.flags = 0x80;
-    cbw.cdb_length = 10;
+    cbw.cdb_length = opcode == test_unit_ready ? 6 : 10;
     cbw.cdb[0] = opcode;
     if (length) cbw.cdb[2] = 0xFF, cbw.cdb[8] = static_cast<u8>(length / SECTOR_SIZE);
     std::memset(memory_.bytes().data(), 0, memory_.bytes().size());

@@ -1,4 +1,5 @@
 // The command ring: slots, contexts and the states of endpoints (xHCI 1.2, 4.6).
+#include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
 
@@ -35,8 +36,15 @@ void controller::run_commands() {
     hanging_address_ = next->address;
     return;
   }
+  ++commands_begun;
+  const bool fails = fail_command.strikes();
+  if (fails && fail_command.code == 0) {
+    command_hangs_ = true;
+    hanging_address_ = next->address;
+    return;
+  }
   u32 slot_id = next->t.slot();
-  const u32 outcome = execute(next->t, slot_id);
+  const u32 outcome = fails ? fail_command.code : execute(next->t, slot_id);
   post({next->address, outcome << 24, event_command << 10 | slot_id << 24});
   kick_commands();
 }
@@ -86,7 +94,9 @@ u32 controller::execute(const trb& t, u32& id) {
 // --- slots ---
 
 u32 controller::enable_slot(const trb& t, u32& id) {
-  if (t.endpoint() != 0) complain("Enable Slot with a slot type that no port has");
+  const u32 type = t.endpoint();
+  if (type != 0 && type != chosen_.usb2_slot_type)
+    complain("Enable Slot with a slot type that no port has");
   std::vector<u32> free;
   for (u32 n = 1; n <= config_; ++n)
     if (!slots_[n].enabled) free.push_back(n);
@@ -95,6 +105,10 @@ u32 controller::enable_slot(const trb& t, u32& id) {
   id = chosen_.like_qemu ? free.front() : free[random_below(free.size())];
   slots_[id] = {};
   slots_[id].enabled = true;
+  slots_[id].type = type;
+  const bus_place table = dma_.learn(dcbaap_, 8 * (config_ + 1), "the context base address array");
+  if (dma_.read<u64>(table, 8 * id, "the context base address array") != 0)
+    complain("a device context for a slot that is disabled");
   return success;
 }
 
@@ -128,6 +142,8 @@ u32 controller::address_device(u32 id, u64 at) {
     if (n != id && slots_[n].enabled && slots_[n].root_port == s.root_port &&
         slots_[n].connection == ports_[s.root_port].connection)
       complain("two slots for one device");
+  if (s.type != (is_super(s.root_port) ? 0 : chosen_.usb2_slot_type))
+    complain("a slot of another type than the port's");
   s.connection = ports_[s.root_port].connection;
   if (const u32 loaded = load_endpoint(s, 1, input); loaded != success) return loaded;
   usb_function* device = reachable(s);
@@ -138,7 +154,10 @@ u32 controller::address_device(u32 id, u64 at) {
   }
   const auto actual = static_cast<bus_speed>(ports_[s.root_port].status >> 10 & 15);
   if (speed != static_cast<u32>(actual)) complain("the slot context has another speed");
-  if (ep0 >> 16 != packet_size_at_start(actual)) complain("EP0 has another packet size");
+  const bool known = actual == bus_speed::full && ep0 >> 16 == device->packet_sizes[1];
+  if (ep0 >> 16 != packet_size_at_start(actual) && !known) complain("EP0 has another packet size");
+  check_patience(s.root_port);
+  s.addressed = now();
   device->set_address(next_address_ = static_cast<u8>(next_address_ % 127 + 1));
   s.state = slot_addressed;
   for (u32 at_word = 0; at_word < 3; ++at_word)
@@ -174,6 +193,11 @@ u32 controller::load_endpoint(slot& s, u32 dci, bus_place input) {
   const u32 expected = dci == 1 ? control_type : dci % 2 ? bulk_in : bulk_out;
   if (e.type != expected || e.max_packet == 0 || (pointer & 14) != 0) return parameter_error;
   if ((dw1 >> 1 & 3) != 3) complain("CErr is not 3");
+  if ((word(input, dci + 1, 4) & 0xFFFF) == 0) complain("an average TRB length of 0");
+  if (const usb_function* device = reachable(s); device && dci != 1) {
+    if (e.max_packet != device->packet_sizes[dci]) complain("an endpoint has another packet size");
+    if ((dw1 >> 8 & 0xFF) != device->bursts[dci]) complain("an endpoint has another burst size");
+  }
   e.dequeue = {dma_.learn(pointer & ~u64{15}, sizeof(trb), "a transfer ring"), (pointer & 1) != 0};
   e.state = ep_running;
   s.endpoints[dci] = e;
@@ -201,6 +225,9 @@ u32 controller::configure_endpoints(u32 id, const trb& t) {
     show_endpoint(s, dci);
   }
   if (word(input, 1, 0) >> 27 != highest) complain("Context Entries is not the last endpoint");
+  for (u32 at = 0; at < 3; ++at)
+    if ((word(input, 1, at) ^ word(s.context, 0, at)) & (at ? ~0u : 0x07FF'FFFF))
+      complain("the slot context is not that of the device");
   s.state = highest > 1 ? slot_configured : slot_addressed;
   put_word(s.context, 0, 0, word(input, 1, 0));
   show_slot(s);
@@ -212,7 +239,11 @@ u32 controller::evaluate_context(u32 id, u64 at) {
   if (s.state == slot_enabled) return context_state_error;
   const bus_place input = dma_.learn(at, 3 * stride(), "an input context");
   if (word(input, 0, 0) != 0 || word(input, 0, 1) & ~3u) return trb_error;
-  if (word(input, 0, 1) & 2) s.endpoints[1].max_packet = word(input, 2, 1) >> 16;
+  if (!(word(input, 0, 1) & 2)) return success;
+  s.endpoints[1].max_packet = word(input, 2, 1) >> 16;
+  if ((word(input, 2, 1) >> 3 & 7) != control_type || (word(input, 2, 1) >> 1 & 3) != 3)
+    complain("Evaluate Context changes more than the packet size");
+  show_endpoint(s, 1);
   return success;
 }
 
@@ -262,7 +293,7 @@ u32 controller::stop_endpoint(u32 id, u32 dci) {
   if (e.state != ep_running) return context_state_error;
   const bool says_so = busy(e) && !(chosen_.like_qemu && !reachable(s));
   e.state = ep_stopped;
-  e.waiting = false;
+  e.waiting = e.silent = false;
   if (says_so) tell(id, dci, stopped, e.td[e.index].t.length() - e.offset, e.td[e.index].address);
   show_endpoint(s, dci);
   if (chosen_.like_qemu && !e.td.empty()) {

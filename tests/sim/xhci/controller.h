@@ -15,6 +15,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,10 @@ struct controller_settings {
   bool firmware_owns_it = false;
   bool interrupt_line = true;  // false: cut
   u32 slots = 8;
+  u32 page_sizes = 1;                              // PAGESIZE: bit n stands for 4096 << n bytes
+  u32 usb2_slot_type = 0;                          // of the ports of USB 2 (7.2.2.1.4)
+  bool ports_off = false;                          // after a reset no port has power
+  duration halt_time = 15_ms, reset_time = 20_ms;  // at most
   u32 scratchpads = 2;
   u8 irq = 11;
 };
@@ -63,6 +68,25 @@ class controller final : public mmio_model {
   bool occupied(u32 number) const { return ports_[number].device != nullptr; }
 
   // --- trouble ---
+  // A fault that comes once: `left` counts down to it.
+  struct planned_fault {
+    u32 left = 0;  // 0: none is planned
+    u32 code = 0;  // 0: no answer at all
+    bool strikes() { return left > 0 && --left == 0; }
+  };
+  // The n-th command is not executed and ends with this code.
+  planned_fault fail_command;
+  // The n-th transfer ends with this code before its first packet.
+  planned_fault fail_transfer;
+  u32 commands_begun = 0, transfers_begun = 0;
+  // What reading these registers gives, by their offset in the window.
+  std::map<u32, u32> says;
+  // It has left the bus: every register reads as ones.
+  bool off_the_bus = false;
+  // It does not halt, but it can be reset.
+  bool never_halts = false;
+  // Writes an event into the event ring, as a controller with an error of its own might.
+  void post_event(const trb& event) { post(event); }
   // The next command of this type gets no answer until it is aborted.
   std::optional<u32> hang_command;
   // No command is fetched until the ring is aborted.
@@ -98,6 +122,7 @@ class controller final : public mmio_model {
     bool toggle = false;
     bool at_failed_td = false;  // reset after a halt, and its dequeue pointer is not yet set
     bool losing_contact = false;
+    bool silent = false;  // no packet moves until the transfer is taken back
     // The TRBs of the transfer descriptor under way; empty when there is none.
     std::vector<fetched_trb> td;
     size_t index = 0;      // the TRB of it that is under way
@@ -111,6 +136,8 @@ class controller final : public mmio_model {
     u32 state = slot_enabled;
     u32 root_port = 0;
     u32 connection = 0;  // the port's count when the device was addressed
+    u32 type = 0;
+    instant addressed;
     bus_place context;
     std::array<endpoint, 32> endpoints;
   };
@@ -119,6 +146,9 @@ class controller final : public mmio_model {
     usb_function* device = nullptr;
     u32 connection = 0;           // counts plugs and pulls
     bool pull_unnoticed = false;  // the device is gone, but PORTSC does not show it yet
+    // Since when: the contacts do not bounce any more (while the controller ran), the reset is
+    // over, the port has power.
+    std::optional<instant> contact, reset_ended, powered;
   };
 
   void complain(const std::string& text);
@@ -136,7 +166,9 @@ class controller final : public mmio_model {
   void write_command_register(u32 value);
   void write_command_ring(u32 offset, u32 value);
   void start();
+  void halt_soon();
   void reset();
+  void end_reset();
 
   // ports.cc
   void write_port(u32 number, u32 value);
@@ -146,6 +178,8 @@ class controller final : public mmio_model {
   void notice_pull(u32 number);
   void set_changes(u32 number, u32 changes);
   bool is_super(u32 number) const { return number <= super_ports; }
+  bus_speed speed_in(u32 number) const;
+  void check_patience(u32 number);
   usb_function* reachable(const slot& s) const;
   void wake_endpoints(u32 port);
 
@@ -203,6 +237,8 @@ class controller final : public mmio_model {
   void start_event_ring();
   void post(trb event);
   void interrupt();
+  void raise();
+  bool has_unread_events() const;
 
   controller_settings chosen_;
   timeline& time_;
@@ -210,7 +246,8 @@ class controller final : public mmio_model {
   std::vector<std::string> violations_;
 
   u32 command_register_ = 0, status_ = sts_halted, config_ = 0;
-  u32 reads_until_ready_ = 0;
+  u32 runs_ = 0;  // counts starts, halts and resets: an action of an earlier one is ignored
+  instant untouchable_until_{};
   u64 dcbaap_ = 0, crcr_ = 0;
   u32 legacy_;
   bool commands_running_ = false, commands_scheduled_ = false, command_hangs_ = false;
@@ -218,7 +255,11 @@ class controller final : public mmio_model {
   u64 hanging_address_ = 0;
   ring_position commands_;
 
-  u32 iman_ = 0, imod_ = 0, erstsz_ = 0;
+  static constexpr u32 imod_after_reset = 4000;
+  u32 iman_ = 0, imod_ = imod_after_reset, erstsz_ = 0;
+  bool interrupt_planned_ = false;
+  u64 interrupts_ = 0;
+  instant next_interrupt_{};
   u64 erstba_ = 0, erdp_ = 0;
   bus_place event_ring_;
   u32 event_ring_size_ = 0, event_enqueue_ = 0;

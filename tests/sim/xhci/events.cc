@@ -1,4 +1,5 @@
 // The event ring and the interrupt (xHCI 1.2, 4.9.4 and 4.17).
+#include "hal/clock.h"
 #include "tests/sim/irq.h"
 #include "tests/sim/xhci/controller.h"
 
@@ -39,14 +40,36 @@ void controller::post(trb event) {
   step(step_kind::event_after);
 }
 
-// Sends one interrupt, and no other until the handler has cleared EHB.
+bool controller::has_unread_events() const {
+  return event_ring_ && (erdp_ & ~u64{15}) != event_ring_.address + event_enqueue_ * sizeof(trb);
+}
+
+// Sends one interrupt, and no other until the handler has cleared EHB, nor before the interval of
+// IMOD is over (4.17.2).
 void controller::interrupt() {
-  if (erdp_ & erdp_busy) return;
+  if ((erdp_ & erdp_busy) || interrupt_planned_) return;
+  if (chosen_.like_qemu || now() >= next_interrupt_) return raise();
+  interrupt_planned_ = true;
+  time_.after(next_interrupt_ - now(), [this] {
+    interrupt_planned_ = false;
+    if (!(status_ & sts_halted) && !(erdp_ & erdp_busy) && has_unread_events()) raise();
+  });
+}
+
+// The line is raised as long as IP is 1 (4.17.5): a handler that leaves it is called without end.
+void controller::raise() {
   erdp_ |= erdp_busy;
   iman_ |= iman_pending;
   status_ |= sts_interrupt;
+  next_interrupt_ = now() + duration{i64{imod_ & 0xFFFF} * 250};
   const bool enabled = (iman_ & iman_enable) && (command_register_ & cmd_interrupts);
-  if (enabled && chosen_.interrupt_line) raise_irq(chosen_.irq);
+  if (!enabled || !chosen_.interrupt_line) return;
+  time_.after(1_us, [this, which = ++interrupts_] {
+    const bool runs = (command_register_ & cmd_interrupts) && !(status_ & sts_halted);
+    if (which == interrupts_ && (iman_ & iman_pending) && runs)
+      complain("the interrupt line stays raised");
+  });
+  raise_irq(chosen_.irq);
 }
 
 }  // namespace sim::hc

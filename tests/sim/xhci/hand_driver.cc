@@ -22,7 +22,7 @@ hand_driver::hand_driver()
   for (dma_buffer& ring : rings_) ring = *dma_buffer::allocate(4096, 4096);
   data = *dma_buffer::allocate(0x2'0000, 0x1'0000);
   op(usbcmd, cmd_reset);
-  for (int i = 0; i < 8; ++i) registers_.read32(operational_base + usbcmd);
+  sleep_for(50_ms);
   start();
 }
 
@@ -36,12 +36,17 @@ void hand_driver::start() {
   registers_.write64(runtime_base + erdp_low, events_.address().value());
   give_event_ring();
   op(usbcmd, cmd_run);
+  sleep_for(10_ms);
 }
 
-u32 hand_driver::command(u32 type, u32 slot_id, u64 parameter, u32 cycle, u32 endpoint) {
+void hand_driver::give_command(u32 type, u32 slot_id, u64 parameter, u32 cycle, u32 endpoint) {
   commands_.as<trb>()[given_++] = {parameter, 0,
                                    type << 10 | slot_id << 24 | endpoint << 16 | cycle};
   doorbell(0, 0);
+}
+
+u32 hand_driver::command(u32 type, u32 slot_id, u64 parameter, u32 cycle, u32 endpoint) {
+  give_command(type, slot_id, parameter, cycle, endpoint);
   sleep_for(1_s);
   for (; events_.as<trb>()[seen_].cycle(); ++seen_)
     if (const trb& event = events_.as<trb>()[seen_]; event.type() == event_command) {
@@ -69,6 +74,7 @@ void hand_driver::fill_address_input() {
   input_word(1, 0) = static_cast<u32>(bus_speed::super) << 20 | 1u << 27;
   input_word(1, 1) = 1u << 16;
   input_word(2, 1) = three_tries | control_type << 3 | 512u << 16;
+  input_word(2, 4) = 8;
   point_to_ring(1);
 }
 
@@ -78,13 +84,14 @@ void hand_driver::fill_endpoint_input() {
   for (u32 dci : {bulk_in_dci, bulk_out_dci}) {
     const u32 type = dci == bulk_in_dci ? bulk_in : bulk_out;
     input_word(dci + 1, 1) = three_tries | type << 3 | bulk_packet << 16;
+    input_word(dci + 1, 4) = 3072;
     point_to_ring(dci);
   }
 }
 
 void hand_driver::plug() {
   controller_.plug(1, device);
-  sleep_for(100_ms);
+  sleep_for(200_ms);
   enable_slot();
   fill_address_input();
 }

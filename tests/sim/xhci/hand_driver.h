@@ -13,6 +13,7 @@
 
 #include "hal/dma.h"
 #include "hal/mmio.h"
+#include "hal/wait.h"
 #include "tests/sim/xhci/controller.h"
 
 namespace sim::hc {
@@ -30,7 +31,10 @@ class plain_function final : public usb_function {
   handshake answer = handshake::ack;
   u32 gives = 0;  // bytes for every IN token
 
-  void attached(bus_speed) override { bus_reset(); }
+  void attached(bus_speed) override {
+    packet_sizes.fill(bulk_packet);
+    bus_reset();
+  }
   void bus_reset() override { address_ = 0; }
   void set_address(u8 address) override { address_ = address; }
   u8 address() const override { return address_; }
@@ -58,11 +62,18 @@ class hand_driver {
   }
   u64& event_ring_size() { return table_.as<u64>()[1]; }
 
+  void halt() {
+    op(usbcmd, 0);
+    sleep_for(20_ms);
+  }
+
   // --- commands ---
   // Gives a command. Returns the completion code of the next command event, 0 for none within a
   // second.
   u32 command(u32 type, u32 slot_id = 0, u64 parameter = 0, u32 cycle = 1, u32 endpoint = 0);
   dma_buffer& commands() { return commands_; }
+  // Gives a command and does not wait.
+  void give_command(u32 type, u32 slot_id, u64 parameter, u32 cycle = 1, u32 endpoint = 0);
 
   // --- a device in port 1, step by step ---
   u32 enable_slot();

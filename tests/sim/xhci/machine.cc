@@ -30,7 +30,7 @@ usb_machine::usb_machine(const hc::controller_settings& chosen)
                port_outlet(*this, 4)} {}
 
 void usb_machine::power_on() {
-  time_.start();
+  switch_on();
   const result<mmio_window> registers = map_mmio(window_address, hc::window_size);
   kassert(registers.has_value());
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
@@ -57,6 +57,7 @@ void usb_machine::end_trouble() {
   controller_.on_step = nullptr;
   controller_.hang_command.reset();
   controller_.ignore_commands = false;
+  controller_.fail_command = controller_.fail_transfer = {};
   for (const auto& [storage, stick] : sticks_) {
     stick->meddle = nullptr;
     stick->stop_hanging();
@@ -64,7 +65,6 @@ void usb_machine::end_trouble() {
 }
 
 void usb_machine::unplug() {
-  if (!driver_) return;
   for (u32 number = 1; number <= hc::controller::ports; ++number)
     if (controller_.occupied(number)) controller_.unplug(number);
 }

@@ -29,6 +29,8 @@ class usb_machine final : public audited {
   explicit usb_machine(const hc::controller_settings& chosen = {});
 
   void power_on();
+  // The hardware alone: the test starts a driver.
+  void switch_on() { time_.start(); }
   outlet& port(u32 number) { return outlets_[number - 1]; }
   hc::controller& controller() { return controller_; }
   xhci::controller& driver() { return *driver_; }

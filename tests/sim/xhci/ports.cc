@@ -1,4 +1,5 @@
 // The root hub (xHCI 1.2, 4.19).
+#include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
 
@@ -31,7 +32,8 @@ void controller::plug(u32 number, usb_function& device) {
   p.device = &device;
   ++p.connection;
   device.ready = [this, number] { wake_endpoints(number); };
-  device.attached(is_super(number) ? bus_speed::super : bus_speed::high);
+  p.contact.reset();
+  device.attached(speed_in(number));
   if (chosen_.like_qemu) return show_connection(number);
   const u32 connection = p.connection;
   time_.between(
@@ -42,8 +44,25 @@ void controller::plug(u32 number, usb_function& device) {
       });
 }
 
+bus_speed controller::speed_in(u32 number) const {
+  if (is_super(number)) return bus_speed::super;
+  return ports_[number].device->full_speed ? bus_speed::full : bus_speed::high;
+}
+
+// How long a host must wait (USB 2.0, 7.1.7.3 and 7.1.7.5): TATTDB after the contact, TRSTRCY after
+// a reset.
+void controller::check_patience(u32 number) {
+  const port& p = ports_[number];
+  if (p.contact && now() - *p.contact < 100_ms)
+    complain("a device was addressed within 100 ms of its contact");
+  if (p.reset_ended && now() - *p.reset_ended < 10_ms)
+    complain("a device was addressed within 10 ms of its reset");
+}
+
 void controller::show_connection(u32 number) {
   port& p = ports_[number];
+  if (!(status_ & sts_halted)) p.contact = now();
+  p.reset_ended.reset();
   if (!(p.status & port_power)) return;
   p.status &= ~(speed_bits | link_bits | port_enabled);
   p.status |= port_connected;
@@ -116,10 +135,13 @@ void controller::write_port(u32 number, u32 value) {
   }
   if (!(p.status & port_power)) {
     p.status |= port_power;
+    p.powered = now();
     if (p.device) show_connection(number);
+    p.contact.reset();
   }
-  if ((value & port_reset) || (is_super(number) && (value & port_warm_reset)))
-    reset_port(number, value & port_warm_reset);
+  if (!(value & (port_reset | port_warm_reset))) return;
+  if (p.powered && now() - *p.powered < 20_ms) complain("a reset within 20 ms of the port's power");
+  if ((value & port_reset) || is_super(number)) reset_port(number, value & port_warm_reset);
 }
 
 void controller::reset_port(u32 number, bool warm) {
@@ -138,8 +160,8 @@ void controller::finish_reset(u32 number, bool warm, u32 connection) {
   if (p.connection != connection || !(p.status & port_reset)) return;
   p.device->bus_reset();
   p.status &= ~(port_reset | speed_bits | link_bits);
-  const bus_speed speed = is_super(number) ? bus_speed::super : bus_speed::high;
-  p.status |= port_enabled | static_cast<u32>(speed) << 10;
+  p.status |= port_enabled | static_cast<u32>(speed_in(number)) << 10;
+  p.reset_ended = now();
   set_changes(number, change_reset | (warm ? change_warm_reset : 0));
 }
 

@@ -1,4 +1,5 @@
 // The window of registers (xHCI 1.2, chapter 5).
+#include "hal/clock.h"
 #include "hal/irq.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
@@ -18,7 +19,10 @@ controller::controller(const controller_settings& chosen, timeline& time)
       dma_([this](const std::string& text) { complain(text); }),
       legacy_(chosen.firmware_owns_it ? bios_owned : 0) {
   // The state of the ports after power-up.
-  for (port& p : ports_) p.status |= link_rx_detect << 5;
+  for (port& p : ports_) {
+    p.status |= link_rx_detect << 5;
+    if (chosen.ports_off) p.status &= ~port_power;
+  }
 }
 
 void controller::complain(const std::string& text) {
@@ -39,6 +43,9 @@ void controller::break_down() {
 // --- reading ---
 
 u32 controller::read32(u32 offset) {
+  if (off_the_bus) return ~0u;
+  if (const auto said = says.find(offset); said != says.end()) return said->second;
+  if (now() < untouchable_until_) complain("a register was read within 1 ms of HCRST");
   if (offset >= extended_base) return read_extended(offset - extended_base);
   if (offset >= doorbell_base) return 0;
   if (offset >= runtime_base) return read_runtime(offset - runtime_base);
@@ -66,6 +73,7 @@ u32 controller::read_extended(u32 offset) {
     case 0x10: return protocol | 8u << 8 | 3u << 24;
     case 0x18: return 1 | super_ports << 8;
     case 0x30: return protocol | 2u << 24;
+    case 0x3C: return chosen_.usb2_slot_type;
     case 0x38: return (super_ports + 1) | (ports - super_ports) << 8;
     case 0x14:
     case 0x34: return usb_text;
@@ -74,10 +82,6 @@ u32 controller::read_extended(u32 offset) {
 }
 
 u32 controller::read_operational(u32 offset) {
-  if (reads_until_ready_ > 0 && --reads_until_ready_ == 0) {
-    command_register_ &= ~cmd_reset;
-    status_ &= ~sts_not_ready;
-  }
   if (offset >= port_base) {
     const u32 number = (offset - port_base) / 16 + 1;
     return offset % 16 == 0 && number <= ports ? ports_[number].status : 0;
@@ -85,7 +89,7 @@ u32 controller::read_operational(u32 offset) {
   switch (offset) {
     case usbcmd: return command_register_;
     case usbsts: return status_;
-    case pagesize: return 1;
+    case pagesize: return chosen_.page_sizes;
     case crcr_low: return commands_running_ && !chosen_.like_qemu ? crcr_running : 0;
     case dcbaap_low: return static_cast<u32>(dcbaap_);
     case dcbaap_high: return high_of(dcbaap_);
@@ -111,6 +115,7 @@ u32 controller::read_runtime(u32 offset) const {
 
 void controller::write32(u32 offset, u32 value) {
   const irq_guard until_it_has_acted;
+  if (off_the_bus) return;
   const bool doorbell = offset >= doorbell_base && offset < extended_base;
   step(doorbell ? step_kind::doorbell_before : step_kind::register_before);
   write(offset, value);
@@ -157,20 +162,30 @@ void controller::write_operational(u32 offset, u32 value) {
 
 void controller::write_command_register(u32 value) {
   if (never_resets) {
-    command_register_ |= value & cmd_reset;
+    command_register_ =
+        (command_register_ & ~cmd_interrupts) | (value & (cmd_reset | cmd_interrupts));
     return;
   }
   if (value & cmd_reset) {
-    if (!(status_ & sts_halted)) complain("HCRST while running");
+    if (!(status_ & sts_halted) && !never_halts) complain("HCRST while running");
     return reset();
   }
   const bool was_running = command_register_ & cmd_run;
   command_register_ = value;
-  if (!was_running && (value & cmd_run)) start();
-  if (was_running && !(value & cmd_run)) {
+  if (!was_running && (value & cmd_run))
+    time_.between({}, 1_ms, [this, run = ++runs_] {
+      if (run == runs_) start();
+    });
+  if (was_running && !(value & cmd_run) && !never_halts) halt_soon();
+}
+
+// 5.4.1.1: it halts within 16 ms.
+void controller::halt_soon() {
+  time_.between({}, chosen_.halt_time, [this, run = ++runs_] {
+    if (run != runs_) return;
     status_ |= sts_halted;
     commands_running_ = commands_stopping_ = false;
-  }
+  });
 }
 
 void controller::start() {
@@ -180,6 +195,9 @@ void controller::start() {
   const u64 table = dcbaap_;
   const bus_place contexts =
       dma_.learn(table, 8 * (config_ + 1), "the device context base address array");
+  for (u32 id = 1; id <= config_; ++id)
+    if (dma_.read<u64>(contexts, 8 * id, "the context base address array") != 0)
+      complain("a device context for a slot that is disabled");
   if (chosen_.scratchpads > 0) {
     const u64 array = dma_.read<u64>(contexts, 0, "the scratchpad pointer");
     const bus_place pads = dma_.learn(array, 8 * chosen_.scratchpads, "the scratchpad array");
@@ -194,16 +212,29 @@ void controller::start() {
 void controller::reset() {
   command_register_ = cmd_reset;
   status_ = sts_halted | sts_not_ready;
-  reads_until_ready_ = 1 + static_cast<u32>(random_below(4));
+  untouchable_until_ = now() + 1_ms;  // some of Intel's
+  time_.between(1_ms, chosen_.reset_time, [this, run = ++runs_] {
+    if (run == runs_) end_reset();
+  });
   config_ = iman_ = erstsz_ = 0;
+  imod_ = imod_after_reset;
   dcbaap_ = crcr_ = erstba_ = erdp_ = 0;
   event_ring_ = {};
   commands_running_ = commands_stopping_ = command_hangs_ = ring_never_stops = false;
   for (slot& s : slots_) s = {};
   for (u32 n = 1; n <= ports; ++n) {
-    ports_[n].status = port_power | link_rx_detect << 5;
+    ports_[n].status = (chosen_.ports_off ? 0 : port_power) | link_rx_detect << 5;
+    ports_[n].contact.reset();
     if (ports_[n].device) show_connection(n);
   }
+}
+
+// HCRST is over; CNR a moment later.
+void controller::end_reset() {
+  command_register_ &= ~cmd_reset;
+  time_.between({}, 5_ms, [this, run = runs_] {
+    if (run == runs_) status_ &= ~sts_not_ready;
+  });
 }
 
 void controller::write_command_ring(u32 offset, u32 value) {
@@ -219,7 +250,12 @@ void controller::write_command_ring(u32 offset, u32 value) {
 
 void controller::write_runtime(u32 offset, u32 value) {
   switch (offset) {
-    case iman: iman_ = (value & iman_enable) | (iman_ & iman_pending & ~value); return;
+    case iman:
+      // 5.4.2: otherwise an interrupt between the two is lost.
+      if ((value & iman_ & iman_pending) && (status_ & sts_interrupt))
+        complain("IP was cleared before EINT");
+      iman_ = (value & iman_enable) | (iman_ & iman_pending & ~value);
+      return;
     case imod: imod_ = value; return;
     case erstsz: erstsz_ = value & 0xFFFF; return;
     case erstba_low: erstba_ = with_low(erstba_, value & ~63u); return;
@@ -232,9 +268,8 @@ void controller::write_runtime(u32 offset, u32 value) {
     case erdp_high: {
       erdp_ = with_high(erdp_, value);
       event_ring_full_ = false;
-      const u64 enqueue = event_ring_.address + event_enqueue_ * sizeof(trb);
       // Events that have not been read yet cause another interrupt (4.17.2).
-      if (!(erdp_ & erdp_busy) && event_ring_ && (erdp_ & ~u64{15}) != enqueue) interrupt();
+      if (has_unread_events()) interrupt();
       return;
     }
     default: return;

@@ -15,6 +15,8 @@ std::vector<byte> bytes_of(std::initializer_list<u32> values) {
   return bytes;
 }
 
+constexpr u32 language = 0x0409;
+
 std::vector<byte> string_descriptor(std::string_view text) {
   std::vector<byte> bytes = bytes_of({static_cast<u32>(2 + 2 * text.size()), 3});
   for (char c : text) {
@@ -32,7 +34,19 @@ void usb_stick::attached(bus_speed speed) {
   speed_ = speed;
   ++power_cycle_;
   disk_.power_on();
+  describe_endpoints();
   bus_reset();
+}
+
+void usb_stick::describe_endpoints() {
+  const bool super = speed_ == bus_speed::super;
+  packet_sizes.fill(super ? 1024 : speed_ == bus_speed::high ? 512 : 64);
+  bursts.fill(super ? 15 : 0);
+  packet_sizes[1] = control_packet();
+}
+
+u32 usb_stick::control_packet() const {
+  return speed_ == bus_speed::super ? 512 : speed_ == bus_speed::high ? 64 : full_speed_packet;
 }
 
 void usb_stick::bus_reset() {
@@ -80,23 +94,31 @@ void usb_stick::setup(const std::array<u8, 8>& request) {
   }
   if (control_hangs_) return;
   const u32 kind = static_cast<u32>(request[0]) << 8 | request[1];
+  const u32 index = request[4] | static_cast<u32>(request[5]) << 8;
+  const u32 length = request[6] | static_cast<u32>(request[7]) << 8;
   switch (kind) {
-    case 0x8006: {
-      answer_setup(descriptor(request[3], request[2]));
+    case 0x8006: {  // the index of a string is its language
+      const bool is_text = request[3] == 3 && request[2] != 0;
+      if (index == (is_text ? language : 0)) answer_setup(descriptor(request[3], request[2]));
       control_refused_ = control_data_.empty();
       break;
     }
     case 0x0009:
+      control_refused_ = value > 1 || index != 0 || length != 0;
+      if (control_refused_) break;
       configuration_ = request[2];
       reset_transport();
       break;
-    case 0x0201: clear_halt(request[4]); break;
+    case 0x0201:
+      control_refused_ =
+          value != 0 || length != 0 || (index != (0x80 | in_endpoint) && index != out_endpoint);
+      if (!control_refused_) clear_halt(request[4]);
+      break;
     case 0xA1FE: answer_setup(bytes_of({0})); break;  // GET_MAX_LUN
     case 0x21FF: reset_transport(); break;            // Bulk-Only Mass Storage Reset
     default: control_refused_ = true;
   }
-  const size_t wanted = request[6] | static_cast<size_t>(request[7]) << 8;
-  if (control_data_.size() > wanted) control_data_.resize(wanted);
+  if (control_data_.size() > length) control_data_.resize(length);
 }
 
 void usb_stick::clear_halt(u8 address) {
@@ -109,12 +131,13 @@ std::vector<byte> usb_stick::descriptor(u8 type, u8 index) const {
   const bool super = speed_ == bus_speed::super;
   switch (type) {
     case 1:
-      return bytes_of({18, 1, 0, super ? 3u : 2u, 0, 0, 0, super ? 9u : 64u, 0xF4, 0x46, 1, 0, 0, 1,
-                       1, 2, 3, 1});
-    case 2: return configuration_descriptor();
+      if (index != 0) return {};
+      return bytes_of({18, 1, 0, super ? 3u : 2u, 0, 0, 0, super ? 9u : control_packet(), 0xF4,
+                       0x46, 1, 0, 0, 1, 1, 2, 3, 1});
+    case 2: return index == 0 ? configuration_descriptor() : std::vector<byte>{};
     case 3:
       switch (index) {
-        case 0: return bytes_of({4, 3, 0x09, 0x04});
+        case 0: return bytes_of({4, 3, language & 0xFF, language >> 8});
         case 1: return string_descriptor("SIM");
         case 2: return string_descriptor("STICK");
         case 3: return string_descriptor(storage_.identity.serial.data());
@@ -126,7 +149,7 @@ std::vector<byte> usb_stick::descriptor(u8 type, u8 index) const {
 
 std::vector<byte> usb_stick::configuration_descriptor() const {
   const bool super = speed_ == bus_speed::super;
-  const u32 packet_high = super ? 4 : 2;
+  const u32 packet = packet_sizes[2];
   std::vector<byte> all = bytes_of({9, 2, 0, 0, 1, 1, 0, 0x80, 50});
   const auto add = [&](std::initializer_list<u32> values) {
     const auto more = bytes_of(values);
@@ -136,8 +159,8 @@ std::vector<byte> usb_stick::configuration_descriptor() const {
   if (second_pair) addresses.insert(addresses.end(), {0x83, 4});
   add({9, 4, 0, 0, static_cast<u32>(addresses.size()), interface_class, 6, 0x50, 0});
   for (u32 address : addresses) {
-    add({7, 5, address, 2, 0, packet_high, 0});
-    if (super) add({6, 0x30, 15, 0, 0, 0});
+    add({7, 5, address, 2, packet & 0xFF, packet >> 8, 0});
+    if (super) add({6, 0x30, bursts[2], 0, 0, 0});
   }
   all[2] = static_cast<byte>(all.size());
   return all;
@@ -159,7 +182,7 @@ packet usb_stick::in(u8 endpoint, u32 most) {
   if (endpoint == 0) {
     if (control_hangs_) return {handshake::nak, {}};
     if (control_refused_) return {handshake::stall, {}};
-    const size_t part = std::min<size_t>(most, control_data_.size() - control_given_);
+    const size_t part = std::min<size_t>(control_packet(), control_data_.size() - control_given_);
     const auto from = control_data_.begin() + static_cast<long>(control_given_);
     control_given_ += part;
     return {handshake::ack, {from, from + static_cast<long>(part)}};
@@ -179,9 +202,17 @@ u32 usb_stick::data_length() const {
   return length;
 }
 
+// Valid and meaningful (6.2): one logical unit, no bit that is reserved, and a command block of the
+// length that its operation code tells.
+bool usb_stick::is_wrapper(std::span<const byte> data) const {
+  if (data.size() != cbw_.size() || std::memcmp(data.data(), "USBC", 4) != 0) return false;
+  const auto at = [&](size_t i) { return static_cast<u8>(data[i]); };
+  return (at(12) & 0x7F) == 0 && at(13) == 0 && at(14) == scsi_target::length_of(at(15));
+}
+
 // After an invalid wrapper both endpoints stall until a reset (6.6.1).
 handshake usb_stick::take_command(std::span<const byte> data) {
-  if (data.size() != cbw_.size() || std::memcmp(data.data(), "USBC", 4) != 0) {
+  if (!is_wrapper(data)) {
     in_halted_ = out_halted_ = true;
     return handshake::stall;
   }

@@ -36,6 +36,8 @@ class usb_stick final : public usb_function {
   u8 interface_class = 8;
   bool second_pair = false;
 
+  u32 full_speed_packet = 64;  // EP0's largest at full speed
+
   // The next GET_DESCRIPTOR with this value gets no answer.
   std::optional<u32> lose_descriptor;
   // The next control request with this number gets no answer; a STALL.
@@ -60,6 +62,9 @@ class usb_stick final : public usb_function {
   static constexpr u8 in_endpoint = 1, out_endpoint = 2;
   enum class state : u8 { command, data_in, data_out, status };
 
+  void describe_endpoints();
+  u32 control_packet() const;
+  bool is_wrapper(std::span<const byte> data) const;
   void answer_setup(std::vector<byte> bytes) { control_data_ = std::move(bytes); }
   std::vector<byte> descriptor(u8 type, u8 index) const;
   std::vector<byte> configuration_descriptor() const;

@@ -141,6 +141,34 @@ TEST(transfer_rules, transfer_type) {
   });
 }
 
+// USB 2.0, 9.2.6.3.
+TEST(transfer_rules, recovery_after_set_address) {
+  expect_complaint("a request within 2 ms of SET_ADDRESS", [](hand_driver& d) {
+    d.plug();
+    d.give_command(cmd_address_device, d.slot, d.input.address().value());
+    sleep_for(1_ms);
+    d.put(1, 0, setup_stage(0, 9));
+    d.put(1, 1, status_stage());
+    d.work(1);
+  });
+}
+
+TEST(transfer_rules, faults_come_once) {
+  on_controller([](hand_driver& d) {
+    d.configure();
+    d.model().fail_transfer = {2, 0};
+    for (u32 i = 0; i < 2; ++i) {
+      d.put(bulk_out_dci, i, d.data_trb(512));
+      d.work(bulk_out_dci);
+    }
+    EXPECT_EQ(d.device.toggles[bulk_out_dci], true) << "the second one has moved nothing";
+    EXPECT_EQ(d.command(cmd_stop_endpoint, d.slot, 0, 1, bulk_out_dci), success);
+    d.work(bulk_out_dci);
+    EXPECT_EQ(d.device.toggles[bulk_out_dci], false);
+    EXPECT_EQ(d.complaints(), "");
+  });
+}
+
 TEST(transfer_rules, set_address) {
   expect_complaint("SET_ADDRESS on a ring", [](hand_driver& d) {
     d.address();

@@ -2,6 +2,7 @@
 // transaction on the wire.
 #include <algorithm>
 
+#include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
 
@@ -49,9 +50,17 @@ void controller::serve(u32 id, u32 dci) {
   e.scheduled = false;
   if ((status_ & sts_halted) || !s.enabled || e.state != ep_running) return;
   if (e.td.empty() && !begin_td(s, dci)) return;
+  if (e.index == 0 && e.offset == 0 && !e.fetched && !e.silent) {
+    ++transfers_begun;
+    if (fail_transfer.strikes()) {
+      if (fail_transfer.code != 0) return halt(id, dci, fail_transfer.code);
+      e.silent = true;
+    }
+  }
   if (!e.fetched && !fetch_current(id, dci)) return;
   if (e.state != ep_running) return;
   if (!reachable(s)) return lose_contact(id, dci);
+  if (e.silent) return;
   transact(id, dci);
 }
 
@@ -79,6 +88,7 @@ void controller::transact_setup(u32 id, u32 dci) {
   const u32 kind = f.t.control >> 16 & 3, expected = !length ? 0 : request[0] & 0x80 ? 3 : 2;
   if (!f.t.immediate() || f.t.length() != 8 || f.t.chain()) complain("a bad Setup Stage TRB");
   if (kind != expected) complain("a Setup Stage TRB with a wrong transfer type");
+  if (now() - slots_[id].addressed < 2_ms) complain("a request within 2 ms of SET_ADDRESS");
   if (request[0] == 0 && request[1] == 5) {
     complain("SET_ADDRESS on a ring");
     return halt(id, dci, trb_error, ep_error);

@@ -37,6 +37,9 @@ class usb_function {
   std::function<void()> ready;
   // DATA0 or DATA1 of the next packet, by device context index.
   std::bitset<32> toggles;
+  // What its endpoint descriptors tell, by device context index.
+  std::array<u32, 32> packet_sizes{}, bursts{};
+  bool full_speed = false;  // in a port of USB 2
 };
 
 }  // namespace sim

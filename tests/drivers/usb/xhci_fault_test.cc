@@ -1,0 +1,380 @@
+// Every command and every transfer fails once, and then all is well; and no wait lasts longer than
+// what it waits for. Over the simulated controller, which must have no complaints.
+#include <gtest/gtest.h>
+
+#include "drivers/block/genhd.h"
+#include "fs/sync.h"
+#include "hal/clock.h"
+#include "tests/fs/machine.h"
+#include "tests/sim/xhci/machine.h"
+
+namespace sim {
+namespace {
+
+using checkpoint::volume_state;
+
+constexpr u32 no_answer = 0;
+constexpr u8 write_10 = 0x2A;
+
+struct place {
+  const char* name;
+  u32 port;
+  bool full_speed;
+};
+constexpr place super_speed{"super", 1, false}, high_speed{"high", 3, false},
+    full_speed{"full", 4, true};
+
+// A stick that answers at once, and a machine with one controller.
+class bench {
+ public:
+  explicit bench(const place& where, const hc::controller_settings& settings = {})
+      : machine(settings), where_(where) {
+    stick.least_latency = 10_us;
+    stick.most_latency = 20_us;
+    machine.stick_of(stick).full_speed = where.full_speed;
+  }
+  void run(u64 seed, const std::function<void()>& body) {
+    {
+      world world({.seed = seed, .time_limit = 5000_s});
+      world.run([&] {
+        boot();
+        machine.power_on();
+        sleep_for(1_s);
+        body();
+        if (stick.plugged()) stick.pull();
+        sleep_for(3_s);
+        EXPECT_EQ(machine.controller().slots_in_use(), 0u);
+      });
+    }
+    for (const std::string& each : machine.controller().violations())
+      ADD_FAILURE() << each << ", " << where_.name << " speed";
+  }
+  void plug() { stick.plug(machine.port(where_.port)); }
+  hc::controller& hardware() { return machine.controller(); }
+  bool is_live() const { return state_of(sda) == volume_state::live; }
+  // The time until the stick is live; fails the test after `most`.
+  duration until_live(duration most) {
+    const instant begun = now();
+    while (!is_live() && now() - begun < most) sleep_for(1_ms);
+    EXPECT_TRUE(is_live());
+    return now() - begun;
+  }
+  // It does everything that a stick must do.
+  void works(u8 value) {
+    EXPECT_TRUE(fill_block(sda, 5, value));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 5, value));
+  }
+  void hang_at_the_next_write() {
+    usb_stick& device = machine.stick_of(stick);
+    device.meddle = [&device](u8 opcode, usb_stick::answer& answer) {
+      if (opcode != write_10) return;
+      answer.hang = true;
+      device.meddle = nullptr;
+    };
+  }
+
+  medium stick{2048};
+  usb_machine machine;
+
+ private:
+  place where_;
+};
+
+// For n = 1, 2, … until nothing is left to fail. Returns how many there were.
+u32 each_fails(hc::controller::planned_fault hc::controller::*kind, u32 code, const place& where,
+               const std::function<void(bench&, const std::function<void()>& arm)>& body) {
+  for (u32 n = 1; n < 200; ++n) {
+    SCOPED_TRACE(std::string(where.name) + " speed, code " + std::to_string(code) +
+                 ", n = " + std::to_string(n));
+    bench b(where);
+    bool struck = false;
+    b.run(n, [&] {
+      body(b, [&] { b.hardware().*kind = {n, code}; });
+      struck = (b.hardware().*kind).left == 0;
+      b.hardware().*kind = {};
+    });
+    if (!struck) return n - 1;
+    if (testing::Test::HasFailure()) return n;
+  }
+  return 200;
+}
+
+constexpr auto command = &hc::controller::fail_command;
+constexpr auto transfer = &hc::controller::fail_transfer;
+
+// A stick is not pulled because one step of its plug has failed.
+void plugs_in_spite_of(bench& b, const std::function<void()>& arm) {
+  arm();
+  b.plug();
+  b.until_live(40_s);
+  b.works(0x5A);
+}
+
+TEST(usb_faults, each_command_of_a_plug_fails) {
+  for (const place& where : {super_speed, high_speed, full_speed})
+    for (const u32 code : {u32{hc::trb_error}, u32{hc::transaction_error}, no_answer})
+      EXPECT_GE(each_fails(command, code, where, plugs_in_spite_of), 3u);
+}
+
+TEST(usb_faults, each_transfer_of_a_plug_fails) {
+  for (const place& where : {super_speed, full_speed})
+    for (const u32 code : {u32{hc::transaction_error}, no_answer})
+      EXPECT_GE(each_fails(transfer, code, where, plugs_in_spite_of), 20u);
+}
+
+// A write hangs, and one step of the recovery fails, too.
+void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
+  b.plug();
+  b.until_live(1_s);
+  b.works(0x11);
+  b.hang_at_the_next_write();
+  EXPECT_TRUE(fill_block(sda, 5, 0x22));
+  const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+  sleep_for(1_s);
+  arm();
+  writer.join();
+  sleep_for(60_s);
+  b.until_live(40_s);
+  EXPECT_TRUE(sys_sync());
+  EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+  b.works(0x33);
+}
+
+TEST(usb_faults, each_command_of_a_recovery_fails) {
+  for (const u32 code : {u32{hc::trb_error}, u32{hc::context_state_error}, no_answer})
+    EXPECT_GE(each_fails(command, code, super_speed, recovers_in_spite_of), 5u);
+}
+
+TEST(usb_faults, each_transfer_of_a_recovery_fails) {
+  EXPECT_GE(each_fails(transfer, hc::transaction_error, high_speed, recovers_in_spite_of), 5u);
+}
+
+// The stick is pulled in the middle of a write, and one command of its end fails.
+TEST(usb_faults, each_command_after_a_pull_fails) {
+  for (const u32 code : {u32{hc::trb_error}, no_answer})
+    EXPECT_GE(each_fails(command, code, super_speed,
+                         [](bench& b, const std::function<void()>& arm) {
+                           b.plug();
+                           b.until_live(1_s);
+                           b.hang_at_the_next_write();
+                           EXPECT_TRUE(fill_block(sda, 5, 0x44));
+                           spawn("writer", [] { static_cast<void>(sys_sync()); });
+                           sleep_for(1_s);
+                           arm();
+                           b.stick.pull({.loss = cache_loss::some});
+                           sleep_for(30_s);
+                           EXPECT_EQ(b.hardware().slots_in_use(), 0u);
+                           b.plug();
+                           b.until_live(40_s);
+                           EXPECT_TRUE(sys_sync());
+                           EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x44));
+                         }),
+              2u);
+}
+
+// --- nothing is waited for longer than it takes ---
+
+// From the contact: 15 ms until it shows, 100 ms until it is steady, a reset, some answers.
+constexpr duration plug_time = 170_ms, plug_time_usb2 = 250_ms;
+
+TEST(usb_quickness, of_a_plug) {
+  for (const place& where : {super_speed, high_speed, full_speed})
+    for_each_seed(3, [&](u64 seed) {
+      bench b(where);
+      b.run(seed, [&] {
+        for (int i = 0; i < 3; ++i) {
+          b.plug();
+          EXPECT_LT(b.until_live(1_s).ns, (where.port == 1 ? plug_time : plug_time_usb2).ns);
+          b.stick.pull();
+          sleep_for(10_ms);
+          EXPECT_FALSE(b.is_live()) << "a pull is noticed at once";
+        }
+      });
+    });
+}
+
+TEST(usb_quickness, of_commands) {
+  for (const place& where : {super_speed, high_speed}) bench(where).run(1, [] {});
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    const instant begun = now();
+    for (u8 i = 0; i < 50; ++i) b.works(i);
+    EXPECT_LT((now() - begun).ns, (150_ms).ns);
+  });
+}
+
+TEST(usb_quickness, of_the_event_after_a_reset) {
+  for (const place& where : {super_speed, high_speed})
+    for_each_seed(3, [&](u64 seed) {
+      bench b(where);
+      b.run(seed, [&] {
+        b.plug();
+        b.until_live(1_s);
+        b.hang_at_the_next_write();
+        EXPECT_TRUE(fill_block(sda, 5, 0x22));
+        EXPECT_TRUE(sys_sync());
+        EXPECT_TRUE(said("out of step"));
+        b.stick.pull();
+        sleep_for(10_ms);
+        EXPECT_FALSE(b.is_live());
+      });
+    });
+}
+
+TEST(usb_quickness, of_an_exchange) {
+  for_each_seed(5, [](u64 seed) {
+    bench b(super_speed);
+    b.run(seed, [&] {
+      for (int i = 0; i < 3; ++i) {
+        b.plug();
+        b.until_live(1_s);
+        b.stick.pull();
+        b.plug();
+        sleep_for(5_ms);
+        EXPECT_LT(b.until_live(1_s).ns, plug_time.ns);
+        b.stick.pull();
+        sleep_for(10_ms);
+      }
+    });
+  });
+}
+
+// Four plugs at once give their commands one after the other.
+TEST(usb_quickness, of_plugs_side_by_side) {
+  for_each_seed(3, [](u64 seed) {
+    bench b(super_speed);
+    std::array<medium, 3> others{medium(2048, "A"), medium(2048, "B"), medium(2048, "C")};
+    b.run(seed, [&] {
+      b.plug();
+      for (u32 i = 0; i < others.size(); ++i) {
+        others[i].least_latency = others[i].most_latency = 10_us;
+        others[i].plug(b.machine.port(i + 2));
+      }
+      sleep_for(plug_time_usb2);
+      for (u8 i = 0; i < 4; ++i)
+        EXPECT_EQ(state_of(dev_id(8, static_cast<u8>(16 * i))), volume_state::live) << i;
+      for (medium& each : others) each.pull();
+    });
+  });
+}
+
+// The device that waits for a slot gets it as soon as there is one.
+TEST(usb_quickness, of_a_slot_that_is_free_again) {
+  for_each_seed(5, [](u64 seed) {
+    bench b(super_speed, {.slots = 1});
+    medium other(2048, "OTHER");
+    b.run(seed, [&] {
+      other.plug(b.machine.port(2));
+      await_state(sda, volume_state::live);
+      b.plug();
+      sleep_for(1_s);
+      const usb_stick& waits = b.machine.stick_of(b.stick);
+      EXPECT_FALSE(waits.ready_for_use());
+      other.pull();
+      const instant begun = now();
+      while (!waits.ready_for_use() && now() - begun < 1_s) sleep_for(1_ms);
+      EXPECT_LT((now() - begun).ns, plug_time.ns);
+    });
+  });
+}
+
+// --- the rest of its world ---
+
+TEST(usb_ports, all_are_of_use) {
+  for (const bool off : {false, true})
+    for (u32 port = 1; port <= hc::controller::ports; ++port) {
+      bench b({"any", port, false}, {.usb2_slot_type = 3, .ports_off = off, .reset_time = 40_ms});
+      b.run(port, [&] {
+        b.plug();
+        b.until_live(1_s);
+        b.works(0x66);
+      });
+    }
+}
+
+TEST(usb_ports, serve_devices_that_were_there_before) {
+  for (const place& where : {super_speed, high_speed, full_speed})
+    for (const bool off : {false, true}) {
+      medium stick(2048);
+      usb_machine machine({.ports_off = off});
+      machine.stick_of(stick).full_speed = where.full_speed;
+      world world({.seed = 1});
+      world.run([&] {
+        boot();
+        const instant begun = now();
+        stick.plug(machine.port(where.port));
+        machine.power_on();
+        await_state(sda, volume_state::live);
+        EXPECT_LT((now() - begun).ns, (400_ms).ns) << "it does not move: no debouncing";
+        stick.pull();
+        sleep_for(1_s);
+      });
+      for (const std::string& each : machine.controller().violations()) ADD_FAILURE() << each;
+    }
+}
+
+TEST(usb_ports, tell_the_speed_of_their_devices) {
+  for (const u32 packet : {8u, 16u, 32u, 64u}) {
+    bench b(full_speed);
+    b.machine.stick_of(b.stick).full_speed_packet = packet;
+    b.run(packet, [&] {
+      b.plug();
+      b.until_live(1_s);
+      EXPECT_TRUE(said("usb 0-4: new full-speed device"));
+      EXPECT_TRUE(said("usb 0-4: 46f4:0001 \"STICK\" serial \"SIM1\""));
+      b.works(0x77);
+    });
+  }
+  for (const place& where : {super_speed, high_speed}) {
+    bench b(where);
+    b.run(1, [&] {
+      b.plug();
+      b.until_live(1_s);
+      EXPECT_TRUE(said(where.port == 1 ? "new SuperSpeed device" : "new high-speed device"));
+    });
+  }
+}
+
+// Events that concern nothing the driver has are passed over.
+TEST(usb_events, of_nothing_are_ignored) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    for (const u32 slot : {0u, 8u, 64u, 65u, 255u})
+      for (const u32 endpoint : {0u, 1u, 31u})
+        b.hardware().post_event(
+            {0x1000, hc::success << 24, hc::event_transfer << 10 | endpoint << 16 | slot << 24});
+    for (const u64 port : {0u, 1u, 3u, 4u, 5u, 64u, 65u, 255u})
+      b.hardware().post_event({port << 24, hc::success << 24, hc::event_port << 10});
+    b.hardware().post_event({0x1000, hc::success << 24, hc::event_command << 10});
+    b.hardware().post_event({0, 0, 63u << 10});
+    b.hardware().post_event({0, hc::ring_full << 24, hc::event_host << 10});
+    sleep_for(1_s);
+    EXPECT_TRUE(b.is_live());
+    b.works(0x12);
+    EXPECT_EQ(b.stick.plugs(), 1u);
+  });
+}
+
+// The driver does not handle events for some time: more come than the ring has room for.
+TEST(usb_events, that_were_lost_are_made_up_for) {
+  for_each_seed(3, [](u64 seed) {
+    bench b(super_speed);
+    b.run(seed, [&] {
+      b.plug();
+      b.until_live(1_s);
+      for (int i = 0; i < 600; ++i) b.hardware().post_event({0, 0, 63u << 10});
+      b.works(0x13);
+      b.stick.pull();
+      sleep_for(60_ms);
+      EXPECT_FALSE(b.is_live());
+    });
+  });
+}
+
+}  // namespace
+}  // namespace sim
