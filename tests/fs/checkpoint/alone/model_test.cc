@@ -44,8 +44,6 @@ struct cached_block {
 
 void tell_written(buffer_head& bh, bool write, result<void> outcome);
 
-bool one_in(u32 n) { return random_below(n) == 0; }
-
 // One stick with its volume, its cache above and its model.
 class side {
  public:
@@ -55,7 +53,7 @@ class side {
       bh.b_data = blocks_[number].bytes.data();
       bh.b_dev = dev;
       bh.b_blocknr = block_nr{number};
-      bh.b_uptodate = one_in(2);
+      bh.b_uptodate = random_chance(2);
       bh.b_end_io = tell_written;
       blocks_[number].past.push_back(blocks_[number].bytes);
     }
@@ -237,7 +235,7 @@ class side {
 
   // What was under way ends before or after the news.
   void pull() {
-    const bool ends_late = one_in(2);
+    const bool ends_late = random_chance(2);
     disk_->die();
     if (!ends_late) disk_->drop_in_hand();
     checkpoint::pulled(*v_);
@@ -289,8 +287,8 @@ class side {
     disk_->ask = [this](block_command cmd, u32 block, const byte* data) {
       if (cmd == block_command::write && !is_of_cache(block - first_, data))
         rewriting(block - first_);
-      const bool troubled = one_in(v_->state == volume_state::live ? 6 : 12);
-      return told_disk::answer{!troubled, troubled ? one_in(2) : one_in(40)};
+      const bool troubled = random_chance(v_->state == volume_state::live ? 6 : 12);
+      return told_disk::answer{!troubled, troubled ? random_chance(2) : random_chance(40)};
     };
     disk_->ended = [this](const told_disk::event& e) { ended(e); };
     // Losses from before its time as this disk: the numbers of two plugs differ.
@@ -304,7 +302,7 @@ class side {
     const bool replayed = v_->state == volume_state::replay;
     EXPECT_TRUE(replayed || model_.slots[number].state == slot_state::lost);
     model_.rewriting(number);
-    if (!op_ || blocks_[number].head.b_lock || !one_in(3)) return;
+    if (!op_ || blocks_[number].head.b_lock || !random_chance(3)) return;
     auto change = checkpoint::begin_change(*op_, block_nr{number}, blocks_[number].bytes, false);
     EXPECT_EQ(change.allowed(), !replayed);
     op_->about_file_system();
@@ -342,7 +340,7 @@ class side {
     make_disk();
     const checkpoint::verification verifying(*v_);
     expect_recognised();
-    if (one_in(5)) return disk_->die();  // it is another stick
+    if (random_chance(5)) return disk_->die();  // it is another stick
     story::tell_stick(story::event::verified, v_->disk);
     replay();
   }
@@ -453,7 +451,7 @@ void expect_room() {
   u32 used = 0;
   for (const side& s : *sides) used += s.slots() + s.promised();
   EXPECT_EQ(checkpoint::unreserved(), checkpoint::region_size() - used);
-  if (one_in(8)) checkpoint::check_region_invariants();
+  if (random_chance(8)) checkpoint::check_region_invariants();
 }
 
 TEST(checkpoint_model, agrees_after_every_operation) {
