@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <map>
 #include <optional>
 
@@ -198,6 +199,71 @@ TEST(large_sets, of_which_nothing_was_sent_are_as_before) {
     EXPECT_EQ(state(2), checkpoint::slot_state::held);
     plug.come_back();
     EXPECT_EQ(checkpoint::held_blocks(*plug.v), 0u);
+  });
+}
+
+// The region writes eighty blocks, and has requests for sixty-four: while it sleeps for more, one
+// of the others is changed. That one is the cache's from then on, and the outcomes that follow
+// still belong to their blocks.
+TEST(large_sets, leave_out_what_is_changed_meanwhile) {
+  run(1, [] {
+    make_checkpoint(256);
+    told_plug plug;
+    plug.hold_blocks(80);
+    write_and_lose(plug, 80);
+    plug.disk->at_once = false;
+    counted_writes counted(plug);
+    counted.refused = [](u32 block) { return block == 72; };
+    const waited got = wait_in_task([&] { return checkpoint::barrier(plug.v->disk); },
+                                    [&](const fiber& waiting) {
+                                      plug.disk->carry_out_one();  // a flush that proves nothing
+                                      while (plug.disk->queued < 64) sleep_for(1_ms);
+                                      sleep_for(1_ms);
+                                      plug.hold_blocks(1, 70);
+                                      while (!waiting.ended()) {
+                                        plug.disk->carry_out_one();
+                                        sleep_for(1_ms);
+                                      }
+                                    });
+    EXPECT_EQ(got.outcome, fail(error::eio));
+    for (u32 i = 0; i < 80; ++i) {
+      EXPECT_EQ(counted.writes[i], i == 70 ? 0u : 1u) << "block " << i;
+      const checkpoint::slot* s = checkpoint::find_slot(plug.v->disk, block_nr{i});
+      EXPECT_EQ(s != nullptr, i == 70 || i == 72) << "block " << i;
+    }
+    EXPECT_EQ(checkpoint::find_slot(plug.v->disk, block_nr{70})->state,
+              checkpoint::slot_state::held);
+    EXPECT_EQ(checkpoint::find_slot(plug.v->disk, block_nr{72})->state,
+              checkpoint::slot_state::lost);
+  });
+}
+
+// All requests are another stick's, so the flush is not even queued when the device goes.
+TEST(large_sets, are_not_proved_by_a_flush_that_was_never_sent) {
+  run(1, [] {
+    make_checkpoint();
+    told_plug plug, busy;
+    busy.disk->at_once = false;
+    plug.hold_blocks(1);
+    block_content ours{byte{1}, byte{2}};
+    buffer_head bh;
+    bh.b_data = ours.data();
+    bh.b_dev = plug.v->disk;
+    checkpoint::issued(bh.b_dev, bh.b_blocknr);
+    ll_rw_block(block_command::write, bh);
+    checkpoint::written(bh.b_dev, bh.b_blocknr, {}, true);
+    std::deque<buffer_head> reads(64);
+    for (u32 i = 0; i < 64; ++i) {
+      reads[i].b_data = ours.data();
+      busy.disk->submit(block_command::read, lba{4 * i}, reads[i]);
+    }
+    const waited got = wait_in_task([&] { return checkpoint::barrier(plug.v->disk); },
+                                    [&](const fiber&) { plug.disk->die(); });
+    EXPECT_EQ(got.outcome, fail(error::enodev));
+    EXPECT_EQ(checkpoint::held_blocks(*plug.v), 1u);
+    checkpoint::pulled(*plug.v);
+    while (busy.disk->queued > 0) busy.disk->carry_out_one();
+    plug.come_back();
   });
 }
 
