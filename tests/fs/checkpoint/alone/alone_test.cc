@@ -16,6 +16,7 @@
 #include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/replay.h"
 #include "fs/checkpoint/shadow.h"
+#include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
 #include "tests/sim/memory.h"
@@ -64,6 +65,7 @@ class toy_cache {
         continue;
       }
       buffer.bytes.fill(byte{value});
+      story::tell(story::event::dirtied, sda, block_nr{block}, BLOCK_SIZE);
       buffer.head.b_dirt = std::move(change).finish(buffer.bytes, 0, BLOCK_SIZE);
       return {};
     }
@@ -191,6 +193,7 @@ TEST(checkpoint_alone, a_pulled_set_goes_out_at_the_replay) {
     EXPECT_NE(it->last_arrival, before) << "another plug";
     {
       const checkpoint::verification verifying(v);
+      story::tell_stick(story::event::verified, v.disk);
       const auto summary = checkpoint::replay(v, *it->last_arrival);
       ASSERT_TRUE(summary);
       EXPECT_EQ(summary->blocks, 2u);
