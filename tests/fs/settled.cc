@@ -189,7 +189,9 @@ bool equals_medium(const buffer_head& bh, const medium& below, u32 first_sector)
 }
 
 void look_at_buffer(const buffer_head& bh) {
-  if (!bh.b_dev || !bh.b_uptodate || bh.b_dirt || bh.b_lock || !is_settled(bh.b_dev)) return;
+  if (damage_scopes || !bh.b_dev || !bh.b_uptodate || bh.b_dirt || bh.b_lock ||
+      !is_settled(bh.b_dev))
+    return;
   const result<block_target> target = resolve(bh.b_dev);
   const medium* below = medium::plugged_as(target->device->identity);
   if (!below) return;  // the RAM disk

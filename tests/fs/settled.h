@@ -12,8 +12,9 @@
 
 namespace sim {
 
-// While one exists, zones may belong to two files: what is remembered of zones is not looked at.
-// For tests of damaged disks; made before the world.
+// While one exists, zones may belong to two files, and sticks may lose what they confirmed: neither
+// what is remembered of zones is looked at, nor what the medium holds. For tests of damaged disks;
+// made before the world.
 class [[nodiscard]] damaged_disks {
  public:
   damaged_disks();
