@@ -182,13 +182,13 @@ result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u
   }
 }
 
+// It has no links: i_nlinks is 0.
 void free_inode(operation& op, m_inode& inode) {
   super_block& sb = super_of(inode);
   inode.i_mode = 0;
   inode.i_size = 0;
   inode.i_mtime = 0;
   inode.i_uid = inode.i_gid = 0;
-  inode.i_nlinks = 0;
   inode.i_zone.fill(0);
   const result<void> written = write_inode(op, inode);
   if (!written) complain(sb, "freeing inode", inode.i_num.value());

@@ -25,7 +25,6 @@ result<void> must_be_new(m_inode& dir, std::string_view name) {
 // any error the link count is 0, and iput frees the inode.
 result<void> give_name(operation& op, m_inode& dir, std::string_view name, m_inode& inode,
                        result<void> so_far) {
-  set_path(inode, dir.path(), name);
   if (so_far) so_far = write_inode(op, inode);
   if (so_far) so_far = add_entry(op, dir, name, inode.i_num);
   if (!so_far) inode.i_nlinks = 0;
@@ -41,6 +40,7 @@ result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, d
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   inode_ref inode = TRY(new_inode(op, super_of(dir), mode, ctx.euid, ctx.egid));
+  set_path(*inode, dir.path(), at.name);
   if (rdev) inode->i_zone[0] = rdev.value();
   TRY(give_name(op, dir, at.name, *inode, {}));
   return inode;
@@ -69,10 +69,10 @@ result<void> make_directory(fs_context& ctx, std::string_view path, u16 mode) {
   if (dir.i_nlinks >= MINIX_LINK_MAX) return fail(error::emlink);
   const u16 whole = static_cast<u16>(abi::s_ifdir | (mode & 01777u & ~u32{ctx.umask}));
   const inode_ref made = TRY(new_inode(op, super_of(dir), whole, ctx.euid, ctx.egid));
+  set_path(*made, dir.path(), at.name);  // before its first block, which is noted for this path
   made->i_nlinks = 2;
   TRY(give_name(op, dir, at.name, *made, fill_new_directory(op, *made, dir.i_num)));
-  ++dir.i_nlinks;
-  dir.i_dirt = true;
+  ++dir.i_nlinks;  // dirty since the entry was added
   return {};
 }
 

@@ -169,7 +169,7 @@ result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
   while (done < from.size()) {
     const result<u32> chunk = write_in_one_operation(inode, filp, from.subspan(done));
     if (!chunk && done == 0) return chunk;
-    if (!chunk || *chunk == 0) break;
+    if (!chunk) break;
     done += *chunk;
   }
   return done;

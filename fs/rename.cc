@@ -90,6 +90,7 @@ result<void> check_replacement(const rename_plan& plan) {
   return TRY(is_empty_directory(*target)) ? result<void>() : result<void>(fail(error::enotempty));
 }
 
+// The entry has been changed, so `to_dir` is dirty already.
 void drop_target(m_inode& to_dir, m_inode& target) {
   if (target.is_dir()) {
     target.i_nlinks = 0;
@@ -97,16 +98,15 @@ void drop_target(m_inode& to_dir, m_inode& target) {
   } else if (target.i_nlinks > 0) {
     --target.i_nlinks;
   }
-  target.i_dirt = to_dir.i_dirt = true;
+  target.i_dirt = true;
 }
 
 // For a directory that changes its parent: corrects its ".." (at `up`) and the link counts of both
-// parents.
+// parents, which are dirty since their entries were changed.
 result<void> move_dotdot(operation& op, const rename_plan& plan, const dir_record& up) {
   TRY(set_entry(op, plan.moved, up, plan.to_dir.i_num));
   if (plan.from_dir.i_nlinks > 1) --plan.from_dir.i_nlinks;
   ++plan.to_dir.i_nlinks;
-  plan.from_dir.i_dirt = plan.to_dir.i_dirt = true;
   return {};
 }
 

@@ -34,8 +34,7 @@ result<void> unlink_directory(operation& op, const fs_context& ctx, m_inode& dir
   if (!TRY(is_empty_directory(victim))) return fail(error::enotempty);
   TRY(drop_name(op, dir, entry, victim));
   victim.i_nlinks = 0;
-  if (dir.i_nlinks > 1) --dir.i_nlinks;  // its ".." is gone
-  dir.i_dirt = true;
+  if (dir.i_nlinks > 1) --dir.i_nlinks;  // its ".." is gone; dirty since its entry was freed
   return {};
 }
 

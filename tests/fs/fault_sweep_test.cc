@@ -362,7 +362,7 @@ std::set<std::string> members_in(const std::string& header, const std::string& f
 TEST(fault_sweep_itself, has_lost_nothing) {
   std::printf("coverage: fault_sweep: %zu faults x %zu calls x %zu bystanders, %zu limits\n",
               all_faults().size(), calls.size(), bystanders, all_time_limits().size());
-  EXPECT_GE(all_faults().size(), 42u);
+  EXPECT_GE(all_faults().size(), 45u);
   EXPECT_GE(calls.size(), 7u);
   EXPECT_GE(bystanders, 5u);
   EXPECT_GE(all_time_limits().size(), 4u);

@@ -94,6 +94,26 @@ void return_without_descriptor(fault_scene& scene) {
   come_back(scene, [](fault_scene& at) { at.machine.stick_of(at.stick).lose_descriptor = Value; });
 }
 
+// One of the next transfers ends with this code; 0: not at all.
+template <u32 Code>
+void fail_transfers(fault_scene& scene) {
+  daemon("fault", [scene] {
+    for (u32 i = 0; i < scene.times; ++i) {
+      scene.machine.controller().fail_transfer = {.left = static_cast<u32>(1 + random_below(6)),
+                                                  .code = Code};
+      sleep_for(20_ms);
+    }
+  });
+}
+
+template <u32 Code>
+void return_to_failing_command(fault_scene& scene) {
+  come_back(scene, [](fault_scene& at) {
+    at.machine.controller().fail_command = {.left = static_cast<u32>(1 + random_below(3)),
+                                            .code = Code};
+  });
+}
+
 // A transfer hangs, and so does the command that takes it back.
 template <u32 Type>
 void hang_twofold(fault_scene& scene) {
@@ -160,6 +180,9 @@ const std::array faults{
     fault{"return_enable_slot", "controller::hang_command", return_to_hanging_command<9>},
     fault{"return_address_device", "controller::hang_command", return_to_hanging_command<11>},
     fault{"return_configure", "controller::hang_command", return_to_hanging_command<12>},
+    fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>},
+    fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>},
+    fault{"return_failing_command", "controller::fail_command", return_to_failing_command<4>},
     fault{"stop_endpoint", "controller::hang_command", hang_twofold<15>},
     fault{"set_dequeue", "controller::hang_command", hang_twofold<16>},
     fault{"ring_not_stopping", "controller::ring_never_stops",
@@ -232,6 +255,11 @@ constexpr std::array left_out_faults{
     left_out{"scsi_target::block_size", "such a stick is never used: scsi_test.cc"},
     left_out{"scsi_target::claimed_last_lba", "a property, not an event: usb_disk_test.cc"},
     left_out{"scsi_target::removable_medium", "a property, not an event: usb_disk_test.cc"},
+    left_out{"controller::commands_begun", "a question"},
+    left_out{"controller::says", "wrong registers: start_test.cc"},
+    left_out{"controller::off_the_bus", "the machine does not live on: machine_test.cc"},
+    left_out{"controller::never_halts", "the machine does not live on: machine_test.cc"},
+    left_out{"controller::post_event", "what a test does, no fault"},
     left_out{"controller::never_resets", "the machine does not live on: machine_test.cc"},
     left_out{"controller::cut_off", "what the driver does then, no fault"},
     left_out{"controller::is_cut_off", "a question"},
@@ -259,6 +287,7 @@ void end_faults(fault_scene& scene) {
   device.refuse_request.reset();
   device.stop_hanging();
   controller.hang_command.reset();
+  controller.fail_transfer = controller.fail_command = {};
   controller.ignore_commands = controller.ring_never_stops = false;
 }
 

@@ -10,6 +10,7 @@
 #include "fs/super.h"
 #include "fs/sync.h"
 #include "hal/memory.h"
+#include "tests/fs/settled.h"
 #include "tests/sim/audit.h"
 
 namespace sim {
@@ -21,6 +22,7 @@ class fs_audit final : public audited {
   void unmount() override {
     if (buffer_total() == 0) return;  // this world has no file system
     static_cast<void>(sys_sync());
+    look_at_settled_memory();
     umount_all();
     for (super_block& sb : all_super_blocks())
       if (sb.s_dev) remove(sb);

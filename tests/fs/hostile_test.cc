@@ -9,6 +9,7 @@
 #include "fs/minix_format.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/minix_machine.h"
+#include "tests/fs/settled.h"
 
 using namespace sim;
 
@@ -103,6 +104,7 @@ void empty_directory(fs_context& ctx, const std::string& path, u32 depth) {
 // Mounts the image as root and uses it; by several processes at once.
 void live_with(std::vector<byte> image, u64 seed) {
   medium stick(std::move(image));
+  const damaged_disks lie;
   world machine({.seed = seed});
   machine.run([&] {
     boot({.buffers = 64});

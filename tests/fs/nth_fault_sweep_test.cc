@@ -1,6 +1,7 @@
 // The n-th fails (the loop of SQLite's tests): each thing that a call needs is made to fail, one at
 // a time, n = 1, 2, … until the call needs no n-th one. Afterwards the same call again must work,
 // the file system must be sound, and the closing audit finds nothing left behind (sim/audit.h).
+// What the call said must be what it did (nth_effects.h).
 //
 // What can fail: the n-th allocation of memory; the n-th read, write or flush of the stick, or all
 // reads of what the n-th one asks for; room in
@@ -21,6 +22,7 @@
 #include "fs/sync.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/nth_calls.h"
+#include "tests/fs/nth_effects.h"
 #include "tests/sim/memory.h"
 
 namespace sim {
@@ -165,6 +167,7 @@ void expect_work_again(session& process, const nth_call& call, const result<void
 bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
   SCOPED_TRACE(std::string(call.name) + ": " + name_of(what) + " " + std::to_string(nth));
   bool met = false;
+  const nth_effect& effect = effect_of(call);
   medium stick(nth_image());
   {
     world world({.seed = 1});
@@ -172,6 +175,7 @@ bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
       session process(boot_with_root({.buffers = 64, .slots = 128}));
       plug_as(stick, sda);
       if (call.mounted) EXPECT_OK(process.mount());
+      const u32 since = begin_timed_call();
       result<void> outcome;
       {
         const fault one(stick, process, what, nth);
@@ -180,7 +184,11 @@ bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
         met = one.was_met(!outcome || !synced);
         EXPECT_TRUE(met || (outcome && synced)) << "an error without a fault";
       }
+      judge_effect(call, effect, outcome.has_value(), tree_of(process.context(), "/mnt", since));
       expect_work_again(process, call, outcome);
+      EXPECT_OK(process.umount());
+      EXPECT_OK(process.mount());
+      judge_end(call, effect, outcome.has_value(), tree_of(process.context(), "/mnt", since));
       EXPECT_OK(process.umount());
       stick.pull();
       sleep_for(1_s);

@@ -19,7 +19,24 @@ void set_text(std::array<char, Size>& to, std::string_view text) {
   std::copy_n(text.begin(), std::min(text.size(), Size - 1), to.begin());
 }
 
+std::vector<const medium*>& all_media() {
+  static std::vector<const medium*> all;
+  return all;
+}
+
 }  // namespace
+
+const medium* medium::plugged_as(const media_identity& identity) {
+  const medium* found = nullptr;
+  for (const medium* each : all_media()) {
+    const bool is_like_it =
+        each->identity.serial == identity.serial && each->identity.sectors == identity.sectors;
+    if (!each->plugged() || !is_like_it) continue;
+    if (found) return nullptr;
+    found = each;
+  }
+  return found;
+}
 
 const char* name_of(step_kind kind) {
   constexpr const char* names[step_kinds] = {
@@ -39,10 +56,12 @@ medium::medium(std::vector<byte> image, const char* serial) : bytes_(std::move(i
   set_text(identity.product, "STICK");
   set_text(identity.serial, serial);
   identity.sectors = static_cast<u32>(bytes_.size() / SECTOR_SIZE);
+  all_media().push_back(this);
 }
 
 // Inside the world that uses it, it is pulled first.
 medium::~medium() {
+  std::erase(all_media(), this);
   if (!inside_world() || state_here().stopped || (!plugged_ && disks_.empty())) return;
   kassert(state_here().current);  // otherwise it must be made before the world
   if (plugged_) pull();

@@ -107,6 +107,8 @@ class medium final : public audited {
   bool plugged() const { return plugged_; }
   u32 plugs() const { return plugs_; }  // the number of plugs so far
   block_device& device() const;         // while it is plugged, and a block device of its own
+  // The medium that is plugged in and describes itself like this; null if there are several.
+  static const medium* plugged_as(const media_identity& identity);
 
   // --- trouble ---
   // Pulls when the count of steps reaches `step`.

@@ -54,7 +54,9 @@ void world::state::note_wait(const task_struct& task) {
 // nothing to do, and sleep on in the same place. Then its sleep is made as it was before: its
 // deadline and its place in the queue.
 void world::state::probe(task_struct& task) {
-  if (chosen.plain_sleeps || stopped || task.state != fiber_state::asleep || !task.queue) return;
+  if (chosen.plain_sleeps || irq_expected > 0 || stopped || task.state != fiber_state::asleep ||
+      !task.queue)
+    return;
   if ((!tests_running() && !lasts(*task.queue)) || is_left_alone(task.site)) return;
   wait_queue* const queue = task.queue;
   waiter* const behind = queue->waiters.next(*task.standing);

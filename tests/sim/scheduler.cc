@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "tests/sim/at_rest.h"
 #include "tests/sim/audit.h"
 #include "tests/sim/kernel_state.h"
 #include "tests/sim/world_state.h"
@@ -144,6 +145,7 @@ bool world::state::advance_clock(instant limit) {
   if (next == never || next > limit) return false;
   probe_before(next);
   if (stopped) return false;
+  look_at_rest();
   time = std::max(time, next);
   turns_at_this_time = 0;
   for (const auto& task : fibers)

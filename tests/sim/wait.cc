@@ -125,6 +125,9 @@ result<void> request_irq(u8 line, bool, irq_handler handler, void* argument) {
 
 namespace sim {
 
+void expect_irq() { ++state_here().irq_expected; }
+void forget_irq() { --state_here().irq_expected; }
+
 void raise_irq(u8 line) {
   world::state& s = state_here();
   s.irq_raised |= 1u << line;

@@ -49,7 +49,8 @@ struct world::state {
   size_t next_probe = 0;
 
   std::multimap<u8, irq_line> irq_handlers;
-  u32 irq_raised = 0;  // lines whose handlers have yet to run
+  u32 irq_raised = 0;    // lines whose handlers have yet to run
+  u32 irq_expected = 0;  // interrupts that the hardware holds back for a while
   bool in_interrupt = false;
 
   std::string console;

@@ -14,6 +14,7 @@
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/settled.h"
 
 namespace {
 
@@ -220,6 +221,7 @@ TEST(guards, an_operation_that_outlives_its_volume_changes_nothing) {
 // hold=0 takes no shadows. When the device loses its cache there is nothing to write again: sync
 // says so, once.
 TEST(guards, without_shadows_a_lost_cache_is_told) {
+  const damaged_disks lost;
   with_stick(1, {.hold = 0_s}, [](medium& stick) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
     bool broken = true;

@@ -50,8 +50,10 @@ void controller::interrupt() {
   if ((erdp_ & erdp_busy) || interrupt_planned_) return;
   if (chosen_.like_qemu || now() >= next_interrupt_) return raise();
   interrupt_planned_ = true;
+  expect_irq();
   time_.after(next_interrupt_ - now(), [this] {
     interrupt_planned_ = false;
+    forget_irq();
     if (!(status_ & sts_halted) && !(erdp_ & erdp_busy) && has_unread_events()) raise();
   });
 }

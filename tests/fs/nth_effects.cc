@@ -1,0 +1,73 @@
+#include "tests/fs/nth_effects.h"
+
+#include <set>
+
+#include "hal/clock.h"
+
+namespace sim {
+namespace {
+
+// Several system calls, or one that POSIX lets do a part: after an error each byte is the old one
+// or the new one.
+bool may_do_a_part(const std::string& name) {
+  static const std::set<std::string> some = {
+      "write a new file", "write a large file",  "replace",        "overwrite",
+      "append",           "write behind a hole", "write and fsync"};
+  return some.contains(name);
+}
+
+// Between its two halves nothing of the tree is there.
+bool hides_the_tree(const std::string& name) { return name == "umount and mount"; }
+
+// Made again, it does not begin where it was, so the parts add up.
+bool adds_up(const std::string& name) { return name == "append"; }
+
+nth_effect observe(const nth_call& call) {
+  nth_effect effect;
+  medium stick(nth_image());
+  run(1, [&] {
+    session process(boot_with_root({.buffers = 64, .slots = 128}));
+    plug_as(stick, sda);
+    if (call.mounted) EXPECT_OK(process.mount());
+    const u32 since = begin_timed_call();
+    effect.before = tree_of(process.context(), "/mnt", since);
+    EXPECT_OK(call.make(process));
+    effect.after = tree_of(process.context(), "/mnt", since);
+    EXPECT_OK(process.umount());
+  });
+  return effect;
+}
+
+}  // namespace
+
+const nth_effect& effect_of(const nth_call& call) {
+  static std::map<std::string, nth_effect> known;
+  const auto found = known.find(call.name);
+  return found != known.end() ? found->second : known[call.name] = observe(call);
+}
+
+u32 begin_timed_call() {
+  sleep_for(100_s);
+  return current_time();
+}
+
+void judge_effect(const nth_call& call, const nth_effect& effect, bool succeeded,
+                  const tree& seen) {
+  if (succeeded) {
+    EXPECT_EQ(difference(effect.after, seen), "") << "it said that it had succeeded";
+  } else if (hides_the_tree(call.name)) {
+    EXPECT_TRUE(seen == effect.before || seen.size() == 1) << difference(effect.before, seen);
+  } else if (may_do_a_part(call.name)) {
+    EXPECT_TRUE(is_between(effect.before, effect.after, seen)) << difference(effect.before, seen);
+  } else {
+    EXPECT_EQ(difference(effect.before, seen), "") << "it said that it had failed";
+  }
+}
+
+void judge_end(const nth_call& call, const nth_effect& effect, bool succeeded, const tree& seen) {
+  if (succeeded || !adds_up(call.name)) {
+    EXPECT_EQ(difference(effect.after, seen), "") << "in the end";
+  }
+}
+
+}  // namespace sim
