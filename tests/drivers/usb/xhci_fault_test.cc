@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "drivers/block/genhd.h"
+#include "drivers/usb/xhci/device.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/machine.h"
@@ -240,6 +241,22 @@ TEST(usb_quickness, of_an_exchange) {
       }
     });
   });
+}
+
+// The interrupt handler itself tells the device, so that its task does not take the pull for a
+// failure of the transport.
+TEST(usb_quickness, of_the_news_of_a_pull) {
+  for (u32 port = 1; port <= hc::controller::ports; ++port) {
+    bench b({"any", port, false}, {.like_qemu = true});
+    b.run(port, [&] {
+      b.plug();
+      b.until_live(1_s);
+      const xhci::device& device = *b.machine.driver().port(port).occupant;
+      EXPECT_FALSE(device.gone());
+      b.stick.pull();
+      EXPECT_TRUE(device.gone()) << port;
+    });
+  }
 }
 
 // Four plugs at once give their commands one after the other.
