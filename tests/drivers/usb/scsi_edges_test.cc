@@ -382,6 +382,8 @@ TEST(scsi_disk, does_not_arrive_after_a_pull) {
       EXPECT_TRUE(s.ended) << int{at};
       EXPECT_GE(stick.releases, 1u);
       EXPECT_FALSE(said("not usable"));
+      EXPECT_FALSE(said("out of step")) << "a pull is no failure of the transport";
+      EXPECT_EQ(stick.resets, 0u);
       s.finish();
     });
 }
