@@ -1,0 +1,91 @@
+// The comparison of a stick that returns (fs/replug/verify.h): each of its reads must succeed, and
+// each byte that it can know must be as it was.
+#include <gtest/gtest.h>
+
+#include "fs/medium_check.h"
+#include "fs/sync.h"
+#include "hal/clock.h"
+#include "tests/fs/checkpoint/mounted_stick.h"
+
+namespace {
+
+using namespace sim;
+using volume_state = checkpoint::volume_state;
+
+// A mounted stick that is away, with a file that it has and one that is held for it.
+void with_absent_stick(const std::function<void(medium&, session&)>& body) {
+  with_mounted_stick([&](medium& stick, session& process) {
+    ASSERT_TRUE(process.mkdir("/mnt/directory"));
+    ASSERT_TRUE(process.write("/mnt/directory/old", "old"));
+    ASSERT_TRUE(sys_sync());
+    ASSERT_TRUE(process.overwrite("/mnt/directory/old", "new"));
+    ASSERT_TRUE(process.write("/mnt/file", "content"));
+    pull_from(stick, sda, {.loss = cache_loss::none});
+    sleep_for(1_s);
+    body(stick, process);
+    sleep_for(1_s);
+    plug_as(stick, sda);
+    expect_on_medium(stick, process, "/file", "content");
+    EXPECT_EQ(minix_image(stick.durable()).files().at("/directory/old").content, "new");
+  });
+}
+
+// Plugs it in for a while. Returns whether it was taken for the missing stick.
+bool is_taken_back(medium& stick) {
+  stick.clear_log();
+  stick.plug();
+  sleep_for(2_s);
+  const bool taken = state_of(sda) == volume_state::live;
+  EXPECT_TRUE(taken || stick.count(block_command::write) == 0) << "it was written to";
+  stick.pull({.loss = cache_loss::none});
+  sleep_for(1_s);
+  EXPECT_EQ(state_of(sda), volume_state::absent);
+  return taken;
+}
+
+TEST(comparisons, need_every_read) {
+  with_absent_stick([](medium& stick, session&) {
+    int failed_reads = 0;
+    for (bool fails = true; fails; ++failed_reads) {
+      int reads = 0;
+      stick.fault = [&](block_command cmd, lba, u32) {
+        const bool this_one = cmd == block_command::read && ++reads == failed_reads + 1;
+        return this_one ? std::optional(error::eio) : std::nullopt;
+      };
+      const bool taken = is_taken_back(stick);
+      fails = reads > failed_reads;
+      EXPECT_EQ(taken, !fails) << "read " << failed_reads + 1 << " of " << reads;
+    }
+    stick.fault = nullptr;
+    EXPECT_GT(failed_reads, 4) << "partitions, geometry, buffers, the set, inodes";
+  });
+}
+
+// What is on the stick at these places is in memory: a byte of it that differs is noticed.
+TEST(comparisons, notice_each_byte_that_is_known) {
+  with_absent_stick([](medium& stick, session&) {
+    std::vector<u32> places;
+    const auto block_at = [&](u32 block, u32 offset) {
+      places.push_back(block * BLOCK_SIZE + offset);
+    };
+    block_at(GEOMETRY_BLOCK.value(), 0);  // how many inodes
+    block_at(GEOMETRY_BLOCK.value(), 2);  // how many zones
+    block_at(2, 0);                       // the bitmaps
+    block_at(2, 500);
+    block_at(3, 0);
+    block_at(3, 1023);
+    for (u32 i = 0; i < 2 * 32; ++i) block_at(4, i);  // the inodes of / and /directory
+    for (const checkpoint::slot& s : checkpoint::volume_of(sda)->set) {
+      if (!s.base_known || s.torn) continue;
+      for (u32 offset : {0u, 511u, 512u, 1023u}) block_at(s.block.value(), offset);
+    }
+    EXPECT_GT(places.size(), 80u);
+    for (u32 place : places) {
+      stick.bytes()[place] ^= byte{0x40};
+      EXPECT_FALSE(is_taken_back(stick)) << "byte " << place;
+      stick.bytes()[place] ^= byte{0x40};
+    }
+  });
+}
+
+}  // namespace
