@@ -46,10 +46,12 @@ result<void> read_script_line(m_inode& file, script_line& script) {
   return {};
 }
 
-// The program that shall run: its inode, and the name that `ps` shows.
+// The program that shall run: its inode, the name that `ps` shows, and whether it was found by a
+// script, whose argv[0] has been replaced then.
 struct program {
   inode_ref inode;
   std::array<char, 16> name{};
+  bool by_script = false;
 };
 
 void set_name(program& p, std::string_view path) {
@@ -59,14 +61,13 @@ void set_name(program& p, std::string_view path) {
 }
 
 // Opens the program, or for a script its interpreter, whose first arguments are then added.
-// `is_script` tells whether it is one: its argv[0] has been replaced.
-result<program> find_program(std::string_view path, argument_block& arguments, bool& is_script) {
+result<program> find_program(std::string_view path, argument_block& arguments) {
   program found{.inode = TRY(open_program(current->fs, path))};
   set_name(found, path);
   script_line script;
   TRY(read_script_line(*found.inode, script));
-  is_script = !script.interpreter.empty();
-  if (!is_script) return found;
+  found.by_script = !script.interpreter.empty();
+  if (!found.by_script) return found;
   TRY(arguments.add_argument(script.interpreter));
   if (!script.argument.empty()) TRY(arguments.add_argument(script.argument));
   TRY(arguments.add_argument(path));
@@ -123,9 +124,8 @@ result<trap_frame> load(program wanted, const argument_block& arguments) {
 
 result<trap_frame> do_execve(std::string_view path, u32 argv, u32 envp) {
   argument_block arguments;
-  bool is_script = false;
-  program wanted = TRY(find_program(path, arguments, is_script));
-  TRY(arguments.add_arguments(argv, is_script ? 1 : 0));
+  program wanted = TRY(find_program(path, arguments));
+  TRY(arguments.add_arguments(argv, wanted.by_script ? 1 : 0));
   TRY(arguments.add_environments(envp));
   return load(std::move(wanted), arguments);
 }

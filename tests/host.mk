@@ -56,7 +56,7 @@ $(ALONE_PROGRAM): $(ALONE_OBJECTS) tests/sim/kernel_state.ld
 # kernel is. It stands above the kernel's direct map and below the host's libraries, so that all addresses of the
 # simulated machine are free.
 PC := $(HOST)/pc
-PC_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -march=i686 -fsanitize=undefined -fno-sanitize=vptr \
+PC_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -march=i686 -D_GLIBCXX_ASSERTIONS -fsanitize=undefined -fno-sanitize=vptr \
   -fsanitize-undefined-trap-on-error -fno-omit-frame-pointer -fno-pie -fno-strict-aliasing -I. -MMD -MP
 PC_LINK := -static -no-pie -Wl,-Ttext-segment=0xA0000000 -Wl,-z,noexecstack -Wl,--defsym=getaddrinfo=0,--defsym=freeaddrinfo=0
 GTEST_SOURCES ?= /usr/src/googletest/googletest

@@ -146,6 +146,9 @@ TEST(program_symbols, limits_of_a_table) {
     EXPECT_EQ(shown(file_with({{"f", 0x1000}}, 64, 63), 0x1000), "f+0");
     EXPECT_EQ(shown(file_with({{"f", 0x1000}}, 65, 64), 0x1000), "");
     EXPECT_EQ(shown(file_with({{"f", 0x1000}}, 2, 1), 0x1000), "f+0");
+    auto one_section = file_with({{"f", 0x1000}});  // its names are in the section behind the last
+    reinterpret_cast<elf_header*>(one_section.data())->e_shnum = 1;
+    EXPECT_EQ(shown(one_section, 0x1000), "");
   });
 }
 
