@@ -304,6 +304,40 @@ TEST(fork, the_number_of_a_living_group_or_session_is_left_out) {
   });
 }
 
+// The leader has ended; its group lives on in another session's process, or its session in a
+// process of another group.
+TEST(fork, the_number_of_a_group_alone_is_left_out) {
+  pc::machine machine;
+  machine.run([] {
+    int member = 0;
+    const int leader = user::fork([&] {
+      user::call(call::setpgid, 0, 0);
+      member = user::fork([] { user::call(call::pause); });
+    });
+    EXPECT_EQ(user::wait(), leader);
+    int outsider = 0;
+    const int of_session = user::fork([&] {
+      user::call(call::setsid);
+      outsider = user::fork([] {
+        user::call(call::setpgid, 0, 0);
+        user::call(call::pause);
+      });
+      user::sleep_ms(20);
+    });
+    EXPECT_EQ(user::waitpid(of_session), of_session);
+    spend_numbers_until(30'000);
+    for (int i = 0; i < 15; ++i) {
+      const int child = user::fork([] {});
+      EXPECT_NE(child, leader);
+      EXPECT_NE(child, of_session);
+      EXPECT_EQ(user::waitpid(child), child);
+    }
+    user::kill(-1, abi::sigkill);
+    while (user::wait() > 0) {
+    }
+  });
+}
+
 TEST(fork, a_zombie_keeps_its_number) {
   pc::machine machine;
   machine.run([] {

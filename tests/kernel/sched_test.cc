@@ -194,6 +194,35 @@ TEST(sched, ticks_are_counted_where_they_fall) {
   });
 }
 
+// A task that gives the processor up comes behind every ready task, also one with a single tick
+// left.
+TEST(sched, yield_lets_every_ready_task_run) {
+  pc::machine machine;
+  machine.run([] {
+    u32 ran = 0;
+    std::array<std::function<void()>, 3> bodies;
+    for (auto& body : bodies) {
+      body = [&] { ++ran; };
+      start("other", body);
+    }
+    for (task_struct* t : task)
+      if (t && t->kernel_argument >= &bodies.front() && t->kernel_argument <= &bodies.back())
+        t->counter = 1;
+    yield();
+    EXPECT_EQ(ran, 3u);
+    sleep_for(20_ms);
+  });
+}
+
+TEST(sched, task_0_may_not_sleep) {
+  pc::machine machine({.expect_panic = true});
+  machine.run_bare([] {
+    wait_queue queue;
+    sleep_on(queue);
+  });
+  EXPECT_EQ(machine.panic_message(), "task 0 may not sleep");
+}
+
 // --- task slots ---
 
 TEST(sched, a_kernel_task_that_has_ended_leaves_nothing) {
