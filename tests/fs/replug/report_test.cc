@@ -103,6 +103,9 @@ TEST(reports, of_one_block) {
     pull_now(stick);
     EXPECT_EQ(console_of([&] { report_missed(v); }),
               "Replug \"STICK\" (serial SIM1): 1 block is waiting for it, 1:40 left\n");
+    checkpoint::current_settings().hold = 3605_s;
+    EXPECT_EQ(console_of([&] { report_missed(v); }),
+              "Replug \"STICK\" (serial SIM1): 1 block is waiting for it, 60:05 left\n");
     EXPECT_EQ(console_of([&] { report_return(v, 1, 7_ms); }),
               "\"STICK\" (serial SIM1) is back as sda: 1 block written in 0.007 s, nothing is "
               "lost\n");
