@@ -87,7 +87,6 @@ class intrusive_list {
   // already, so a list that is nearly sorted costs one pass.
   template <class Before>
   void sort(Before before) {
-    if (size_ < 2) return;
     std::array<T*, 32> merged{};  // [i]: 2^i merged runs; higher i: earlier runs
     for (T* rest = front_; rest;) {
       T* run = cut_run(rest, before);

@@ -25,7 +25,8 @@ class input_queue {
 
   bool readable() const { return tail_ != committed_; }
   // Committed characters, at most to.size() of them; with `one_line` none behind a line's end. An
-  // end-of-file mark ends the taking and is not a character. Returns how many.
+  // end-of-file mark ends the taking and is not a character: no character before it means that the
+  // file ends. Returns how many.
   u32 take(std::span<byte> to, bool one_line);
 
  private:
@@ -33,6 +34,7 @@ class input_queue {
   static constexpr u16 END_OF_FILE = 0x100;
 
   u32 used() const { return head_ - tail_; }
+  void skip_end_of_file();
   void append(u16 cell) { cells_[head_++ % SIZE] = cell; }
 
   std::array<u16, SIZE> cells_{};

@@ -26,8 +26,10 @@ constexpr char shifted[] =
     "\0\033!@#$%^&*()_+\177\tQWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 static_assert(sizeof(plain) == sizeof(shifted) && sizeof(plain) == 0x3A + 1);
 
+// Both keys of a kind count until both are released. A key that is held down repeats its code.
 struct modifiers {
-  bool shift = false, ctrl = false, alt = false, caps_lock = false;
+  u8 shift = 0, ctrl = 0, alt = 0;  // the keys that are down: left 1, right 2
+  bool caps_key = false, caps_lock = false;
 };
 modifiers held;
 bool after_extended = false;
@@ -54,13 +56,23 @@ std::string_view sequence_of(u8 key) {
   }
 }
 
-bool note_modifier(u8 key, bool pressed) {
+void note(u8& kind, bool right, bool pressed) {
+  const u8 bit = right ? 2 : 1;
+  kind = static_cast<u8>(pressed ? kind | bit : kind & ~bit);
+}
+
+void note_caps_lock(bool pressed) {
+  if (pressed && !held.caps_key) held.caps_lock = !held.caps_lock;
+  held.caps_key = pressed;
+}
+
+bool note_modifier(u8 key, bool is_extended, bool pressed) {
   switch (key) {
-    case key_left_shift:
-    case key_right_shift: held.shift = pressed; return true;
-    case key_ctrl: held.ctrl = pressed; return true;
-    case key_alt: held.alt = pressed; return true;
-    case key_caps_lock: held.caps_lock ^= pressed; return true;
+    case key_left_shift: note(held.shift, false, pressed); return true;
+    case key_right_shift: note(held.shift, true, pressed); return true;
+    case key_ctrl: note(held.ctrl, is_extended, pressed); return true;
+    case key_alt: note(held.alt, is_extended, pressed); return true;
+    case key_caps_lock: note_caps_lock(pressed); return true;
     default: return false;
   }
 }
@@ -72,7 +84,7 @@ void type_key(u8 key) {
   }
   char c = plain[key];
   const bool letter = c >= 'a' && c <= 'z';
-  if (held.shift != (letter && held.caps_lock)) c = shifted[key];
+  if ((held.shift != 0) != (letter && held.caps_lock)) c = shifted[key];
   if (c == 0) return;
   if (held.ctrl && c >= '?' && c <= '~') c = static_cast<char>(c & 0x1F);
   if (held.alt) type("\033");
@@ -89,7 +101,7 @@ void handle_scan_code(u8 code) {
   const bool is_extended = after_extended;
   after_extended = false;
   if (is_extended && (key == key_left_shift || key == key_right_shift)) return;  // a fake shift
-  if (note_modifier(key, pressed) || !pressed) return;
+  if (note_modifier(key, is_extended, pressed) || !pressed) return;
   if (is_extended)
     type(sequence_of(key));
   else

@@ -49,10 +49,16 @@ void send_queued() {
 
 void select_interrupts() {
   const u8 transmit = head != tail && !by_polling ? on_transmitted : 0;
-  out8(interrupt_enable, static_cast<u8>(transmit | (receiver ? on_received : 0)));
+  out8(interrupt_enable, static_cast<u8>(transmit | on_received));
 }
 
 u32 queued() { return tail - head; }
+
+// A line that takes nothing is waited for no longer, by any task.
+void give_line_up() {
+  stuck = true;
+  wake_up(room);
+}
 
 // Waits until the queue holds at most `left` characters. If the line is stuck, the characters are
 // thrown away.
@@ -61,8 +67,8 @@ void drain(u32 left) {
   while (queued() > left) {
     send_queued();
     if (queued() > left && (stuck || now() > deadline)) {
-      stuck = true;
       head = tail - left;
+      give_line_up();
     }
   }
 }
@@ -71,14 +77,11 @@ bool serial_interrupt(void*) {
   bool ours = false;
   while (!(in8(interrupt_id) & no_interrupt)) {
     ours = true;
-    while (in8(line_status) & received) {
-      const char c = static_cast<char>(in8(data));
-      if (receiver) receiver(c);
-    }
+    while (in8(line_status) & received) receiver(static_cast<char>(in8(data)));
     send_queued();
     select_interrupts();
   }
-  if (queued() < plenty) wake_up(room);
+  if (queued() <= plenty) wake_up(room);
   return ours;
 }
 
@@ -114,14 +117,14 @@ bool serial_wait_for_room() {
   while (queued() > plenty && !stuck) {
     const wake_reason why = interruptible_sleep_on(room, deadline);
     if (why == wake_reason::signalled) return false;
-    if (why == wake_reason::timed_out) stuck = true;
+    if (why == wake_reason::timed_out) give_line_up();
   }
   return true;
 }
 
 void serial_panic() {
   by_polling = true;
-  if (present) drain(0);
+  drain(0);
 }
 
 void set_serial_input(void (*receive)(char)) {

@@ -39,14 +39,15 @@ void vga_screen::put(char c) {
 }
 
 void vga_screen::show_cursor() {
-  const u32 at = std::min(position(), screen_rows * screen_columns - 1);
+  const u32 at = position();
   out8(crtc_index, cursor_high);
   out8(crtc_data, static_cast<u8>(at >> 8));
   out8(crtc_index, cursor_low);
   out8(crtc_data, static_cast<u8>(at));
 }
 
-// A full line wraps only when another character comes, as on a VT102.
+// A full line wraps only when another character comes, as on a VT102. Until then the cursor stands
+// on its last character.
 void vga_screen::put_printable(char c) {
   if (column_ >= screen_columns) {
     column_ = 0;
@@ -97,24 +98,34 @@ void vga_screen::begin_escape(char c) {
 
 void vga_screen::continue_sequence(char c) {
   if (c >= '0' && c <= '9') {
-    u32& value = parameters_[parameter_count_];
-    value = std::min(value * 10 + static_cast<u32>(c - '0'), 9999u);
+    add_digit(static_cast<u32>(c - '0'));
   } else if (c == ';') {
-    parameter_count_ = std::min(parameter_count_ + 1, static_cast<u32>(std::size(parameters_)) - 1);
+    next_parameter();
   } else if (c == '?') {
     private_sequence_ = true;
   } else if (c >= '@' && c <= '~') {
     state_ = parse_state::text;
-    ++parameter_count_;
+    next_parameter();
     if (!private_sequence_) finish_sequence(c);
   } else if (static_cast<u8>(c) < ' ') {
     put_control(c);
   }
 }
 
+// Parameters for which there is no place are left out.
+void vga_screen::add_digit(u32 digit) {
+  if (parameter_count_ == std::size(parameters_)) return;
+  u32& value = parameters_[parameter_count_];
+  value = std::min(value * 10 + digit, 9999u);
+}
+
+void vga_screen::next_parameter() {
+  if (parameter_count_ < std::size(parameters_)) ++parameter_count_;
+}
+
 void vga_screen::finish_sequence(char command) {
   const int row = static_cast<int>(row_), column = static_cast<int>(column_);
-  const int count = static_cast<int>(parameter(0, 1));
+  const int count = static_cast<int>(parameter(0));
   switch (command) {
     case 'A': move_to(row - count, column); break;
     case 'B': move_to(row + count, column); break;
@@ -123,19 +134,18 @@ void vga_screen::finish_sequence(char command) {
     case 'G': move_to(row, count - 1); break;
     case 'd': move_to(count - 1, column); break;
     case 'H':
-    case 'f': move_to(count - 1, static_cast<int>(parameter(1, 1)) - 1); break;
+    case 'f': move_to(count - 1, static_cast<int>(parameter(1)) - 1); break;
     case 'J': erase_in_display(parameters_[0]); break;
     case 'K': erase_in_line(parameters_[0]); break;
-    case 'P': delete_characters(parameter(0, 1)); break;
-    case '@': insert_characters(parameter(0, 1)); break;
+    case 'P': delete_characters(parameter(0)); break;
+    case '@': insert_characters(parameter(0)); break;
     case 'm': set_attributes(); break;
     default: break;
   }
 }
 
-u32 vga_screen::parameter(u32 index, u32 absent) const {
-  return index < parameter_count_ && parameters_[index] != 0 ? parameters_[index] : absent;
-}
+// A count or a place: one that is absent or 0 means 1.
+u32 vga_screen::parameter(u32 index) const { return std::max(parameters_[index], 1u); }
 
 void vga_screen::set_attributes() {
   for (u32 i = 0; i < parameter_count_; ++i) set_attribute(parameters_[i]);
@@ -175,34 +185,36 @@ void vga_screen::erase(u32 from, u32 to) {
 }
 
 void vga_screen::erase_in_display(u32 which) {
-  if (which == 0)
-    erase(std::min(position(), screen_rows * screen_columns), screen_rows * screen_columns);
-  if (which == 1) erase(0, std::min(position() + 1, screen_rows * screen_columns));
+  if (which == 0) erase(position(), screen_rows * screen_columns);
+  if (which == 1) erase(0, position() + 1);
   if (which == 2) erase(0, screen_rows * screen_columns);
 }
 
 void vga_screen::erase_in_line(u32 which) {
   const u32 line = row_ * screen_columns;
-  const u32 at = line + std::min(column_, screen_columns - 1);
-  if (which == 0) erase(at, line + screen_columns);
-  if (which == 1) erase(line, at + 1);
+  if (which == 0) erase(position(), line + screen_columns);
+  if (which == 1) erase(line, position() + 1);
   if (which == 2) erase(line, line + screen_columns);
 }
 
 void vga_screen::delete_characters(u32 count) {
-  const u32 column = std::min(column_, screen_columns - 1);
-  count = std::min(count, screen_columns - column);
-  const auto rest = text_screen().subspan(row_ * screen_columns + column, screen_columns - column);
+  const auto rest = rest_of_line();
+  count = std::min(count, static_cast<u32>(rest.size()));
   std::ranges::copy(rest.subspan(count), rest.begin());
   std::ranges::fill(rest.last(count), cell(' ', default_colours));
 }
 
 void vga_screen::insert_characters(u32 count) {
-  const u32 column = std::min(column_, screen_columns - 1);
-  count = std::min(count, screen_columns - column);
-  const auto rest = text_screen().subspan(row_ * screen_columns + column, screen_columns - column);
+  const auto rest = rest_of_line();
+  count = std::min(count, static_cast<u32>(rest.size()));
   std::ranges::copy_backward(rest.first(rest.size() - count), rest.end());
   std::ranges::fill(rest.first(count), cell(' ', default_colours));
 }
 
-u32 vga_screen::position() const { return row_ * screen_columns + column_; }
+std::span<u16> vga_screen::rest_of_line() const {
+  return text_screen().subspan(position(), (row_ + 1) * screen_columns - position());
+}
+
+u32 vga_screen::position() const {
+  return row_ * screen_columns + std::min(column_, screen_columns - 1);
+}

@@ -40,6 +40,19 @@ sector random_sector(std::mt19937& random) {
   return s;
 }
 
+// NH of RFC 4418, 5.2.2, with SplitMix64's key, worked out by an independent program.
+TEST(sector_hash, known_values) {
+  sector zeros{}, ones, numbers;
+  ones.fill(byte{0xFF});
+  for (size_t i = 0; i < SECTOR_SIZE; ++i) numbers[i] = static_cast<byte>(7 * i + 3 * (i / 256));
+  EXPECT_EQ(sector_hasher(0)(zeros), 0xBF1C1F7444965BD9u);
+  EXPECT_EQ(sector_hasher(0)(numbers), 0x651F0919E65278A4u);
+  EXPECT_EQ(sector_hasher(0)(ones), 0xBF1C1F337FD95802u);
+  EXPECT_EQ(sector_hasher(1234567)(zeros), 0xEA62A8572E99DF44u);
+  EXPECT_EQ(sector_hasher(1234567)(numbers), 0x5279D39235684FDEu);
+  EXPECT_EQ(sector_hasher(1234567)(ones), 0xEA62A816DC0DD8CEu);
+}
+
 TEST(sector_hash, same_key_same_content_same_hash) {
   std::mt19937 random(1);
   const sector s = random_sector(random);

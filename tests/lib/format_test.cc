@@ -29,11 +29,11 @@ void expect_like_snprintf(const std::string& conversion, Arguments... arguments)
   EXPECT_EQ(length, static_cast<size_t>(expected)) << conversion;
 }
 
-// %, flags, width and precision, ready for a length modifier and a type.
-std::string random_prefix(std::mt19937& random, bool zero_allowed) {
+// %, flags in any order, width and precision, ready for a length modifier and a type.
+std::string random_prefix(std::mt19937& random, const char* flags) {
   std::string prefix = "%";
-  if (random() % 3 == 0) prefix += "-";
-  if (random() % 3 == 0 && zero_allowed) prefix += "0";
+  const size_t kinds = std::char_traits<char>::length(flags);
+  for (u32 count = random() % 4; count > 0; --count) prefix += flags[random() % kinds];
   if (random() % 2) prefix += std::to_string(1 + random() % 25);
   if (random() % 3 == 0) prefix += "." + std::to_string(random() % 18);
   return prefix;
@@ -56,7 +56,7 @@ void compare_integers(const std::string& length_modifier, const char* types) {
   std::mt19937_64 values(2);
   for (int i = 0; i < 4000; ++i) {
     const char type = types[shapes() % std::char_traits<char>::length(types)];
-    expect_like_snprintf(random_prefix(shapes, true) + length_modifier + type,
+    expect_like_snprintf(random_prefix(shapes, "-0+") + length_modifier + type,
                          random_integer<Integer>(values));
   }
 }
@@ -78,6 +78,42 @@ TEST(format, unsigned_integers) {
   compare_integers<size_t>("z", "uxXo");
 }
 
+TEST(format, pointers) {
+  int here = 0;
+  for (const char* conversion : {"%p", "%30p|", "%-30p|"})
+    expect_like_snprintf(conversion, static_cast<void*>(&here));
+  std::array<char, 32> to;
+  format(to, "%p", static_cast<void*>(nullptr));
+  EXPECT_STREQ(to.data(), "0x0");
+}
+
+// A width and a precision of several digits, and the precision without a number.
+TEST(format, numbers_in_conversions) {
+  for (const char* conversion :
+       {"%9d|", "%10d|", "%19d|", "%100d|", "%.9d|", "%.10d|", "%.d|", "%.0d|", "%012d|", "%0-12d|",
+        "%-012d|", "%+.12d|", "%0+12d|", "%+0-12d|"})
+    for (const int value : {0, 7, -7, 123456789}) expect_like_snprintf(conversion, value);
+  for (const char* conversion :
+       {"%.9s|", "%.10s|", "%.s|", "%.0s|", "%1s|", "%-1s|", "%26s|", "%100s|"})
+    expect_like_snprintf(conversion, "abcdefghijklmnopqrstuvwxyz");
+  for (const char* conversion : {"%1c|", "%2c|", "%-2c|"}) expect_like_snprintf(conversion, 'x');
+  expect_like_snprintf("%*s|%-*s|%.*s|%.*d|", 5, "ab", -5, "cd", -1, "efg", -1, 0);
+  expect_like_snprintf("%*d|%*d|", 0, 5, -1, 5);
+}
+
+// A flag that means nothing for a conversion changes nothing (its text is as without it).
+TEST(format, flags_of_other_conversions) {
+  const auto as = [](const std::string& conversion, auto argument) {
+    std::array<char, 64> to;
+    format(to, conversion.c_str(), argument);
+    return std::string(to.data());
+  };
+  for (const char* type : {"u", "x", "X", "o"})
+    EXPECT_EQ(as(std::string("%+5") + type, 7u), "    7") << type;
+  EXPECT_EQ(as("%05s", "ab"), "   ab");
+  EXPECT_EQ(as("%05c", 'c'), "    c");
+}
+
 TEST(format, plus_sign) {
   for (int value : {0, 1, -1, INT_MAX, INT_MIN}) {
     expect_like_snprintf("%+d", value);
@@ -91,7 +127,7 @@ TEST(format, strings_and_characters) {
   const std::string text = "The quick brown fox";
   for (int i = 0; i < 500; ++i) {
     const std::string part = text.substr(0, random() % text.size());
-    expect_like_snprintf(random_prefix(random, false) + "s|", part.c_str());
+    expect_like_snprintf(random_prefix(random, "-") + "s|", part.c_str());
   }
   expect_like_snprintf("%c%5c%-5c|", 'a', 'b', 'c');
 }
@@ -129,12 +165,45 @@ TEST(format, unknown_conversions_are_printed_as_they_stand) {
   EXPECT_STREQ(to.data(), "%y %");
 }
 
+TEST(format, cuts_at_every_length) {
+  const std::string whole = "7 -42  blocks|0x00ff";
+  for (size_t size = 0; size <= whole.size() + 3; ++size) {
+    std::array<char, 32> to;
+    to.fill('#');
+    const size_t length =
+        format(std::span(to).first(size), "%u %d %7s|0x%04x", 7u, -42, "blocks", 255u);
+    EXPECT_EQ(length, whole.size());
+    const size_t kept = size == 0 ? 0 : std::min(size - 1, whole.size());
+    std::string expected = whole.substr(0, kept) + (size == 0 ? "" : std::string(1, '\0'));
+    expected.resize(to.size(), '#');
+    EXPECT_EQ(std::string(to.data(), to.size()), expected) << size;
+  }
+}
+
 TEST(format, cuts_and_tells_the_whole_length) {
   std::array<char, 5> small = {'#', '#', '#', '#', '#'};
   EXPECT_EQ(format(std::span(small).first(4), "%s", "abcdefgh"), 8u);
   EXPECT_STREQ(small.data(), "abc");
   EXPECT_EQ(small[4], '#') << "wrote past the end";
   EXPECT_EQ(format({}, "%d", 1234), 4u);
+}
+
+TEST(text_sink, tells_how_much_fits) {
+  for (size_t size = 0; size <= 10; ++size) {
+    std::array<char, 10> room;
+    room.fill('#');
+    text_sink sink{std::span(room).first(size)};
+    std::string expected;
+    for (const char* piece : {"a", "", "bcd", "efgh", "i", "j"}) {
+      sink.print("%s", piece);
+      expected += piece;
+      if (size > 0) expected.resize(std::min(expected.size(), size - 1));
+      if (size == 0) expected.clear();
+      EXPECT_EQ(sink.text(), expected) << size;
+      EXPECT_EQ(sink.room(), size == 0 ? 0 : size - 1 - expected.size()) << size;
+    }
+    for (size_t i = size; i < room.size(); ++i) EXPECT_EQ(room[i], '#') << "written past the end";
+  }
 }
 
 TEST(text_sink, grows_and_never_overruns) {

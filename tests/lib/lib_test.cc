@@ -9,6 +9,7 @@
 #include "lib/endian.h"
 #include "lib/guard.h"
 #include "lib/ids.h"
+#include "lib/moved_pointer.h"
 #include "lib/result.h"
 #include "lib/time.h"
 
@@ -88,6 +89,19 @@ TEST(strong_id, moves_by_counts_and_compares) {
   EXPECT_LT(seven, block_nr{8});
   block_nr next = seven;
   EXPECT_EQ(++next, block_nr{8});
+  EXPECT_EQ(next.value(), 8u);
+}
+
+TEST(dev_id, no_device_is_major_0_minor_0_alone) {
+  EXPECT_TRUE(dev_id(0, 1));
+  EXPECT_TRUE(dev_id(1, 0));
+  EXPECT_FALSE(dev_id(0, 0));
+  for (u32 value = 0; value < 0x10000; value += 0x111) {
+    const dev_id each(static_cast<u8>(value >> 8), static_cast<u8>(value));
+    EXPECT_EQ(each.value(), value);
+    EXPECT_EQ(each.major(), value >> 8);
+    EXPECT_EQ(each.minor(), value & 0xFF);
+  }
 }
 
 TEST(strong_id, has_no_implicit_ways) {
@@ -119,6 +133,38 @@ TEST(result, try_passes_errors_on) {
   EXPECT_EQ(quarter(12).value(), 3);
   EXPECT_EQ(quarter(6).error(), error::einval);
   EXPECT_EQ(to_errno(error::enospc), 28);
+}
+
+TEST(field, the_lowest_bit) {
+  EXPECT_TRUE(field<0>::in(1));
+  EXPECT_FALSE(field<0>::in(2));
+  EXPECT_TRUE((field<1, 0>::in(1)));
+  EXPECT_EQ((field<7, 7, u8>::of(1)), 0x80);
+}
+
+TEST(moved_pointer, is_left_null) {
+  int value = 7;
+  moved_pointer<int> first(&value);
+  EXPECT_TRUE(first);
+  EXPECT_EQ(*first, 7);
+  const moved_pointer<int> second(std::move(first));
+  EXPECT_TRUE(second);
+  EXPECT_FALSE(first);
+  EXPECT_FALSE(moved_pointer<int>(nullptr));
+}
+
+TEST(time, units) {
+  EXPECT_EQ((1_s).ns, 1'000'000'000);
+  EXPECT_EQ((1_ms).ns, 1'000'000);
+  EXPECT_EQ((1_us).ns, 1'000);
+  EXPECT_EQ(seconds(1).ns, 1'000'000'000);
+  EXPECT_EQ(duration{999'999'999}.seconds(), 0);
+  EXPECT_EQ(duration{1'000'000'000}.seconds(), 1);
+  EXPECT_EQ(duration{999'999}.milliseconds(), 0);
+  EXPECT_EQ(duration{1'000'000}.milliseconds(), 1);
+  EXPECT_EQ((2_s - 500_ms).milliseconds(), 1500);
+  EXPECT_EQ((instant{5} + duration{3}).ns, 8);
+  EXPECT_EQ((instant{5} - instant{3}).ns, 2);
 }
 
 TEST(time, arithmetic) {

@@ -87,6 +87,21 @@ TEST(intrusive_list, sorts_and_keeps_the_order_of_equals) {
   }
 }
 
+// An element that leaves a list is as one that has never been on any.
+TEST(intrusive_list, an_element_that_is_off_has_no_neighbours) {
+  std::array<element, 3> elements;
+  element_list list;
+  for (element& e : elements) list.push_back(e);
+  EXPECT_EQ(element_list::next(elements[0]), &elements[1]);
+  list.remove(elements[1]);
+  EXPECT_FALSE(elements[1].link.linked());
+  EXPECT_EQ(element_list::next(elements[1]), nullptr);
+  EXPECT_EQ(element_list::prev(elements[1]), nullptr);
+  EXPECT_EQ(element_list::next(elements[0]), &elements[2]);
+  EXPECT_EQ(list.front(), &elements[0]);
+  EXPECT_EQ(list.back(), &elements[2]);
+}
+
 TEST(intrusive_list, pop_front_until_empty) {
   std::array<element, 3> elements;
   element_list list;

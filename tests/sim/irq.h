@@ -12,5 +12,12 @@ void raise_irq(u8 line);
 // lost.
 void expect_irq();
 void forget_irq();
+// Runs the handlers of the line; whether one of them says that its device had raised it.
+bool irq_is_claimed(u8 line);
+// How many handlers the line has, and how many of them asked for a level-triggered line.
+struct irq_users {
+  u32 all, level_triggered;
+};
+irq_users users_of_irq(u8 line);
 
 }  // namespace sim

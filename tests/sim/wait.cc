@@ -117,9 +117,9 @@ irq_guard::~irq_guard() {
   if (were_enabled_) state_here().deliver_interrupts();
 }
 
-result<void> request_irq(u8 line, bool, irq_handler handler, void* argument) {
+result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument) {
   if (line > 15) return fail(error::einval);
-  state_here().irq_handlers.emplace(line, sim::irq_line{handler, argument});
+  state_here().irq_handlers.emplace(line, sim::irq_line{handler, argument, level});
   return {};
 }
 
@@ -132,6 +132,26 @@ void raise_irq(u8 line) {
   world::state& s = state_here();
   s.irq_raised |= 1u << line;
   if (!s.in_interrupt && (!s.current || s.current->interrupts_enabled)) s.deliver_interrupts();
+}
+
+bool irq_is_claimed(u8 line) {
+  world::state& s = state_here();
+  bool claimed = false;
+  s.in_interrupt = true;
+  const auto [first, last] = s.irq_handlers.equal_range(line);
+  for (auto at = first; at != last; ++at) claimed |= at->second.handler(at->second.argument);
+  s.in_interrupt = false;
+  return claimed;
+}
+
+irq_users users_of_irq(u8 line) {
+  irq_users users{};
+  const auto [first, last] = state_here().irq_handlers.equal_range(line);
+  for (auto at = first; at != last; ++at) {
+    ++users.all;
+    users.level_triggered += at->second.level;
+  }
+  return users;
 }
 
 // An interrupt that comes while the current fiber masks them waits until the fiber unmasks them or

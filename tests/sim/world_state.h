@@ -13,6 +13,7 @@ namespace sim {
 struct irq_line {
   irq_handler handler;
   void* argument;
+  bool level;
 };
 
 struct wait_count {

@@ -1,0 +1,362 @@
+// The terminal (tty.h) and its programs: other modes, waiting, settings, job control, writing.
+#include "drivers/char/tty.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "drivers/char/char_device.h"
+#include "hal/clock.h"
+#include "tests/drivers/char/terminal.h"
+#include "tests/sim/scheduler.h"
+
+namespace {
+
+duration time_of(const std::function<void()>& action) {
+  const instant begin = now();
+  action();
+  return now() - begin;
+}
+
+// A read in a fiber of its own.
+struct reading {
+  std::string got;
+  instant ended{};
+  sim::fiber fiber;
+  explicit reading(terminal& tty, u32 count = 4096)
+      : fiber(sim::spawn("reader", [this, &tty, count] {
+          got = tty.read(count);
+          ended = now();
+        })) {
+    sleep_for(1_ms);
+  }
+};
+
+// --- the other mode ---
+
+TEST(tty_raw, characters_are_read_as_they_come) {
+  with_terminal([](terminal& tty) {
+    tty.set_raw(1, 0);
+    tty.type("a\x7F\x04\x15\b\n\t\x1B");
+    EXPECT_EQ(tty.shown(), "a^?^D^U^H\r\n\t^[");
+    EXPECT_EQ(tty.read(3), "a\x7F\x04");
+    EXPECT_EQ(tty.read(), "\x15\b\n\t\x1B") << "a line's end ends no read";
+    tty.type("\r");
+    EXPECT_EQ(tty.read(), "\n");
+    EXPECT_TRUE(tty.would_wait());
+  });
+}
+
+TEST(tty_raw, what_does_not_fit_is_dropped_and_not_shown) {
+  with_terminal([](terminal& tty) {
+    tty.set_raw(1, 0);
+    for (int i = 0; i < 2500; ++i) tty.type("x");
+    EXPECT_EQ(tty.shown(), std::string(2047, 'x'));
+    EXPECT_EQ(tty.read(), std::string(2047, 'x'));
+    tty.type("y");
+    EXPECT_EQ(tty.read(), "y");
+  });
+}
+
+// POSIX, 11.1.7, without the timer between characters.
+TEST(tty_raw, min_and_time) {
+  struct row {
+    u8 vmin, vtime;
+    duration typed_after;
+    const char* got;
+    duration ends_after;
+  };
+  const std::vector<row> table = {
+      {0, 0, 50_ms, "", 0_ms},    {0, 1, 50_ms, "x", 50_ms},   {0, 1, 150_ms, "", 100_ms},
+      {0, 5, 600_ms, "", 500_ms}, {0, 5, 400_ms, "x", 400_ms}, {0, 255, 26_s, "", 25500_ms},
+      {1, 0, 100_s, "x", 100_s},  {1, 5, 100_s, "x", 100_s},   {3, 0, 100_s, "x", 100_s},
+  };
+  for (const row& each : table)
+    with_terminal([&](terminal& tty) {
+      tty.set_raw(each.vmin, each.vtime);
+      const instant begin = now();
+      reading reader(tty);
+      sleep_for(begin + each.typed_after - now());
+      tty.type("x");
+      reader.fiber.join();
+      EXPECT_EQ(reader.got, each.got) << int{each.vmin} << ' ' << int{each.vtime};
+      EXPECT_EQ((reader.ended - begin).milliseconds(), each.ends_after.milliseconds())
+          << int{each.vmin} << ' ' << int{each.vtime};
+    });
+}
+
+TEST(tty_raw, what_is_there_is_read_at_once) {
+  for (const u8 vmin : {u8{0}, u8{1}})
+    with_terminal([&](terminal& tty) {
+      tty.set_raw(vmin, 10);
+      tty.type("ab");
+      EXPECT_LT(time_of([&] { EXPECT_EQ(tty.read(), "ab"); }), 1_ms);
+    });
+}
+
+TEST(tty_line_waits, vmin_and_vtime_mean_nothing) {
+  with_terminal([](terminal& tty) {
+    abi::termios t = tty.settings();
+    t.cc[abi::cc_min] = 0;
+    tty.set(t);
+    EXPECT_TRUE(tty.would_wait());
+  });
+}
+
+// --- waiting ---
+
+TEST(tty_waiting, one_line_for_each_of_two_readers) {
+  with_terminal([](terminal& tty) {
+    reading one(tty), other(tty);
+    tty.type("first\n");
+    sleep_for(1_ms);
+    EXPECT_NE(one.fiber.ended(), other.fiber.ended());
+    tty.type("second\n");
+    one.fiber.join();
+    other.fiber.join();
+    EXPECT_EQ(one.got.size() + other.got.size(), 13u);
+    EXPECT_NE(one.got, other.got);
+  });
+}
+
+TEST(tty_waiting, an_end_of_file_is_heard) {
+  with_terminal([](terminal& tty) {
+    reading reader(tty);
+    tty.type("\x04");
+    reader.fiber.join();
+    EXPECT_EQ(reader.got, "");
+  });
+}
+
+TEST(tty_waiting, a_pending_signal_comes_before_the_sleep) {
+  with_terminal([](terminal& tty) {
+    reading reader(tty);
+    reader.fiber.signal();
+    reader.fiber.join();
+    EXPECT_EQ(reader.got, "errno 4");
+    const sim::fiber another = sim::spawn("another", [&] { EXPECT_EQ(tty.read(), "errno 4"); });
+    another.signal();
+    another.join();
+    tty.type("x\n");
+    const sim::fiber third = sim::spawn("third", [&] { EXPECT_EQ(tty.read(), "x\n"); });
+    third.signal();
+    third.join();
+  });
+}
+
+TEST(tty_waiting, a_reader_hears_that_the_mode_has_changed) {
+  with_terminal([](terminal& tty) {
+    tty.type("part");
+    reading reader(tty);
+    EXPECT_TRUE(reader.fiber.asleep());
+    tty.set_raw(1, 0);
+    reader.fiber.join();
+    EXPECT_EQ(reader.got, "part");
+  });
+}
+
+// --- settings ---
+
+TEST(tty_settings, the_first_ones) {
+  with_terminal([](terminal& tty) {
+    const abi::termios t = tty.settings();
+    EXPECT_EQ(t.iflag, abi::tty_icrnl);
+    EXPECT_EQ(t.oflag, abi::tty_opost | abi::tty_onlcr);
+    EXPECT_EQ(t.lflag, abi::tty_isig | abi::tty_icanon | abi::tty_echo | abi::tty_echoe);
+    EXPECT_EQ(t.cflag, 0u);
+    const std::array<u8, 19> expected = {3, 0x1C, 0x7F, 0x15, 4, 0, 1, 0, 0, 0, 0x1A};
+    EXPECT_TRUE(std::ranges::equal(t.cc, expected));
+  });
+}
+
+TEST(tty_settings, come_back_as_they_were_set) {
+  for (const u32 command : {abi::tcsets, abi::tcsetsw, abi::tcsetsf})
+    with_terminal([&](terminal& tty) {
+      abi::termios t;
+      std::ranges::fill(std::as_writable_bytes(std::span(&t, 1)), byte{0x5A});
+      tty.set(t, command);
+      const abi::termios is = tty.settings();
+      EXPECT_EQ(std::memcmp(&is, &t, sizeof t), 0);
+    });
+}
+
+TEST(tty_settings, only_tcsetsf_drops_what_was_typed) {
+  for (const u32 command : {abi::tcsets, abi::tcsetsw, abi::tcsetsf})
+    with_terminal([&](terminal& tty) {
+      tty.type("whole\npart");
+      tty.set(tty.settings(), command);
+      tty.type("x\n");
+      EXPECT_EQ(tty.read(), command == abi::tcsetsf ? "x\n" : "whole\n");
+      if (command != abi::tcsetsf) {
+        EXPECT_EQ(tty.read(), "partx\n") << "the line is still edited";
+      }
+      EXPECT_TRUE(tty.would_wait());
+    });
+}
+
+TEST(tty_settings, the_window_and_the_sizes_of_arguments) {
+  with_terminal([](terminal& tty) {
+    abi::winsize window{};
+    EXPECT_EQ(tty.ioctl(abi::tiocgwinsz, &window, sizeof window), 0u);
+    EXPECT_EQ(window.rows, 25);
+    EXPECT_EQ(window.columns, 80);
+    EXPECT_EQ(window.xpixel, 0);
+    EXPECT_EQ(window.ypixel, 0);
+    const char_device& device = **find_char_device(dev_id(abi::major_tty, 1));
+    for (const u32 command : {abi::tcgets, abi::tcsets, abi::tcsetsw, abi::tcsetsf})
+      EXPECT_EQ(device.ioctl_size(command), 36u);
+    EXPECT_EQ(device.ioctl_size(abi::tiocgpgrp), 4u);
+    EXPECT_EQ(device.ioctl_size(abi::tiocspgrp), 4u);
+    EXPECT_EQ(device.ioctl_size(abi::tiocgwinsz), 8u);
+    EXPECT_EQ(device.ioctl_size(0x5499), 0u);
+    EXPECT_EQ(tty.ioctl(0x5499, nullptr, 0), fail(error::enotty));
+  });
+}
+
+// --- job control ---
+
+TEST(tty_jobs, the_foreground_group_is_the_one_that_was_set) {
+  with_terminal([](terminal& tty) {
+    EXPECT_EQ(tty.foreground(), 0);
+    EXPECT_EQ(tty.set_foreground(42), 0u);
+    EXPECT_EQ(tty.foreground(), 42);
+    EXPECT_EQ(tty.set_foreground(-1), fail(error::einval));
+    EXPECT_EQ(tty.foreground(), 42);
+    EXPECT_EQ(tty.set_foreground(0), 0u);
+    EXPECT_EQ(tty.foreground(), 0);
+  });
+}
+
+TEST(tty_jobs, a_background_process_that_reads_gets_sigttin) {
+  with_terminal([](terminal& tty) {
+    EXPECT_EQ(tty.set_foreground(2), 0u);
+    tty.type("x\n");
+    tty.group = 3;
+    EXPECT_EQ(tty.read(), "errno 4") << "it is stopped and reads again";
+    EXPECT_EQ(tty.signals, (std::vector<sent_signal>{{3, abi::sigttin}}));
+    sim::forget_signal();
+    tty.stops_for_sigttin = false;
+    EXPECT_EQ(tty.read(), "errno 5") << "it ignores the signal";
+    tty.group = 2;
+    EXPECT_EQ(tty.read(), "x\n") << "nothing was taken";
+    EXPECT_EQ(tty.signals.size(), 2u);
+  });
+}
+
+TEST(tty_jobs, without_a_foreground_group_everybody_reads) {
+  with_terminal([](terminal& tty) {
+    tty.group = 3;
+    tty.type("x\n");
+    EXPECT_EQ(tty.read(), "x\n");
+    EXPECT_TRUE(tty.signals.empty());
+  });
+}
+
+TEST(tty_jobs, the_end_of_its_session_hangs_up) {
+  with_terminal([](terminal& tty) {
+    tty.session = 5;
+    EXPECT_EQ(tty.set_foreground(9), 0u);
+    tty_session_ended(4);
+    EXPECT_TRUE(tty.signals.empty());
+    EXPECT_EQ(tty.foreground(), 9);
+    tty_session_ended(5);
+    EXPECT_EQ(tty.signals, (std::vector<sent_signal>{{9, abi::sighup}}));
+    EXPECT_EQ(tty.foreground(), 0);
+
+    tty.session = 6;
+    EXPECT_EQ(tty.set_foreground(10), 0u);
+    tty_session_ended(5);
+    EXPECT_EQ(tty.foreground(), 10) << "it belongs to another session now";
+    EXPECT_EQ(tty.set_foreground(0), 0u);
+    tty_session_ended(6);
+    EXPECT_EQ(tty.signals.size(), 1u) << "no group, no signal";
+  });
+}
+
+TEST(tty_jobs, after_its_session_the_terminal_belongs_to_none) {
+  with_terminal([](terminal& tty) {
+    tty.session = 5;
+    EXPECT_EQ(tty.set_foreground(9), 0u);
+    tty_session_ended(5);
+    tty.session = 0;  // of kernel tasks
+    EXPECT_EQ(tty.set_foreground(9), 0u);
+    tty_session_ended(5);
+    EXPECT_EQ(tty.signals.size(), 1u);
+  });
+}
+
+// --- writing ---
+
+std::string digits(size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += static_cast<char>('0' + (i + i / 10) % 10);
+  return text;
+}
+
+TEST(tty_writing, all_that_is_written_is_shown) {
+  with_terminal([](terminal& tty) {
+    for (const size_t size : {0u, 1u, 255u, 256u, 257u, 1023u, 1024u, 1025u, 2048u, 40000u}) {
+      EXPECT_EQ(tty.write(digits(size)), size);
+      tty.pc.serial.send(static_cast<u32>(size / 16 + 1));
+      EXPECT_EQ(tty.shown(), digits(size)) << size;
+    }
+    EXPECT_EQ(tty.write("a\nb\n"), 4u);
+    tty.pc.serial.send(2);
+    EXPECT_EQ(tty.shown(), "a\r\nb\r\n");
+  });
+}
+
+TEST(tty_writing, a_slow_terminal_is_waited_for) {
+  with_terminal([](terminal& tty) {
+    tty.pc.serial.speed = sim::serial_line::mode::slow;
+    const sim::fiber writer =
+        sim::spawn("writer", [&] { EXPECT_EQ(tty.write(digits(30000)), 30000u); });
+    for (int i = 0; i < 2000 && !writer.ended(); ++i) {
+      sleep_for(1_ms);
+      tty.pc.serial.send();
+    }
+    EXPECT_TRUE(writer.ended());
+    tty.pc.serial.send(2000);
+    EXPECT_EQ(tty.shown(), digits(30000));
+  });
+}
+
+TEST(tty_writing, a_signal_ends_it_with_what_is_done) {
+  with_terminal([](terminal& tty) {
+    tty.pc.serial.speed = sim::serial_line::mode::slow;
+    result<u32> written = 0u;
+    const sim::fiber writer = sim::spawn("writer", [&] { written = tty.write(digits(30000)); });
+    sleep_for(1_s);
+    writer.signal();
+    writer.join();
+    ASSERT_TRUE(written);
+    EXPECT_GT(*written, 8192u);
+    EXPECT_LT(*written, 8192u + 16 + 2 * 1024u);
+    const u32 done = *written;
+    const sim::fiber next = sim::spawn("next", [&] { written = tty.write("xyz"); });
+    sleep_for(1_s);
+    next.signal();
+    next.join();
+    EXPECT_EQ(written, fail(error::eintr));
+    tty.pc.serial.send(2000);
+    EXPECT_EQ(tty.shown(), digits(30000).substr(0, done));
+  });
+}
+
+TEST(tty_writing, a_dead_terminal_does_not_hold_programs_up_for_ever) {
+  with_terminal([](terminal& tty) {
+    tty.pc.serial.speed = sim::serial_line::mode::slow;
+    const duration first = time_of([&] { EXPECT_EQ(tty.write(digits(9000)), 9000u); });
+    const duration more = time_of([&] { EXPECT_EQ(tty.write(digits(2000)), 2000u); });
+    const duration later = time_of([&] { EXPECT_EQ(tty.write(digits(100000)), 100000u); });
+    EXPECT_EQ((first + more).seconds(), 60);
+    EXPECT_LT(later, 1_s);
+  });
+}
+
+}  // namespace
