@@ -35,8 +35,9 @@ namespace checkpoint {
 constexpr u32 NR_VERSIONS = 4;  // a change that needs a fifth waits for a flush
 
 // The number of a completed write of the volume. Writes up to the number at the start of a flush
-// are durable when the flush succeeds. 0: no write of this content has completed.
-using write_stamp = strong_id<struct write_stamp_tag, u32>;
+// are durable when the flush succeeds. 0: no write of this content has completed. 64 bits, as
+// stamps are compared: a stick that is written all the time completes 2^32 writes in a few days.
+using write_stamp = strong_id<struct write_stamp_tag, u64>;
 
 // One content that the medium may have: a hash of each sector, and the write that brought it there.
 struct content_version {

@@ -1,6 +1,7 @@
 // Tombstones: the last eight sticks that were given up with blocks unwritten, known by their
 // identity, so that such a stick is marked for fsck when it comes back. A ninth replaces the
-// oldest. Nothing here sleeps.
+// oldest. A stick that is given up once more has one tombstone, which becomes the newest. Nothing
+// here sleeps.
 #pragma once
 
 #include "drivers/block/block_device.h"
@@ -9,7 +10,7 @@ namespace checkpoint {
 
 struct tombstone {
   media_identity identity;
-  u32 blocks = 0;  // how many were not written; 0: no tombstone
+  u32 blocks = 0;  // how many were not written
 };
 
 // Remembers that `blocks` blocks of this medium were given up.

@@ -19,7 +19,15 @@ u32 blocks_of(const volume& v, const file_note& file) {
   return blocks;
 }
 
-// Whose blocks stand in the set, a line for each file, and one for the rest.
+u32 blocks_of_files(const volume& v) {
+  u32 blocks = 0;
+  for (const slot& s : v.set)
+    if (s.owner != ino_nr{}) ++blocks;
+  return blocks;
+}
+
+// Whose blocks stand in the set: a line for each file that was noted, one for the other files, and
+// one for the rest.
 void name_files(const volume& v, const char* label) {
   u32 told = 0;
   for (const file_note& file : v.files.all()) {
@@ -27,7 +35,10 @@ void name_files(const volume& v, const char* label) {
     if (count > 0) printk("%s: %s (%u block%s)\n", label, file.path.data(), count, plural(count));
     told += count;
   }
-  if (const u32 rest = held_blocks(v) - told)
+  const u32 of_files = blocks_of_files(v);
+  if (const u32 further = of_files - told)
+    printk("%s: %u block%s of further files\n", label, further, plural(further));
+  if (const u32 rest = held_blocks(v) - of_files)
     printk("%s: %u block%s of directories and of the file system itself\n", label, rest,
            plural(rest));
 }
