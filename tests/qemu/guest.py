@@ -104,11 +104,14 @@ class Guest(Machine):
         return counts_of(self.sh("cat /dev/counts"), mounts)
 
     def remember_counts(self):
-        """What boots in the background, the search for a stick, has ended by then."""
+        """What boots in the background, the search for a stick and what it reads ahead, has ended by
+        then."""
         def shells():
             return re.findall(r"^\d+ \d+ \w \d+ sh\r?$", self.sh("cat /dev/tasks"), re.MULTILINE)
         self.wait_for(lambda: len(shells()) == 1, "the boot has ended")
+        self.wait_for(lambda: self.counts()["requests"] == 0, "no request is under way")
         self.before = self.counts_of_a_fresh_shell()
+        self.before["requests"] = 0
 
     def counts_of_a_fresh_shell(self):
         """The memory of the old one has grown with what was typed."""
