@@ -101,7 +101,7 @@ result<void> read_tree(m_inode& inode, u16 zone, u32 level, u32 keep) {
   const buffer_ref buffer = TRY(bread(inode.i_dev, block_nr{zone}));
   const u32 span = span_of(level - 1);
   for (u32 i = keep / span; i < ZONES_PER_BLOCK; ++i) {
-    const u16 below = buffer.as<le16>(i * static_cast<u32>(sizeof(le16)));
+    const u16 below = buffer.as<le16>(entry_offset(i));
     TRY(read_tree(inode, below, level - 1, i == keep / span ? keep % span : 0));
   }
   return {};
