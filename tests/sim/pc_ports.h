@@ -101,7 +101,10 @@ class keyboard_controller {
 
 class pc_ports final : public port_model {
  public:
-  pc_ports() { attach_ports(*this); }
+  pc_ports() {
+    attach_ports(*this);
+    crtc_.fill(0x55);
+  }
   ~pc_ports() override { detach_ports(); }
   pc_ports(const pc_ports&) = delete;
   pc_ports& operator=(const pc_ports&) = delete;
