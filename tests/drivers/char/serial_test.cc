@@ -122,6 +122,15 @@ TEST(serial, sends_the_rest_by_interrupts) {
   });
 }
 
+TEST(serial, the_first_characters_need_no_interrupt) {
+  with_slow_line([](serial_line& line) {
+    const irq_guard masked;
+    serial_write(letters(20));
+    line.send();
+    EXPECT_EQ(line.sent(), letters(FIFO));
+  });
+}
+
 TEST(serial, an_interrupt_is_claimed_when_it_has_a_cause) {
   with_slow_line([](serial_line& line) {
     EXPECT_FALSE(sim::irq_is_claimed(com1));
