@@ -158,7 +158,6 @@ result<u32> tty_read(u8, std::span<byte> to, u32) {
   const irq_guard masked;
   const instant deadline = reading_deadline();
   while (!tty.input.readable()) {
-    if (signal_pending()) return fail(error::eintr);
     if (now() >= deadline) return 0;
     if (interruptible_sleep_on(tty.readers, deadline) == wake_reason::signalled)
       return fail(error::eintr);
