@@ -79,7 +79,7 @@ void note_modifier(u8 key, bool is_extended, bool pressed) {
 }
 
 void type_key(u8 key) {
-  if (key >= sizeof(plain) - 1) {
+  if (key >= sizeof(plain)) {
     type(sequence_of(key));  // the keypad without Num Lock
     return;
   }

@@ -131,6 +131,7 @@ TEST(vga, backspace_and_tab) {
       {"12345678\tx", {{0, "12345678        x"}}, {0, 17}},
       {at(3, 71) + "\t", {}, {3, 72}},
       {at(3, 72) + "\t", {}, {3, 79}},
+      {at(3, 72) + "\tx", {{3, std::string(79, ' ') + "x"}}, {3, 79}},
       {at(3, 79) + "\t", {}, {3, 79}},
       {xs(80) + "\t", {{0, xs(80)}}, {0, 79}},
       // What the terminal's erasing writes takes off the last character of a full line, too.
