@@ -66,19 +66,20 @@ void note_caps_lock(bool pressed) {
   held.caps_key = pressed;
 }
 
-bool note_modifier(u8 key, bool is_extended, bool pressed) {
+// Modifiers type nothing themselves: no character stands at their place in the tables.
+void note_modifier(u8 key, bool is_extended, bool pressed) {
   switch (key) {
-    case key_left_shift: note(held.shift, false, pressed); return true;
-    case key_right_shift: note(held.shift, true, pressed); return true;
-    case key_ctrl: note(held.ctrl, is_extended, pressed); return true;
-    case key_alt: note(held.alt, is_extended, pressed); return true;
-    case key_caps_lock: note_caps_lock(pressed); return true;
-    default: return false;
+    case key_left_shift: note(held.shift, false, pressed); break;
+    case key_right_shift: note(held.shift, true, pressed); break;
+    case key_ctrl: note(held.ctrl, is_extended, pressed); break;
+    case key_alt: note(held.alt, is_extended, pressed); break;
+    case key_caps_lock: note_caps_lock(pressed); break;
+    default: break;
   }
 }
 
 void type_key(u8 key) {
-  if (key >= sizeof(plain) - 1) {
+  if (key >= sizeof(plain)) {
     type(sequence_of(key));  // the keypad without Num Lock
     return;
   }
@@ -101,7 +102,8 @@ void handle_scan_code(u8 code) {
   const bool is_extended = after_extended;
   after_extended = false;
   if (is_extended && (key == key_left_shift || key == key_right_shift)) return;  // a fake shift
-  if (note_modifier(key, is_extended, pressed) || !pressed) return;
+  note_modifier(key, is_extended, pressed);
+  if (!pressed) return;
   if (is_extended)
     type(sequence_of(key));
   else

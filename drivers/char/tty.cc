@@ -40,7 +40,7 @@ constexpr abi::termios DEFAULT_TERMIOS = [] {
 struct terminal {
   abi::termios termios = DEFAULT_TERMIOS;
   int pgrp = 0;     // the foreground process group; 0: no group is signalled
-  int session = 0;  // of the process that has set it
+  int session = 0;  // of the process that has set it, if there is a group
   input_queue input;
   wait_queue readers;
   process_groups groups{};
@@ -158,7 +158,6 @@ result<u32> tty_read(u8, std::span<byte> to, u32) {
   const irq_guard masked;
   const instant deadline = reading_deadline();
   while (!tty.input.readable()) {
-    if (signal_pending()) return fail(error::eintr);
     if (now() >= deadline) return 0;
     if (interruptible_sleep_on(tty.readers, deadline) == wake_reason::signalled)
       return fail(error::eintr);
@@ -222,7 +221,6 @@ constexpr char_device tty_device = {
 void tty_session_ended(int session) {
   if (session != tty.session) return;
   const int left_behind = std::exchange(tty.pgrp, 0);
-  tty.session = 0;
   if (left_behind) tty.groups.signal(left_behind, abi::sighup);
 }
 

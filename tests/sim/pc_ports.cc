@@ -81,7 +81,7 @@ u8 serial_line::in(u8 offset) {
 
 u8 serial_line::status() {
   take_bus_time();
-  if (speed == mode::quick && !transmitting_.empty()) send_fifo();
+  if (speed == mode::quick && !transmitting_.empty() && ++polled_ % polls == 0) send_fifo();
   const u8 empty = transmitting_.empty() ? holding_empty | idle : 0;
   return static_cast<u8>(empty | (received_.empty() ? 0 : has_received));
 }

@@ -28,6 +28,7 @@ class serial_line {
     slow,   // it sends when the test says so
   };
   mode speed = mode::quick;
+  u32 polls = 1;  // quick: reads of the status until it has sent
   bool is_there = true;
   std::function<void()> on_send;  // once, at the next character to be sent
 
@@ -60,7 +61,7 @@ class serial_line {
 
   std::string sent_, transmitting_;
   std::deque<char> received_;
-  u32 divisor_ = 0x1234, most_at_once_ = 0;
+  u32 divisor_ = 0x1234, most_at_once_ = 0, polled_ = 0;
   u8 enabled_ = 0x0F, line_control_ = 0, modem_control_ = 0;
   bool fifos_on_ = false, became_empty_ = false, line_is_high_ = false;
 };
@@ -101,7 +102,10 @@ class keyboard_controller {
 
 class pc_ports final : public port_model {
  public:
-  pc_ports() { attach_ports(*this); }
+  pc_ports() {
+    attach_ports(*this);
+    crtc_.fill(0x55);
+  }
   ~pc_ports() override { detach_ports(); }
   pc_ports(const pc_ports&) = delete;
   pc_ports& operator=(const pc_ports&) = delete;

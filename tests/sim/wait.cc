@@ -63,9 +63,19 @@ wake_reason interruptible_sleep_on(wait_queue& queue, instant deadline) {
   return sleep_until(&queue, deadline, true, __builtin_return_address(0));
 }
 
+// The rule of hal/wait.h: had the interrupt come between the sleeper's last look and its sleep, the
+// sleeper would not have been on the queue.
+static void expect_masked_sleep(const task_struct& sleeper) {
+  sim::world::state& s = state_here();
+  if (s.in_interrupt && sleeper.interrupts_enabled)
+    s.fail("an interrupt handler wakes " + sleeper.name + ", which looked without an irq_guard");
+}
+
 void wake_sleepers(wait_queue& queue) {
-  while (waiter* latest = queue.waiters.back())
+  while (waiter* latest = queue.waiters.back()) {
+    expect_masked_sleep(*latest->task);
     state_here().wake(*latest->task, wake_reason::woken);
+  }
 }
 
 void sleep_for(duration time) { (void)sleep_until(nullptr, now() + time, false, nullptr); }

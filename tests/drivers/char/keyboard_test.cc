@@ -233,6 +233,7 @@ TEST(keyboard, waits_for_a_slow_controller_and_not_for_ever) {
       {"it takes nothing", [](keyboard_controller& k) { k.is_stuck = true; }},
       {"it has something to say all the time", [](keyboard_controller& k) { k.babbles = true; }},
       {"it stays busy after a command", [](keyboard_controller& k) { k.busy_polls = 1u << 30; }},
+      {"it is busy a little too long", [](keyboard_controller& k) { k.busy_polls = 15'000; }},
   };
   for (const row& each : table) {
     sim::pc_ports pc;

@@ -131,6 +131,7 @@ TEST(vga, backspace_and_tab) {
       {"12345678\tx", {{0, "12345678        x"}}, {0, 17}},
       {at(3, 71) + "\t", {}, {3, 72}},
       {at(3, 72) + "\t", {}, {3, 79}},
+      {at(3, 72) + "\tx", {{3, std::string(79, ' ') + "x"}}, {3, 79}},
       {at(3, 79) + "\t", {}, {3, 79}},
       {xs(80) + "\t", {{0, xs(80)}}, {0, 79}},
       // What the terminal's erasing writes takes off the last character of a full line, too.
@@ -187,6 +188,8 @@ TEST(vga, the_cursor_moves_and_stops_at_the_edges) {
       {middle + "\033[;5H", {}, {0, 4}},
       {middle + "\033[25;80f", {}, {24, 79}},
       {middle + "\033[26;81f", {}, {24, 79}},
+      {middle + "\033[99Cx", {{10, std::string(79, ' ') + "x"}}, {10, 79}},
+      {middle + "\033[99Bx", {{24, std::string(40, ' ') + "x"}}, {24, 41}},
       {middle + "\033D", {}, {11, 40}},
       {middle + "\033E", {}, {11, 0}},
       {middle + "\0337\033[H\0338", {}, {10, 40}},
@@ -305,6 +308,8 @@ TEST(vga, attributes) {
       {"\033[37;47;7m", 0x77},
       {"\033[35;42;7m", 0x52},
   };
+  for (const char* other : {"29", "38", "39", "48", "28", "3"})
+    table.push_back({"\033[31;42m\033[" + std::string(other) + "m", 0x24});
   for (u32 i = 0; i < 8; ++i) {
     table.push_back({"\033[3" + std::to_string(i) + "m", numbers[i]});
     table.push_back({"\033[4" + std::to_string(i) + "m", static_cast<u8>(numbers[i] << 4 | 7)});
