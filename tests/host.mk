@@ -4,6 +4,7 @@
 # gathers the product's variables so that every test can begin with a freshly booted kernel.
 
 HOST_CXX ?= g++
+HOST_LINKER ?=
 HOST := $(BUILD)/host
 HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer -I. -MMD -MP
@@ -38,7 +39,7 @@ $(HOST)/tests/%.o: tests/%.cc
 
 $(HOST_TEST_PROGRAM): $(HOST_PRODUCT_OBJECTS) $(HOST_TEST_OBJECTS) tests/sim/kernel_state.ld
 	@echo "  LINK  $@"
-	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
+	@$(HOST_CXX) $(HOST_CXXFLAGS) $(HOST_LINKER) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
 	  -lgtest_main -lgtest -lpthread
 
 # The checkpoint without what is above it: if it needed the cache or the file system, this would not link.
@@ -49,7 +50,7 @@ ALONE_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(wildcard lib/*.cc drivers
 
 $(ALONE_PROGRAM): $(ALONE_OBJECTS) tests/sim/kernel_state.ld
 	@echo "  LINK  $@"
-	@$(HOST_CXX) $(HOST_CXXFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
+	@$(HOST_CXX) $(HOST_CXXFLAGS) $(HOST_LINKER) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld \
 	  -lgtest_main -lgtest -lpthread
 
 # kernel/ and mm/ with the rooms below them on a simulated PC (tests/pc/machine.h): a program of 32 bits, as the

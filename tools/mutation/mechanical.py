@@ -12,6 +12,7 @@ import queue
 import time
 
 from mutation.equivalent import same_code
+from mutation.workshop import DoesNotLink
 
 FIRST = 15  # tests that run before all others
 MOST = int(os.environ.get("TESTS") or 0) or None
@@ -55,7 +56,8 @@ class Bench:
             return EQUIVALENT, reason
         tests = self.coverage.tests_at(change.file, change.line, change.in_function)
         try:
-            if not self._build(workshop, change, text):
+            workshop.write(change.file, change.applied(text))
+            if not workshop.compile(self.objects.changed_by(change)):
                 return NO_MUTANT, ""
             rounds = [tests[:FIRST], tests[FIRST:MOST]] + ([None] if everything else [])
             for some in rounds:
@@ -66,15 +68,12 @@ class Bench:
             for last in self.last_resorts:
                 if killer := last.kills(workshop, change):
                     return KILLED, killer
+        except DoesNotLink:
+            return NO_MUTANT, ""
         finally:
             workshop.restore(change.file)
         return SURVIVES, (f"{len(tests)} tests execute it, {len(tests[:MOST])} ran" if tests else
                           "no test on the host executes it")
-
-    def _build(self, workshop, change, text):
-        workshop.write(change.file, change.applied(text))
-        workshop.forget(self.objects.changed_by(change))
-        return workshop.build(1)[1]
 
     def _run(self, workshop, tests):
         """The test of these that fails, or None. None for tests: all but the sweeps."""

@@ -73,7 +73,7 @@ class Attack:
     def _attack(self, workshop, mutant):
         if complaint := apply(mutant.path, workshop.tree):
             raise SystemExit(f"{mutant.name} does not apply:\n{complaint}")
-        output, built = workshop.build(1)
+        output, built = workshop.build()
         if not built:
             print(f"{mutant.name} does not compile:\n{output}")
             return None
