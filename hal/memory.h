@@ -1,4 +1,4 @@
-// Whole pages of kernel memory, for caches, regions and stacks.
+// Whole pages of kernel memory, for caches, regions and stacks. Not for interrupt handlers.
 #pragma once
 
 #include <span>

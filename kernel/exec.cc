@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "hal/irq.h"
 #include "kernel/elf.h"
 #include "kernel/files.h"
 #include "kernel/i386/task_switch.h"
@@ -84,6 +85,7 @@ result<void> add_areas(address_space& space, const elf_image& image, u32 stack_s
 }
 
 void use_space(address_space* space) {
+  const irq_guard masked;
   current->space = space;
   if (space)
     space->activate();

@@ -5,6 +5,7 @@
 // traditional form: the value of exit() in bits 8 to 15, or the signal that killed it in the low
 // ones.
 #include "drivers/char/tty.h"
+#include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/panic.h"
 #include "kernel/files.h"
@@ -79,20 +80,29 @@ void leave_ignoring_father(task_struct& dead) {
   wake_up(father->child_exited);
 }
 
+void stop_listening() {
+  const irq_guard masked;
+  current->alarm = never;
+  current->blocked = ~u32{0};
+  current->signal = current->forced = 0;
+}
+
+// Without a space a task gets no signals.
+address_space* leave_space() {
+  const irq_guard masked;
+  address_space::activate_kernel();
+  return std::exchange(current->space, nullptr);
+}
+
 }  // namespace
 
 // It may sleep, so all signals are blocked first. Errors of closing files have no receiver any
 // more.
 void give_everything_back() {
-  current->alarm = never;
-  current->blocked = ~u32{0};
-  current->signal = current->forced = 0;
+  stop_listening();
   close_files(false);
   current->fs = {};
-  if (address_space* const space = std::exchange(current->space, nullptr)) {
-    address_space::activate_kernel();
-    address_space::destroy(space);
-  }
+  if (address_space* const space = leave_space()) address_space::destroy(space);
   current->executable = {};
 }
 
@@ -104,6 +114,7 @@ void do_exit(u32 code) {
   if (current->leader) tty_session_ended(current->session);
   release_orphaned_groups(*current);
   reparent_children(*current);
+  const irq_guard masked;
   current->exit_code = code;
   current->state = task_state::zombie;
   leave_ignoring_father(*current);

@@ -11,6 +11,7 @@
 #include "kernel/options.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
+#include "kernel/signal.h"
 
 namespace {
 
@@ -47,8 +48,7 @@ void mount_root_disk() {
 void init(void*) {
   kassert(current->pid == 1);
   current->priority = PROCESS_PRIORITY;
-  current->leader = true;
-  current->session = current->pgrp = current->pid;
+  lead_session();
   mount_root_disk();
   usb_init();
   run_program();
@@ -60,8 +60,7 @@ void restart_init(u32 exit_code) {
   context.pwd = context.root.copy();
   give_everything_back();
   current->fs = std::move(context);
-  current->blocked = 0;
-  current->sigaction = {};
+  begin_with_default_signals();
   sleep_for(1_s);
   run_program();
 }

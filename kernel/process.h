@@ -12,6 +12,9 @@ void reparent_children(task_struct& dead);
 // A father learns that a child has ended or stopped: SIGCHLD, and waitpid looks again.
 void tell_father(task_struct& child);
 
+// The current process becomes the leader of a new session and of a new group. sys_process.cc.
+void lead_session();
+
 // Gives back everything that the current process holds except its number and its place in the task
 // array: files, directories, memory. Sleeps, uninterruptibly.
 void give_everything_back();

@@ -131,7 +131,7 @@ void sched_init() {
 }
 
 void schedule() {
-  irq_guard masked;
+  kassert(!interrupts_are_enabled());
   check_stack(*current);
   need_resched = false;
   task_struct& next = choose_next();
@@ -165,9 +165,16 @@ result<task_struct*> make_task(std::span<task_struct*> places, std::string_view 
   t->state = task_state::uninterruptible;
   t->pid = next_pid();
   std::ranges::copy(name.substr(0, t->comm.size() - 1), t->comm.begin());
+  const irq_guard masked;  // do_timer goes through the list
   *slot = t;
   live_tasks.push_back(*t);
   return t;
+}
+
+void forget(task_struct& t) {
+  const irq_guard masked;
+  *std::ranges::find(task, &t) = nullptr;
+  live_tasks.remove(t);
 }
 
 }  // namespace
@@ -177,15 +184,13 @@ result<task_struct*> create_task(std::string_view name) {
 }
 
 void start_task(task_struct& t) {
-  irq_guard masked;
   t.counter = t.priority;
   t.state = task_state::running;
 }
 
 void release(task_struct& t) {
   kassert(&t != current && !t.space);
-  *std::ranges::find(task, &t) = nullptr;
-  live_tasks.remove(t);
+  forget(t);
   const std::span<byte> stack(t.kernel_stack, KERNEL_STACK_SIZE);
   t.~task_struct();
   free_pages(stack);
@@ -210,6 +215,7 @@ task_struct* current_task() { return current; }
 int current_pid() { return current->pid; }
 
 void yield() {
+  irq_guard masked;
   current->counter = 0;
   schedule();
 }
@@ -230,7 +236,7 @@ void wake_sleepers(wait_queue& queue) {
 }
 
 void wake_task(task_struct& t, wake_reason why) {
-  irq_guard masked;
+  kassert(!interrupts_are_enabled());
   if (why == wake_reason::woken) t.woken_by = why;  // counts even if a deadline has just passed
   if (t.state != task_state::interruptible && t.state != task_state::uninterruptible) return;
   t.woken_by = why;

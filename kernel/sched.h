@@ -86,12 +86,12 @@ void start_task(task_struct& t);
 // address space must be gone.
 void release(task_struct& t);
 
-// Chooses the next task and runs it. Interrupts may be masked; the mask belongs to the task.
+// Chooses the next task and runs it. Interrupts are masked; the mask belongs to the task.
 void schedule();
 // Whether another task should have the processor when the current one returns to user mode.
 bool time_slice_is_over();
 // Makes a sleeping task ready; `why` is what its sleep returns. Does nothing when the task is
-// awake. send_signal may call it only for an interruptible sleep.
+// awake. send_signal may call it only for an interruptible sleep. Interrupts are masked.
 void wake_task(task_struct& t, wake_reason why);
 [[noreturn]] void end_kernel_task();
 // Task 0's function, without end: waits for interrupts while no other task is ready.

@@ -7,6 +7,7 @@
 #include "kernel/signal.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "hal/clock.h"
 #include "hal/irq.h"
@@ -103,11 +104,23 @@ u32 signal_all(u32 signal) {
   return others;
 }
 
+u32 block_signals(u32 signals) {
+  const irq_guard masked;
+  return std::exchange(current->blocked, signals);
+}
+
 bool ignores_children(const task_struct& t) {
   return action_of(t, abi::sigchld).handler == abi::sig_ign;
 }
 
+void begin_with_default_signals() {
+  const irq_guard masked;
+  current->blocked = 0;
+  current->sigaction = {};
+}
+
 void reset_handlers(task_struct& t) {
+  const irq_guard masked;
   for (abi::sigaction& action : t.sigaction)
     if (action.handler != abi::sig_ign) action = {};
 }
@@ -121,6 +134,7 @@ bool wants_no_stops(const task_struct* father) {
 
 // The father is told, and the process does not run until SIGCONT or SIGKILL.
 void stop(u32 signal) {
+  const irq_guard masked;
   current->exit_code = signal << 8 | 0x7F;
   current->state = task_state::stopped;
   if (wants_no_stops(current->father))
@@ -140,6 +154,7 @@ void act_by_default(u32 signal) {
 }
 
 u32 take_signal() {
+  const irq_guard masked;
   const u32 signal = static_cast<u32>(__builtin_ctz(deliverable(*current))) + 1;
   current->signal &= ~signal_bit(signal);
   return signal;
@@ -173,17 +188,23 @@ bool begins_again(u32 call, u32 flags) {
   }
 }
 
-void run_handler(trap_frame& registers, u32 signal) {
+abi::sigaction take_action(u32 signal) {
+  const irq_guard masked;
   abi::sigaction& slot = action_of(*current, signal);
   const abi::sigaction action = slot;
-  settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
   if (action.flags & abi::sa_resethand) slot = {};
+  return action;
+}
+
+void run_handler(trap_frame& registers, u32 signal) {
+  const abi::sigaction action = take_action(signal);
+  settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
   if (!push_signal_frame(registers, signal, action)) {
     printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
     do_exit(abi::sigsegv);
   }
-  current->blocked |= action.mask & ~UNBLOCKABLE;
-  if (!(action.flags & abi::sa_nodefer)) current->blocked |= signal_bit(signal);
+  const u32 itself = action.flags & abi::sa_nodefer ? 0 : signal_bit(signal);
+  block_signals(current->blocked | (action.mask & ~UNBLOCKABLE) | itself);
 }
 
 }  // namespace
@@ -204,6 +225,7 @@ namespace {
 
 // Sets the action of a signal; a pending signal that is ignored from now on is dropped.
 void set_action(u32 signal, abi::sigaction action) {
+  const irq_guard masked;
   action.mask &= ~UNBLOCKABLE;
   action_of(*current, signal) = action;
   if (ignored(*current, signal)) current->signal &= ~signal_bit(signal);
@@ -218,7 +240,7 @@ result<u32> sys_sigreturn() {
   trap_frame& registers = *current->user_registers;
   const result<u32> blocked = pop_signal_frame(registers);
   if (blocked) {
-    current->blocked = *blocked & ~UNBLOCKABLE;
+    block_signals(*blocked & ~UNBLOCKABLE);
   } else {
     printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
     force_signal(*current, abi::sigsegv);
@@ -259,7 +281,7 @@ result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set) {
     }
   }
   if (old_set) TRY(put_user(old_set, earlier));
-  current->blocked = blocked & ~UNBLOCKABLE;
+  block_signals(blocked & ~UNBLOCKABLE);
   return {};
 }
 
@@ -268,12 +290,10 @@ result<void> sys_sigpending(u32 set) { return put_user(set, current->signal & cu
 
 result<u32> sys_sgetmask() { return current->blocked; }
 
-result<u32> sys_ssetmask(u32 mask) { return std::exchange(current->blocked, mask & ~UNBLOCKABLE); }
+result<u32> sys_ssetmask(u32 mask) { return block_signals(mask & ~UNBLOCKABLE); }
 
-// Any delivered signal ends it. The test and the sleep stand under one irq_guard, because a signal
-// may come from an interrupt handler.
+// Any delivered signal ends it.
 result<void> sys_pause() {
-  const irq_guard masked;
   wait_queue nobody_wakes;
   while (!signal_pending()) (void)interruptible_sleep_on(nobody_wakes);
   return fail(error::eintr);
@@ -284,6 +304,7 @@ constexpr duration LESS_THAN_A_SECOND{999'999'999};
 // Returns the seconds that were left of the earlier alarm, rounded up and at least 1: 0 says that
 // there was none. 0 seconds cancel it.
 result<u32> sys_alarm(u32 seconds_ahead) {
+  const irq_guard masked;
   const instant earlier = current->alarm;
   current->alarm = seconds_ahead ? now() + seconds(seconds_ahead) : never;
   if (earlier == never) return 0;

@@ -22,8 +22,15 @@ u32 signal_group(int pgrp, u32 signal);
 // The same for all processes but process 1 and the current one.
 u32 signal_all(u32 signal);
 
+// Blocks these signals of the current process and no others; returns those blocked before.
+// Interrupt handlers read them: nothing else may assign them to a process that runs.
+u32 block_signals(u32 signals);
+
 // Whether a process has set SIGCHLD to be ignored: its children leave no zombie (POSIX).
 bool ignores_children(const task_struct& t);
+
+// Nothing is blocked, and every signal has its default action: process 1 begins again.
+void begin_with_default_signals();
 
 // exec: the handlers were functions of the old program, so these signals get their default action;
 // ignored signals stay ignored.

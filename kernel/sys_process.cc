@@ -1,4 +1,5 @@
 // The system calls about a process itself: its numbers, its group, its memory.
+#include "hal/irq.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/sys.h"
@@ -38,8 +39,15 @@ result<void> sys_setpgid(u32 pid, u32 pgid) {
   if (moved != current && moved->executed) return fail(error::eacces);
   if (moved->leader || moved->session != current->session) return fail(error::eperm);
   if (group != moved->pid && !group_in_session(group, moved->session)) return fail(error::eperm);
+  const irq_guard masked;  // a terminal signals a group
   moved->pgrp = group;
   return {};
+}
+
+void lead_session() {
+  const irq_guard masked;
+  current->leader = true;
+  current->session = current->pgrp = current->pid;
 }
 
 namespace {
@@ -56,8 +64,7 @@ bool group_exists(int pgrp) {
 // caller has left behind would be in two sessions (POSIX).
 result<u32> sys_setsid() {
   if (current->leader || group_exists(current->pid)) return fail(error::eperm);
-  current->leader = true;
-  current->session = current->pgrp = current->pid;
+  lead_session();
   return static_cast<u32>(current->pid);
 }
 

@@ -54,14 +54,14 @@ void begin_session_again() {
 // refuses the last blocks, is it a late one. Errors: ebusy, eintr: the machine stays on.
 result<void> put_file_systems_away(bool force) {
   if (!force) TRY(checkpoint::ready_for_power_off());
-  const u32 blocked = std::exchange(current->blocked, ~u32{0});
+  const u32 blocked = block_signals(~u32{0});
   end_other_processes();
   if (force) {
     checkpoint::give_up_and_unmount_all();
     return {};
   }
   const result<void> away = checkpoint::write_and_unmount_all();
-  current->blocked = blocked;
+  block_signals(blocked);
   if (!away) begin_session_again();
   return away;
 }

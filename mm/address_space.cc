@@ -37,15 +37,13 @@ vm_area* address_space::find_area(u32 address) {
   return found == areas_.end() ? nullptr : &*found;
 }
 
-// Lets the stack grow down to the page of `address`.
-bool address_space::extend_stack(u32 address) {
+// Lets the stack grow down to the page of `address`, if it may.
+void address_space::extend_stack(u32 address) {
   for (vm_area& area : areas_) {
     if (!area.grows_down || address >= area.start || address < area.end - USER_STACK_MAX) continue;
-    if (overlaps(page_of(address), area.start)) return false;
-    area.start = page_of(address);
-    return true;
+    if (!overlaps(page_of(address), area.start)) area.start = page_of(address);
+    return;
   }
-  return false;
 }
 
 result<void> address_space::set_break(u32 address) {
@@ -66,8 +64,8 @@ result<void> address_space::set_break(u32 address) {
 u32 address_space::program_break() const { return break_; }
 
 result<void> address_space::handle_fault(u32 address, bool write) {
-  vm_area* area = find_area(address);
-  if (!area && extend_stack(address)) area = find_area(address);
+  if (!find_area(address)) extend_stack(address);
+  vm_area* const area = find_area(address);
   if (!area || (write && !area->writable)) return fail(error::efault);
 
   u32* entry = table_entry(address);

@@ -58,7 +58,7 @@ class address_space {
   vm_area& heap() { return areas_.front(); }
   vm_area* find_area(u32 address);
   bool overlaps(u32 start, u32 end) const;
-  bool extend_stack(u32 address);
+  void extend_stack(u32 address);
 
   // Page tables (memory.cc).
   u32* table_entry(u32 address) const;

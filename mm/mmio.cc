@@ -34,12 +34,11 @@ result<mmio_window> map_mmio(phys_addr address, u32 size) {
   if (size == 0 || address.value() + size > u64{1} << 32) return fail(error::einval);
   const u32 start = static_cast<u32>(address.value());
   const u32 offset = start % PAGE_SIZE;
-  const u32 pages = (offset + size + PAGE_SIZE - 1) / PAGE_SIZE;
-  if (size > MMIO_SIZE || pages > tables * ENTRIES_PER_TABLE - next_page)
-    return fail(error::enomem);
+  const u64 pages = (u64{offset} + size + PAGE_SIZE - 1) / PAGE_SIZE;
+  if (pages > tables * ENTRIES_PER_TABLE - next_page) return fail(error::enomem);
 
   const u32 first = next_page;
-  next_page += pages;
+  next_page += static_cast<u32>(pages);
   for (u32 i = 0; i < pages; ++i)
     *table_entry(first + i) = (start - offset + i * PAGE_SIZE) | device_page;
   return mmio_window(reinterpret_cast<void*>(MMIO_START + first * PAGE_SIZE + offset), size);

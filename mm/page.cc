@@ -6,7 +6,6 @@
 #include <cstring>
 #include <new>
 
-#include "hal/irq.h"
 #include "hal/paging.h"
 #include "hal/panic.h"
 #include "mm/buddy.h"
@@ -28,9 +27,7 @@ u32 end_of_memory(std::span<const memory_range> usable) {
   return static_cast<u32>(std::min<u64>(end, DIRECT_MAP_SIZE));
 }
 
-constexpr u32 round_up(u64 address) {
-  return static_cast<u32>((address + PAGE_SIZE - 1) / PAGE_SIZE);
-}
+constexpr u64 pages_up(u64 address) { return (address + PAGE_SIZE - 1) / PAGE_SIZE; }
 
 // head.asm has mapped the whole range. Where there is no memory, a wrong pointer must fault.
 void unmap_beyond(u32 end) {
@@ -40,7 +37,6 @@ void unmap_beyond(u32 end) {
 }
 
 std::span<byte> take_pages(u32 count, u32 alignment) {
-  irq_guard masked;
   const auto first = allocator.allocate(count, static_cast<u32>(std::countr_zero(alignment)));
   if (!first) return {};
   mem_map[*first].count = 1;
@@ -51,16 +47,15 @@ std::span<byte> take_pages(u32 count, u32 alignment) {
 
 void mem_init(std::span<const memory_range> usable, u32 first_free) {
   const u32 pages = end_of_memory(usable) / PAGE_SIZE;
-  auto* map = new (direct_map(round_up(first_free) * PAGE_SIZE)) page_info[pages];
+  auto* map = new (direct_map(static_cast<u32>(pages_up(first_free)) * PAGE_SIZE)) page_info[pages];
   mem_map = {map, pages};
   allocator.init(direct_map(0), mem_map);
 
-  const u32 first = round_up(physical_address(map + pages));
+  const u64 first = pages_up(physical_address(map + pages));
   for (const memory_range& range : usable) {
-    if (range.start >= DIRECT_MAP_SIZE) continue;
-    const u32 start = std::max(first, round_up(range.start));
-    const u32 end = static_cast<u32>(std::min<u64>(range.end / PAGE_SIZE, pages));
-    if (start < end) allocator.free(start, end - start);
+    const u64 start = std::max(first, pages_up(range.start));
+    const u64 end = std::min<u64>(range.end / PAGE_SIZE, pages);
+    if (start < end) allocator.free(static_cast<u32>(start), static_cast<u32>(end - start));
   }
   pages_in_all = allocator.free_pages();
   unmap_beyond(pages * PAGE_SIZE);
@@ -78,7 +73,6 @@ std::span<byte> allocate_unset_pages(u32 count) { return take_pages(count, 1); }
 
 void free_pages(std::span<byte> pages) {
   if (pages.empty()) return;
-  irq_guard masked;
   const u32 first = page_number(pages.data());
   kassert(mem_map[first].count == 1);
   mem_map[first].count = 0;

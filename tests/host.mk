@@ -60,6 +60,8 @@ PC := $(HOST)/pc
 PC_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -march=i686 -D_GLIBCXX_ASSERTIONS -fsanitize=undefined -fno-sanitize=vptr \
   -fsanitize-undefined-trap-on-error -fno-omit-frame-pointer -fno-pie -fno-strict-aliasing -I. -MMD -MP
 PC_LINK := -static -no-pie -Wl,-Ttext-segment=0xA0000000 -Wl,-z,noexecstack -Wl,--defsym=getaddrinfo=0,--defsym=freeaddrinfo=0
+# A call before every access to memory: tests/pc/races.h.
+PC_HOOKS := -fsanitize=thread --param tsan-instrument-func-entry-exit=0
 GTEST_SOURCES ?= /usr/src/googletest/googletest
 # The files of the machine itself that hold no instruction of it.
 PC_MACHINE := kernel/i386/traps.cc kernel/i386/task_switch.cc kernel/i386/backtrace.cc kernel/i386/user_backtrace.cc
@@ -71,7 +73,7 @@ PC_TEST_PROGRAM := $(HOST)/kernel_tests
 $(PC)/product/%.o: %.cc
 	@mkdir -p $(@D)
 	@echo "  PC    $<"
-	@$(KERNEL_CXX) $(PC_CXXFLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics -c $< -o $@
+	@$(KERNEL_CXX) $(PC_CXXFLAGS) $(PC_HOOKS) -fno-exceptions -fno-rtti -fno-threadsafe-statics -c $< -o $@
 
 $(PC)/tests/%.o: tests/%.cc
 	@mkdir -p $(@D)

@@ -12,6 +12,7 @@
 #include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/memory.h"
+#include "kernel/i386/descriptors.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "tests/pc/inside.h"
@@ -59,6 +60,23 @@ TEST(printk, every_line_has_the_time_at_which_it_was_written) {
       const std::string both = line + "first\n" + line + "second " + std::to_string(ms) + "\n";
       EXPECT_EQ(log_tail(both.size()), both);
     }
+  });
+}
+
+// The watch of tests/pc/races.h looks on.
+TEST(printk, may_be_called_by_a_task_and_by_an_interrupt_handler) {
+  constexpr u8 line = 5;
+  pc::machine machine;
+  machine.run([] {
+    const irq_handler tells = [](void*) {
+      printk("an interrupt\n");
+      return true;
+    };
+    ASSERT_TRUE(request_irq(line, false, tells, nullptr));
+    pc::trap(first_irq_vector + line);
+    printk("a task\n");
+    EXPECT_TRUE(pc::console().contains("an interrupt\r\n")) << pc::console();
+    EXPECT_TRUE(pc::console().contains("a task\r\n")) << pc::console();
   });
 }
 

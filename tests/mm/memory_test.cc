@@ -401,6 +401,7 @@ TEST(memory, the_break_stays_between_the_data_and_the_stack) {
   bare([] {
     const space s;
     ASSERT_TRUE(s->set_break(space::END));
+    EXPECT_EQ(s->set_break(USER_STACK_TOP - USER_STACK_MAX + 1), fail(error::enomem));
     EXPECT_TRUE(s->set_break(USER_STACK_TOP - USER_STACK_MAX));
     EXPECT_TRUE(s->set_break(space::END));
   });

@@ -40,6 +40,21 @@ TEST(page, holds_zeros_whatever_stood_there) {
   });
 }
 
+// Where there is no memory, a wrong pointer must fault.
+TEST(page, behind_the_end_of_memory_nothing_is_mapped) {
+  constexpr u32 pages_of_a_table = TABLE_SPAN / PAGE_SIZE;
+  for (const u32 pages : {pages_of_a_table - 1, pages_of_a_table, pages_of_a_table + 1}) {
+    pc::machine machine({.pages = pages});
+    machine.run_bare([pages] {
+      const u32* const tables = kernel_page_directory + KERNEL_BASE / TABLE_SPAN;
+      const u32 mapped = (pages + pages_of_a_table - 1) / pages_of_a_table;
+      for (u32 i = 0; i < DIRECT_MAP_SIZE / TABLE_SPAN; ++i)
+        ASSERT_EQ(is_present(tables[i]), i < mapped) << pages << " pages, table " << i;
+      EXPECT_TRUE(pc::mmu::tlb_is_true()) << "the processor still knows the old tables";
+    });
+  }
+}
+
 TEST(page, is_free_when_its_last_user_has_given_it_up) {
   bare([] {
     byte* const page = get_free_page();
@@ -118,11 +133,12 @@ TEST(page, an_aligned_run_is_aligned) {
 // What mem_init makes of memory with holes: pages that are only in part in a range are not used.
 TEST(page, memory_with_holes) {
   constexpr u32 MIB = 0x10'0000;
-  const std::array<memory_range, 4> ranges = {{
-      {0, 0x9F000},                     // below the kernel: not to be used
-      {MIB, 2 * MIB - 1},               // without the last byte of a page
-      {2 * MIB + 1, 2 * MIB + 0x3000},  // without the first byte of a page
-      {u64{1} << 32, u64{1} << 33},     // beyond what the kernel can see
+  const std::array<memory_range, 5> ranges = {{
+      {0, 0x9F000},                              // below the kernel: not to be used
+      {MIB, 2 * MIB - 1},                        // without the last byte of a page
+      {2 * MIB + 1, 2 * MIB + 0x3000},           // without the first byte of a page
+      {DIRECT_MAP_SIZE, DIRECT_MAP_SIZE + MIB},  // beyond what the kernel can see
+      {u64{1} << 32, u64{1} << 33},
   }};
   pc::machine machine({.pages = 1024, .ranges = ranges, .kernel_end = MIB + 5});
   machine.run_bare([] {

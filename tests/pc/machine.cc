@@ -46,6 +46,7 @@
 #include "tests/pc/inside.h"
 #include "tests/pc/mmu.h"
 #include "tests/pc/program.h"
+#include "tests/pc/races.h"
 #include "tests/pc/user.h"
 #include "tests/sim/kernel_state.h"
 
@@ -153,6 +154,7 @@ void power_on(machine_state& state) {
   });
   forget_console();
   forget_programs();
+  forget_races();
 }
 
 // The disk that every machine begins with; made once, by the kernel itself.
@@ -325,8 +327,10 @@ void timer_tick() {
   ++m->ticks;
   if (duration{static_cast<i64>(m->ticks) * NS_PER_TICK} > m->chosen.time_limit)
     fail("the test takes too long: all tasks sleep");
+  const interrupt_scope here;
   const bool were_enabled = std::exchange(interrupts_enabled, false);
   do_timer(false);
+  expect_signals();
   interrupts_enabled = were_enabled;
 }
 
@@ -360,6 +364,7 @@ result<void> request_irq(u8 line, bool, irq_handler handler, void* argument) {
 }
 
 void handle_irq(u8 line) {
+  const pc::interrupt_scope here;
   if (line == 0) ++pc::m->ticks;
   for (const auto& [handler, argument] : pc::m->handlers.at(line)) handler(argument);
 }

@@ -30,7 +30,9 @@ constexpr int UNUSED_MEMORY = 0xA5;
 
 int memory_file = -1;
 u32 pages_in_all = 0;
-u32 directory = 0;      // cr3
+u32 directory = 0;  // cr3
+// The kernel's part of the page directory when cr3 was loaded.
+std::array<u32, ENTRIES_PER_TABLE - KERNEL_BASE / TABLE_SPAN> loaded_kernel_part{};
 u32 fault_address = 0;  // cr2
 struct translation_entry {
   u32 frame;
@@ -83,6 +85,26 @@ bool shows_the_kernel(u32 of_directory) {
   return std::equal(kernel_page_directory + first_kernel_entry,
                     kernel_page_directory + ENTRIES_PER_TABLE,
                     table_in(of_directory) + first_kernel_entry);
+}
+
+std::span<const u32> kernel_part() {
+  return std::span(kernel_page_directory).subspan(first_kernel_entry);
+}
+
+void load_kernel_part() { std::ranges::copy(kernel_part(), loaded_kernel_part.begin()); }
+
+// As head.asm does it: the direct map has tables for as much memory as it has room for.
+void map_directly() {
+  for (u32 table = 0; table < DIRECT_MAP_SIZE / TABLE_SPAN; ++table)
+    kernel_page_directory[first_kernel_entry + table] =
+        table * TABLE_SPAN | page_present | page_writable;
+}
+
+bool kernel_part_is_true() {
+  for (u32 i = 0; i < loaded_kernel_part.size(); ++i)
+    if (is_present(loaded_kernel_part[i]) && loaded_kernel_part[i] != kernel_part()[i])
+      return false;
+  return true;
 }
 
 // True when the use may be tried (again).
@@ -138,6 +160,8 @@ void power_on(u32 pages) {
   pages_in_all = pages;
   std::memset(at(KERNEL_BASE), UNUSED_MEMORY, size_t{pages} * PAGE_SIZE);
   std::memset(kernel_page_directory, 0, sizeof kernel_page_directory);
+  map_directly();
+  load_kernel_part();
   directory = physical_address(kernel_page_directory);
 }
 
@@ -153,12 +177,12 @@ void set_faulting_address(u32 address) { fault_address = address; }
 void on_kernel_fault(void (*report)(u32 address, bool write)) { report_kernel_fault = report; }
 
 bool tlb_is_true() {
-  return std::ranges::all_of(tlb, [](const auto& cached) {
-    const auto& [page, entry] = cached;
-    const translation now = look_up(page);
-    return now.present && (now.entry & ~(PAGE_SIZE - 1)) == entry.frame &&
-           (now.writable || !entry.writable);
-  });
+  return kernel_part_is_true() && std::ranges::all_of(tlb, [](const auto& cached) {
+           const auto& [page, entry] = cached;
+           const translation now = look_up(page);
+           return now.present && (now.entry & ~(PAGE_SIZE - 1)) == entry.frame &&
+                  (now.writable || !entry.writable);
+         });
 }
 
 void for_each_user_page(const std::function<void(u32 entry)>& action) {
@@ -193,6 +217,7 @@ void load_page_directory(u32 physical_address) {
     panic("the kernel is not in the new cr3's space");
   pc::mmu::directory = physical_address;
   pc::mmu::flush_all();
+  pc::mmu::load_kernel_part();
 }
 
 void flush_translation(u32 address) {

@@ -28,7 +28,7 @@ void set_faulting_address(u32 address);
 void on_kernel_fault(void (*report)(u32 address, bool write));
 
 // Whether every cached translation still says what the page tables say: the kernel has flushed what
-// it has taken away.
+// it has taken away. Of its own part, too.
 bool tlb_is_true();
 // The entry of each page of the process whose space is active.
 void for_each_user_page(const std::function<void(u32 entry)>& action);

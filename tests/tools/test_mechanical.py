@@ -128,12 +128,20 @@ TINY = {
         }
         int forgotten(int value) { return value + 1; }
         """,
+    "lib/twice.h": """\
+        template <class T>
+        T twice(T value) {
+          return 2 * value;
+        }
+        """,
     "tests/lib/tiny_test.cc": """\
         #include <gtest/gtest.h>
+        #include "lib/twice.h"
         int clamp(int value);
         int sum(int first, int last);
         TEST(tiny, clamps) { EXPECT_EQ(clamp(12), 10); }
         TEST(tiny, sums) { EXPECT_EQ(sum(0, 0), 0); }
+        TEST(header, doubles) { EXPECT_EQ(twice(2), 4); }
         TEST(tiny, pull_sweep) { EXPECT_EQ(sum(1, 3), 6); }
         """,
     "Makefile": """\
@@ -181,9 +189,9 @@ def tiny_bench(tmp_path_factory):
                             coverage.load(root / "build", 2, root), Equivalents(root))
 
 
-def outcome(bench, after):
-    text = (bench.root / "lib/tiny.cc").read_text()
-    change = next(c for c in changes("lib/tiny.cc", text) if c.lines(text)[1] == after)
+def outcome(bench, after, name="lib/tiny.cc"):
+    text = (bench.root / name).read_text()
+    change = next(c for c in changes(name, text) if c.lines(text)[1] == after)
     return bench.attempt(change)
 
 
@@ -191,12 +199,18 @@ def test_a_line_knows_its_tests(tiny):
     assert [test[1] for test in tiny.coverage.tests_at("lib/tiny.cc", 2)] == ["tiny.clamps"]
     assert [test[1] for test in tiny.coverage.tests_at("lib/tiny.cc", 7)] == ["tiny.sums"]
     assert not tiny.coverage.tests_at("lib/tiny.cc", 10)
-    assert tiny.objects.sources() == {"lib": ["lib/tiny.cc"]}
+    assert tiny.objects.sources() == {"lib": ["lib/tiny.cc", "lib/twice.h"]}
 
 
 def test_a_change_that_a_test_sees_is_killed(tiny):
     result = outcome(tiny, "if (!(value > 10)) return 10;")
     assert (result.verdict, result.why) == (mechanical.KILLED, "tiny.clamps")
+
+
+def test_a_change_of_a_header_that_only_a_test_compiles_is_killed(tiny):
+    assert not tiny.coverage.tests_at("lib/twice.h", 3)
+    result = outcome(tiny, "return 3 * value;", "lib/twice.h")
+    assert (result.verdict, result.why) == (mechanical.KILLED, "header.doubles")
 
 
 def test_a_change_that_no_test_sees_survives(tiny):

@@ -21,6 +21,7 @@ from mutation.workshop import ROOT, link_tree, make, programs, tests_of
 
 SWEEPS = re.compile(r"pull_sweep|second_pull|usb_sweep_itself", re.IGNORECASE)
 WITHOUT_COUNTERS = ("tests/", "pc/tests/", "pc/gtest/")
+SUITES = re.compile(r"^(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+)", re.MULTILINE)
 NEAR = 12  # lines: a statement begins at most so far above a place in it
 
 
@@ -41,6 +42,12 @@ class Coverage:
             if str(near) in known:
                 return self._narrowest(known[str(near)])
         return self._narrowest({number for numbers in known.values() for number in numbers})
+
+    def tests_in(self, sources):
+        """The tests that stand in these files. Files of tests have no counters, but they have their
+        own copies of what stands in a header."""
+        suites = {suite for source in sources for suite in SUITES.findall(source.read_text())}
+        return [test for test in self.tests if test[1].split(".")[0].split("/")[-1] in suites]
 
     def _narrowest(self, numbers):
         return [self.tests[n] for n in sorted(numbers, key=lambda n: (self._width[n], n))]

@@ -10,6 +10,7 @@ import itertools
 import os
 import queue
 import time
+from pathlib import Path
 
 from mutation.equivalent import same_code
 from mutation.workshop import DoesNotLink
@@ -54,10 +55,11 @@ class Bench:
         text = (self.root / change.file).read_text()
         if reason := self.equivalents.reason(change, text):
             return EQUIVALENT, reason
-        tests = self.coverage.tests_at(change.file, change.line, change.in_function)
+        objects = self.objects.changed_by(change)
+        tests = self._tests(change, objects)
         try:
             workshop.write(change.file, change.applied(text))
-            if not workshop.compile(self.objects.changed_by(change)):
+            if not workshop.compile(objects):
                 return NO_MUTANT, ""
             rounds = [tests[:FIRST], tests[FIRST:MOST]] + ([None] if everything else [])
             for some in rounds:
@@ -74,6 +76,13 @@ class Bench:
             workshop.restore(change.file)
         return SURVIVES, (f"{len(tests)} tests execute it, {len(tests[:MOST])} ran" if tests else
                           "no test on the host executes it")
+
+    def _tests(self, change, objects):
+        """Those that are compiled again with the change, then those that execute its line."""
+        sources = [self.root / Path(name.removeprefix("pc/")).with_suffix(".cc") for name in objects]
+        own = self.coverage.tests_in([s for s in sources if s.exists() and s.name.endswith("_test.cc")])
+        at = self.coverage.tests_at(change.file, change.line, change.in_function)
+        return own + [test for test in at if test not in own]
 
     def _run(self, workshop, tests):
         """The test of these that fails, or None. None for tests: all but the sweeps."""
