@@ -103,6 +103,17 @@ TEST(partitions, none_without_a_signature) {
   EXPECT_EQ(count_partitions(read_table(stick)), 0u);
 }
 
+TEST(partitions, a_chain_ends_at_an_extended_record_without_a_signature) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  plant_table(stick, 1000, {{minix, 16, 200}, {extended, 500, 600}});
+  plant_table(stick, 1500, {{minix, 16, 300}});
+  stick.bytes()[1500 * SECTOR_SIZE + 511] = byte{0};
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(table[5], (partition{lba{1016}, 200, minix}));
+  EXPECT_EQ(count_partitions(table), 2u);
+}
+
 // A FAT boot sector ends with the same signature and has text in the place of the table.
 TEST(partitions, none_in_a_boot_sector_that_is_no_table) {
   sim::medium stick(sectors);
