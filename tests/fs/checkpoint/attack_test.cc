@@ -81,6 +81,25 @@ TEST(attacks, a_block_that_is_freed_under_its_change_is_an_error) {
   });
 }
 
+// A block is freed while the stick is written again: when that ends its slot is free already, and
+// may be another block's.
+TEST(attacks, a_block_that_a_replay_makes_durable_is_not_freed_twice) {
+  with_stick([](medium& stick) {
+    for (u32 block = 100; block < 110; ++block) ASSERT_TRUE(fill_block(sda, block, 1));
+    pull_from(stick, sda);
+    stick.least_latency = stick.most_latency = 50_ms;
+    stick.plug();
+    await_state(sda, volume_state::replay);
+    const fiber remover = spawn("remover", [] { forget_block(sda, block_nr{105}); });
+    sleep_for(1_ms);
+    EXPECT_FALSE(remover.ended());
+    remover.join();
+    await_state(sda, volume_state::live);
+    checkpoint::check_region_invariants();
+    EXPECT_EQ(held(), 0u);
+  });
+}
+
 // Two tasks use the one batch: the stick of the one that waits for it is pulled and destroyed.
 TEST(attacks, a_stick_that_leaves_while_a_task_waits_for_the_batch) {
   medium other(numbered_image(), "OTHER");

@@ -81,27 +81,53 @@ TEST(guards, a_stick_with_a_twin_is_not_written_to) {
   });
 }
 
-// A block of a partition is compared and replayed where the partition lies.
-TEST(guards, a_replay_goes_where_the_partition_is) {
-  constexpr dev_id sda1(8, 1);
-  constexpr u32 first_block = 32;
+constexpr dev_id sda1(8, 1);
+constexpr u32 first_of_partition = 32;  // block
+
+std::vector<byte> partitioned_image() {
   std::vector<byte> image = numbered_image();
   std::fill_n(image.begin(), SECTOR_SIZE, byte{0});
   byte* entry = image.data() + 446;
   entry[4] = byte{0x83};
-  entry[8] = byte{first_block * SECTORS_PER_BLOCK};
+  entry[8] = byte{first_of_partition * SECTORS_PER_BLOCK};
   entry[12] = byte{128};
   image[510] = byte{0x55};
   image[511] = byte{0xAA};
-  medium stick(image);
+  return image;
+}
+
+void with_partitioned_stick(const std::function<void(medium&)>& body) {
+  medium stick(partitioned_image());
   run(1, [&] {
     boot();
     plug_as(stick, sda);
+    body(stick);
+  });
+}
+
+// A block of a partition is compared and replayed where the partition lies.
+TEST(guards, a_replay_goes_where_the_partition_is) {
+  with_partitioned_stick([](medium& stick) {
     ASSERT_TRUE(change_bytes(sda1, 5, 0, 10, 0xA5));
     pull_from(stick, sda);
     plug_as(stick, sda);
-    EXPECT_EQ(stick.durable()[(first_block + 5) * BLOCK_SIZE], byte{0xA5});
+    EXPECT_EQ(stick.durable()[(first_of_partition + 5) * BLOCK_SIZE], byte{0xA5});
     EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{5});
+  });
+}
+
+// Rule 11 for a partition: a clean block that no task uses is not compared but read again.
+TEST(guards, a_clean_block_of_a_partition_may_change_elsewhere) {
+  with_partitioned_stick([](medium& stick) {
+    ASSERT_EQ(byte_of(sda1, 6), first_of_partition + 6);
+    ASSERT_TRUE(change_bytes(sda1, 5, 0, 10, 0xA5));
+    pull_from(stick, sda);
+    sleep_for(1_s);
+    std::fill_n(stick.bytes().data() + (first_of_partition + 6) * BLOCK_SIZE, BLOCK_SIZE,
+                byte{0xEE});
+    plug_as(stick, sda);
+    EXPECT_EQ(byte_of(sda1, 6), 0xEE);
+    EXPECT_EQ(stick.durable()[(first_of_partition + 5) * BLOCK_SIZE], byte{0xA5});
   });
 }
 

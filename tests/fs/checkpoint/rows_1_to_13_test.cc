@@ -127,6 +127,22 @@ TEST(row_7, a_different_stick_with_the_same_serial_is_a_new_volume) {
   });
 }
 
+// Nor does it give the missing one more time.
+TEST(row_7, a_different_stick_does_not_begin_hold_anew) {
+  medium wrong(mkfs_minix(mounted_blocks, 96));
+  with_mounted_stick([&](medium& stick, session& process) {
+    write_and_pull(stick, process, "/mnt/hello.txt", "hello");
+    sleep_for(200_s);
+    plug_as(wrong, sdb);
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    sleep_for(90_s);
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    sleep_for(11_s);
+    EXPECT_EQ(state_of(sda), volume_state::dead);
+    EXPECT_ERROR(error::eio, process.umount());
+  });
+}
+
 // To the byte the same, so they cannot be told apart: neither is written to.
 TEST(row_7, two_twins_at_once_are_both_refused_until_one_is_pulled) {
   std::optional<medium> twin;
