@@ -81,6 +81,10 @@ TEST(waitpid, bad_arguments) {
     EXPECT_EQ(user::waitpid(12345), minus(error::echild));
     EXPECT_EQ(user::waitpid(INT32_MIN), minus(error::echild));
     EXPECT_EQ(user::wait(), child) << "a call that fails does not lose the child";
+    const int living = user::fork([] { user::sleep_ms(100); });
+    EXPECT_EQ(user::call(call::waitpid, ~0u, pc::TEXT_START, abi::wnohang), minus(error::efault))
+        << "at once, not when it ends";
+    EXPECT_EQ(user::wait(), living);
   });
 }
 

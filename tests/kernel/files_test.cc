@@ -248,6 +248,9 @@ TEST(user_memory, a_short_text_at_its_limit) {
     user::put<std::array<char, 5>>(pc::DATA_END - 5, {'m', 'i', 'n', 'i', 'x'});
     EXPECT_EQ(mount(pc::DATA_END - 5), minus(error::efault));
     EXPECT_EQ(mount(0), minus(error::enotblk));
+    for (u32 at = pc::DATA_END - 16; at < pc::DATA_END; ++at) user::put<char>(at, 'x');
+    EXPECT_EQ(mount(pc::DATA_END - 16), minus(error::enodev)) << "it is read so far";
+    EXPECT_EQ(mount(pc::DATA_END - 15), minus(error::efault));
   });
 }
 
