@@ -205,6 +205,28 @@ TEST(bystanders, wait_for_a_buffer) {
   expect_met(seen, {"make_room"}, "wait_for_a_buffer");
 }
 
+// Every buffer that is not in use is being read ahead, for no task: the end of a read sets it free.
+TEST(bystanders, wait_for_a_buffer_that_is_read_ahead) {
+  crowds seen;
+  for_each_seed(4, [&](u64 seed) {
+    in_crowded_machine(seed, {.buffers = 64}, seen, [](two_sticks& sticks, session&) {
+      EXPECT_OK(sys_sync());
+      std::vector<buffer_ref> held;
+      for (u32 n = 100; count_buffers().in_use < 60; ++n) {
+        result<buffer_ref> each = bread(sda, block_nr{n});
+        ASSERT_TRUE(each);
+        held.push_back(std::move(*each));
+      }
+      sticks.one.least_latency = sticks.one.most_latency = 500_ms;
+      for (u32 n = 200; start_read(sda, block_nr{n}); ++n) ASSERT_LT(n, 210u);
+      const instant begun = now();
+      in_parallel(3, [](u32 n) { EXPECT_TRUE(byte_of(sdb, 100 + n)); });
+      EXPECT_LT(now(), begun + 5_s);
+    });
+  });
+  expect_met(seen, {"make_room"}, "wait_for_a_buffer_that_is_read_ahead");
+}
+
 // The whole region is promised to operations that do nothing; each that ends lets another begin at
 // once.
 TEST(bystanders, wait_for_room) {

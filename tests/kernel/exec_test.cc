@@ -187,6 +187,17 @@ TEST(exec, what_is_no_program_is_not_executed) {
       EXPECT_EQ(user::call(call::execve, init, vector, 0), minus(error::efault));
       user::put<u32>(vector, 0);
     });
+    // A text of any length may end where memory ends.
+    const u32 one_argument = pc::DATA_START;
+    for (const u32 size : {1u, 4095u, 4096u, 4097u, 7000u, 8192u, 8193u, 20'000u}) {
+      user::put<u32>(one_argument, pc::DATA_END - size);
+      user::put<u32>(one_argument + 4, 0);
+      for (u32 at = pc::DATA_END - size; at < pc::DATA_END - 1; ++at) user::put<char>(at, 'x');
+      user::put<char>(pc::DATA_END - 1, 0);
+      EXPECT_EQ(user::call(call::execve, user::text("/tmp/text"), one_argument, 0),
+                minus(error::enoexec))
+          << size;
+    }
     for (const char* path : {"/tmp/empty", "/tmp/text", "/tmp/plain"})
       user::call(call::unlink, user::text(path));
   });

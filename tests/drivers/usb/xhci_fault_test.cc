@@ -302,6 +302,29 @@ TEST(usb_quickness, of_a_slot_that_is_free_again) {
   });
 }
 
+// Two wait, and the one in the lower port is pulled before a slot is free.
+TEST(usb_quickness, of_a_slot_for_the_one_that_is_still_there) {
+  for_each_seed(5, [](u64 seed) {
+    bench b(super_speed, {.slots = 1});
+    medium holder(2048, "HOLDER"), leaves(2048, "LEAVES");
+    b.run(seed, [&] {
+      holder.plug(b.machine.port(3));
+      await_state(sda, volume_state::live);
+      leaves.plug(b.machine.port(1));
+      b.stick.plug(b.machine.port(2));
+      sleep_for(1_s);
+      leaves.pull();
+      sleep_for(1_s);
+      const usb_stick& waits = b.machine.stick_of(b.stick);
+      EXPECT_FALSE(waits.ready_for_use());
+      holder.pull();
+      const instant begun = now();
+      while (!waits.ready_for_use() && now() - begun < 1_s) sleep_for(1_ms);
+      EXPECT_LT((now() - begun).ns, plug_time.ns);
+    });
+  });
+}
+
 // --- the rest of its world ---
 
 TEST(usb_ports, all_are_of_use) {

@@ -126,6 +126,27 @@ TEST(attacks, a_stick_that_leaves_while_a_task_waits_for_the_batch) {
   });
 }
 
+// Both come back before hold ends, and it ends while the first one is written: the second one has
+// come in time, too.
+TEST(attacks, a_stick_that_comes_in_time_waits_behind_another_without_a_loss) {
+  medium other(numbered_image(), "OTHER");
+  with_stick([&](medium& stick) {
+    plug_as(other, sdb);
+    for (const dev_id disk : {sda, sdb})
+      for (u32 block = 5; block < 9; ++block) ASSERT_TRUE(change_bytes(disk, block, 0, 10, 0x55));
+    pull_from(stick, sda);
+    pull_from(other, sdb);
+    stick.least_latency = stick.most_latency = 3_s;
+    other.least_latency = other.most_latency = 3_s;
+    sleep_for(295_s);
+    stick.plug();
+    other.plug();
+    for (const dev_id disk : {sda, sdb}) await_state(disk, volume_state::live);
+    EXPECT_TRUE(stick.durable()[5 * BLOCK_SIZE] == byte{0x55}) << "/dev/sda";
+    EXPECT_TRUE(other.durable()[5 * BLOCK_SIZE] == byte{0x55}) << "/dev/sdb";
+  });
+}
+
 // The console asks to pull one of two sticks: either will do.
 TEST(attacks, a_twin_with_a_name_can_be_pulled) {
   medium twin(numbered_image());

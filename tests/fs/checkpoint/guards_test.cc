@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "drivers/block/genhd.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/operation.h"
@@ -14,6 +15,7 @@
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/files.h"
 #include "tests/fs/settled.h"
 
 namespace {
@@ -113,6 +115,20 @@ TEST(guards, a_replay_goes_where_the_partition_is) {
     plug_as(stick, sda);
     EXPECT_EQ(stick.durable()[(first_of_partition + 5) * BLOCK_SIZE], byte{0xA5});
     EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{5});
+  });
+}
+
+// A partition that the table does not name will not come back with the stick.
+TEST(guards, a_partition_that_does_not_exist_is_not_waited_for) {
+  with_partitioned_stick([](medium& stick) {
+    ASSERT_TRUE(change_bytes(sda1, 5, 0, 10, 0xA5));
+    pull_from(stick, sda);
+    const instant begun = now();
+    EXPECT_ERROR(error::enxio, bread(dev_id(8, 2), block_nr{0}));
+    EXPECT_ERROR(error::enxio, resolve(dev_id(8, 9)));
+    EXPECT_ERROR(error::enodev, resolve(sda1));
+    EXPECT_EQ(now(), begun);
+    plug_as(stick, sda);
   });
 }
 
