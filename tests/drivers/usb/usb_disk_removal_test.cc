@@ -50,6 +50,36 @@ TEST(usb_disk, a_device_that_never_recovers_ends_the_plug) {
   });
 }
 
+// Whichever command it was, and whether its first try failed or its second one: the data wait for
+// the stick, as after a pull.
+TEST(usb_disk, a_device_that_does_not_recover_refuses_nothing) {
+  struct row {
+    u8 command;
+    u32 fails_to_recover;
+  };
+  for (const auto& [command, fails_to_recover] :
+       {row{write_10, 1}, row{write_10, 2}, row{synchronize, 1}})
+    run(1, [=] {
+      fake_stick stick;
+      served_stick s(stick);
+      block_device* disk = s.await_arrival();
+      ASSERT_TRUE(disk);
+      dma_block block;
+      EXPECT_TRUE(block.move(*disk, block_command::write, 8));
+      stick.meddle = [&stick, command, left = fails_to_recover](
+                         const command_block_wrapper& cbw, fake_stick::answer& answer) mutable {
+        if (cbw.cdb[0] != command) return;
+        ++answer.tag;
+        if (--left == 0) stick.reset_outcome = error::eio;
+      };
+      const result<void> outcome =
+          command == synchronize ? disk->flush() : block.move(*disk, block_command::write, 8);
+      EXPECT_NE(outcome, fail(error::eio)) << u32{command} << ' ' << fails_to_recover;
+      s.task->join();
+      EXPECT_EQ(s.departures, 1u);
+    });
+}
+
 // A pull ends every wait for the device, in any stage of a command.
 TEST(usb_disk, a_pull_ends_everything_at_once) {
   for (const u8 hangs_in : {read_10, write_10, synchronize})
