@@ -1,6 +1,9 @@
 // Interrupts as simulated hardware raises them.
 #pragma once
 
+#include <functional>
+
+#include "lib/time.h"
 #include "lib/types.h"
 
 namespace sim {
@@ -12,6 +15,12 @@ void raise_irq(u8 line);
 // lost.
 void expect_irq();
 void forget_irq();
+// Called before a task masks interrupts, with the place in the product: the last moment at which
+// one can come. For the rest of the world's life, or until it gets an empty function.
+void before_each_mask(std::function<void(const void* place)> action);
+// An interrupt has come at a delicate moment: for so long every sleeper is probed (scheduler.h,
+// Lost wake-ups) each time the clock moves.
+void probe_all_for(duration span);
 // Runs the handlers of the line; whether one of them says that its device had raised it.
 bool irq_is_claimed(u8 line);
 // How many handlers the line has, and how many of them asked for a level-triggered line.

@@ -40,9 +40,10 @@ const medium* medium::plugged_as(const media_identity& identity) {
 
 const char* name_of(step_kind kind) {
   constexpr const char* names[step_kinds] = {
-      "command",         "sector",         "flushed",         "status",         "read",
-      "register_before", "register_after", "doorbell_before", "doorbell_after", "trb_fetch",
-      "packet_before",   "packet_after",   "event_before",    "event_after",    "port_reset"};
+      "command",        "sector",          "flushed",        "status",
+      "read",           "register_before", "register_after", "doorbell_before",
+      "doorbell_after", "trb_fetch",       "packet_before",  "packet_after",
+      "event_before",   "event_after",     "port_reset",     "mask"};
   return names[static_cast<u8>(kind)];
 }
 
@@ -105,9 +106,9 @@ void medium::pull_at(u64 step, pull_style style) {
   planned_style_ = style;
 }
 
-bool medium::step(step_kind kind) {
+bool medium::step(step_kind kind, const void* place) {
   if (!plugged_) return false;
-  trace_.push_back({kind, phase ? phase() : u8{0}});
+  trace_.push_back({kind, phase ? phase() : u8{0}, place});
   if (trace_.size() != pull_step_) return false;
   pull(planned_style_);
   return true;

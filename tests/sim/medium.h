@@ -66,8 +66,9 @@ enum class step_kind : u8 {
   event_before,
   event_after,
   port_reset,  // in the middle of one
+  mask,        // before a task masks interrupts
 };
-constexpr size_t step_kinds = 15;
+constexpr size_t step_kinds = 16;
 const char* name_of(step_kind kind);
 
 class medium;
@@ -118,6 +119,7 @@ class medium final : public audited {
   struct step_record {
     step_kind kind;
     u8 phase;
+    const void* place;  // mask: where in the product
   };
   const std::vector<step_record>& trace() const { return trace_; }
   std::function<u8()> phase;
@@ -145,7 +147,7 @@ class medium final : public audited {
 
   // --- for the disk or the stick that it is part of ---
   // Counts a step while it is plugged in. True: it was pulled here.
-  bool step(step_kind kind);
+  bool step(step_kind kind, const void* place = nullptr);
   sector newest(u32 number) const;
   // Writes a sector into the cache. False: it was pulled here, and the sector may be torn.
   bool write_sector(u32 number, const sector& content);

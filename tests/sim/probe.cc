@@ -3,7 +3,9 @@
 #include <sanitizer/common_interface_defs.h>
 
 #include <array>
+#include <utility>
 
+#include "tests/sim/irq.h"
 #include "tests/sim/world_state.h"
 
 extern "C" byte kernel_state_start[], kernel_state_end[];
@@ -67,7 +69,9 @@ void world::state::probe(task_struct& task) {
   ++counted.probes;
   wake(task, wake_reason::woken);
   ready.clear();
+  const auto no_step = std::exchange(before_mask, nullptr);  // nothing happens during a probe
   switch_to(task);
+  before_mask = no_step;
   if (stopped) return;
   const bool sleeps_on = task.state == fiber_state::asleep && task.queue == queue &&
                          task.site == site && ready.empty() && console.size() == said;
@@ -85,8 +89,14 @@ void world::state::probe(task_struct& task) {
 void world::state::probe_before(instant next) {
   const size_t count = fibers.size();
   const size_t turn = next_probe++ % count;
+  const bool all = chosen.probe_all || time < probe_all_until;
   for (size_t i = 0; i < count && !stopped; ++i)
-    if (chosen.probe_all || i == turn || fibers[i]->deadline <= next) probe(*fibers[i]);
+    if (all || i == turn || fibers[i]->deadline <= next) probe(*fibers[i]);
+}
+
+void probe_all_for(duration span) {
+  world::state& s = state_here();
+  s.probe_all_until = s.time + span;
 }
 
 void world::state::probe_all() {

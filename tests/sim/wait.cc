@@ -117,6 +117,8 @@ u32 current_time() { return boot_time + static_cast<u32>(now().ns / 1'000'000'00
 irq_guard::irq_guard() {
   task_struct* self = current_task();
   were_enabled_ = self && self->interrupts_enabled;
+  if (were_enabled_ && state_here().before_mask && !state_here().in_interrupt)
+    state_here().before_mask(__builtin_return_address(0));
   if (self) self->interrupts_enabled = false;
 }
 
@@ -134,6 +136,10 @@ result<void> request_irq(u8 line, bool level, irq_handler handler, void* argumen
 }
 
 namespace sim {
+
+void before_each_mask(std::function<void(const void*)> action) {
+  state_here().before_mask = std::move(action);
+}
 
 void expect_irq() { ++state_here().irq_expected; }
 void forget_irq() { --state_here().irq_expected; }

@@ -48,11 +48,13 @@ struct world::state {
   // The sleeps of this world, by place; and the fiber that is probed next.
   std::map<const void*, wait_count> waits;
   size_t next_probe = 0;
+  instant probe_all_until{};
 
   std::multimap<u8, irq_line> irq_handlers;
   u32 irq_raised = 0;    // lines whose handlers have yet to run
   u32 irq_expected = 0;  // interrupts that the hardware holds back for a while
   bool in_interrupt = false;
+  std::function<void(const void*)> before_mask;
 
   std::string console;
   bool panicked = false;

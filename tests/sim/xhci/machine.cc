@@ -3,6 +3,7 @@
 #include "hal/irq.h"
 #include "hal/panic.h"
 #include "hal/task.h"
+#include "tests/sim/irq.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 
@@ -51,10 +52,14 @@ usb_stick& usb_machine::stick_of(medium& storage) {
 
 void usb_machine::watch(medium& storage) {
   controller_.on_step = [&storage](step_kind kind) { storage.step(kind); };
+  before_each_mask([&storage](const void* place) {
+    if (storage.step(step_kind::mask, place)) probe_all_for(100_ms);  // its event may be lost
+  });
 }
 
 void usb_machine::end_trouble() {
   controller_.on_step = nullptr;
+  before_each_mask(nullptr);
   controller_.hang_command.reset();
   controller_.ignore_commands = false;
   controller_.fail_command = controller_.fail_transfer = {};
