@@ -346,6 +346,11 @@ TEST(signal, sigaction_tells_the_old_action_and_fails_as_a_whole) {
     EXPECT_EQ(told.mask, ~(bit(abi::sigkill) | bit(abi::sigstop)));
     EXPECT_EQ(told.flags, abi::sa_restart);
     EXPECT_EQ(told.restorer, 0x2000u);
+    user::put(action, abi::sigaction{0x3000, 0, 0, 0x4000});
+    EXPECT_EQ(user::call(call::sigaction, abi::sigusr1, action, action), 0) << "in one place";
+    EXPECT_EQ(user::get<abi::sigaction>(action).handler, 0x1000u);
+    EXPECT_EQ(user::call(call::sigaction, abi::sigusr1, 0, old), 0);
+    EXPECT_EQ(user::get<abi::sigaction>(old).handler, 0x3000u);
     user::set_handler(abi::sigusr1, abi::sig_dfl);
   });
 }

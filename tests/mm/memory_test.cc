@@ -384,6 +384,29 @@ TEST(memory, the_break_moves_by_bytes_and_the_heap_by_pages) {
   });
 }
 
+// The heap has pages in its first and its third table, none in its second.
+TEST(memory, a_shortened_heap_gives_back_what_stands_behind_a_missing_table) {
+  bare([] {
+    const space s;
+    constexpr u32 heap = 4 * TWO_TABLES, table = TWO_TABLES / 2;
+    ASSERT_TRUE(s->set_break(heap));
+    ASSERT_TRUE(s->set_break(heap + 3 * table));
+    ASSERT_TRUE(s->handle_fault(heap, true));
+    const u32 before = free_page_count();
+    for (const u32 place : {0u, 1u, table / PAGE_SIZE - 1})
+      for (const u32 end : {table, table + PAGE_SIZE, table + 100 * PAGE_SIZE, 2 * table}) {
+        const u32 page = heap + 2 * table + place * PAGE_SIZE;
+        ASSERT_TRUE(s->handle_fault(page, true));
+        ASSERT_TRUE(pc::mmu::use(page, true));
+        at(page) = 7;
+        ASSERT_TRUE(s->set_break(heap + end));
+        EXPECT_FALSE(pc::mmu::use(page, false)) << place << ' ' << end;
+        ASSERT_TRUE(s->set_break(heap + 3 * table));
+        EXPECT_EQ(free_page_count(), before - 1) << "but for the table";
+      }
+  });
+}
+
 TEST(memory, the_break_stays_between_the_data_and_the_stack) {
   bare([] {
     const space s;

@@ -218,6 +218,19 @@ TEST(tty_settings, the_window_and_the_sizes_of_arguments) {
   });
 }
 
+// A reader that sleeps gets what is typed by the rules that hold when it is typed.
+TEST(tty_settings, that_change_during_a_read) {
+  with_terminal([](terminal& tty) {
+    tty.set_raw(1, 0);
+    const sim::fiber reader = sim::spawn("reader", [&] { EXPECT_EQ(tty.read(), "one\n"); });
+    sleep_for(1_ms);
+    tty.set_local(abi::tty_icanon);
+    tty.type("one\ntwo\n");
+    reader.join();
+    EXPECT_EQ(tty.read(), "two\n");
+  });
+}
+
 // --- job control ---
 
 TEST(tty_jobs, the_foreground_group_is_the_one_that_was_set) {

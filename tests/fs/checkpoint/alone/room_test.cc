@@ -117,6 +117,25 @@ TEST(room, is_looked_for_elsewhere_when_a_stick_refuses) {
   });
 }
 
+// What one flush has made is not what the next one makes: after it the sticks refuse.
+TEST(room, that_is_too_small_does_not_hide_a_refusal) {
+  with_full_region([](full_region& region) {
+    region.filler.reset();
+    auto pieces = std::make_shared<std::deque<reservation>>();
+    const u32 too_many = checkpoint::unreserved() - (OPERATION_BLOCKS - 3);
+    for (u32 i = 0; i < too_many; ++i) ASSERT_TRUE(pieces->emplace_back().grant(1));
+    region.answers = {[pieces] {
+                        pieces->pop_front();
+                        return result<void>();
+                      },
+                      [] { return result<void>(fail(error::eio)); },
+                      [] { return result<void>(fail(error::erofs)); }};
+    expect_begin(fail(error::erofs), {});
+    EXPECT_EQ(region.asked, (std::vector<dev_id>{sdb, sdb, sda}));
+    pieces->clear();
+  });
+}
+
 TEST(room, that_all_sticks_refuse_is_the_error_of_the_last) {
   with_full_region([](full_region& region) {
     region.answers = {[] { return result<void>(fail(error::eio)); },
