@@ -141,6 +141,12 @@ const nth_call calls[] = {
 // it.
 std::string filler(u32 number) { return "/mnt/filler" + std::to_string(number); }
 
+// The next name in this directory needs one more block.
+void fill_block_of_directory(session& p, const std::string& directory) {
+  for (u32 i = 0; stat_path(p.context(), directory)->size % BLOCK_SIZE != 0; ++i)
+    kassert(p.link(directory + "/inner", directory + "/" + std::to_string(i)));
+}
+
 std::vector<byte> make_image() {
   medium stick(mkfs_minix(nth_blocks));
   run(1, [&] {
@@ -154,6 +160,8 @@ std::vector<byte> make_image() {
     kassert(chmod_path(p.context(), "/mnt/program", 0755));
     kassert(p.write("/mnt/small", "small"));
     kassert(p.write("/mnt/dir/inner", "inner"));
+    fill_block_of_directory(p, "/mnt/dir");
+    kassert(p.write(nth_filler, ""));
     for (u32 i = 0; i < INODES_PER_BLOCK; ++i) kassert(p.unlink(filler(i)));
     kassert(p.umount());
   });

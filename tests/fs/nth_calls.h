@@ -18,8 +18,11 @@ struct nth_call {
 };
 
 std::span<const nth_call> nth_calls();
-// A stick with these: /dir/inner, /dir/sub (an empty directory), /file (indirect zones), /small.
+// A stick with these: /dir/inner, /dir/sub (an empty directory), /file (indirect zones), /small;
+// /dir has other names of `inner`, so that its last block is full; /filler, an empty file that no
+// call uses.
 const std::vector<byte>& nth_image();
 constexpr u32 nth_blocks = 400;
+constexpr const char* nth_filler = "/mnt/filler";
 
 }  // namespace sim

@@ -30,9 +30,9 @@ nth_effect observe(const nth_call& call) {
     plug_as(stick, sda);
     if (call.mounted) EXPECT_OK(process.mount());
     const u32 since = begin_timed_call();
-    effect.before = tree_of(process.context(), "/mnt", since);
+    effect.before = tree_of_calls(process, since);
     EXPECT_OK(call.make(process));
-    effect.after = tree_of(process.context(), "/mnt", since);
+    effect.after = tree_of_calls(process, since);
     EXPECT_OK(process.umount());
   });
   return effect;
@@ -44,6 +44,12 @@ const nth_effect& effect_of(const nth_call& call) {
   static std::map<std::string, nth_effect> known;
   const auto found = known.find(call.name);
   return found != known.end() ? found->second : known[call.name] = observe(call);
+}
+
+tree tree_of_calls(session& process, u32 since) {
+  tree found = tree_of(process.context(), "/mnt", since);
+  found.erase(std::string(nth_filler).substr(sizeof("/mnt") - 1));
+  return found;
 }
 
 u32 begin_timed_call() {

@@ -11,6 +11,9 @@ struct nth_effect {
   tree before, after;  // of /mnt, around a call that succeeds
 };
 
+// The tree of /mnt without the filler.
+tree tree_of_calls(session& process, u32 since);
+
 // Makes the call in a world of its own, so outside of any other world.
 const nth_effect& effect_of(const nth_call& call);
 

@@ -5,8 +5,8 @@
 //
 // What can fail: the n-th allocation of memory; the n-th read, write or flush of the stick, or all
 // reads of what the n-th one asks for; room in
-// the region, from the n-th command of the stick on; and tables that have room for n - 1 more:
-// files, inodes in memory, buffers.
+// the region, from the n-th command of the stick on; and what has room for n - 1 more: tables of
+// files, of inodes in memory, of buffers; and the stick itself, of blocks.
 //
 // `make test` takes every call with few n; REPLUG_POINTS=all (`make proof`) takes every n.
 #include <gtest/gtest.h>
@@ -28,14 +28,25 @@
 namespace sim {
 namespace {
 
-enum class kind : u8 { memory, read, write, flush, bad_block, region, files, inodes, buffers };
-constexpr std::array kinds{kind::memory, kind::read,  kind::write,  kind::flush,  kind::bad_block,
-                           kind::region, kind::files, kind::inodes, kind::buffers};
+enum class kind : u8 {
+  memory,
+  read,
+  write,
+  flush,
+  bad_block,
+  region,
+  files,
+  inodes,
+  buffers,
+  space
+};
+constexpr std::array kinds{kind::memory, kind::read,  kind::write,  kind::flush,   kind::bad_block,
+                           kind::region, kind::files, kind::inodes, kind::buffers, kind::space};
 // Faults of the short form, over all calls; the whole form meets more. Fewer: the sweep has shrunk.
-constexpr std::array<u32, kinds.size()> floors{1, 95, 74, 32, 95, 120, 13, 40, 34};
+constexpr std::array<u32, kinds.size()> floors{1, 95, 74, 32, 95, 120, 13, 40, 34, 33};
 constexpr const char* name_of(kind what) {
-  constexpr const char* names[] = {"memory", "read",  "write",  "flush",  "bad_block",
-                                   "region", "files", "inodes", "buffers"};
+  constexpr const char* names[] = {"memory", "read",  "write",  "flush",   "bad_block",
+                                   "region", "files", "inodes", "buffers", "space"};
   return names[static_cast<u8>(what)];
 }
 
@@ -47,14 +58,15 @@ bool is_whole() {
 // One fault, from its construction to its end.
 class fault {
  public:
-  fault(medium& stick, session& process, kind what, u32 nth)
-      : stick_(stick), what_(what), nth_(nth) {
+  fault(medium& stick, session& process, kind what, u32 nth, bool is_mounted)
+      : stick_(stick), process_(process), what_(what), nth_(nth), is_mounted_(is_mounted) {
     begin(process);
   }
   ~fault() {
     stick_.fault = nullptr;
     memory().refuse_none();
     for (file* each : files_) static_cast<void>(close_file(*each));
+    if (what_ == kind::space && is_mounted_) EXPECT_OK(process_.truncate(nth_filler, 0));
   }
   fault(const fault&) = delete;
   fault& operator=(const fault&) = delete;
@@ -66,7 +78,8 @@ class fault {
       case kind::memory: return memory().refused() > 0;
       case kind::files:
       case kind::inodes:
-      case kind::buffers: return failed;
+      case kind::buffers:
+      case kind::space: return failed;
       default: return met_;
     }
   }
@@ -78,6 +91,7 @@ class fault {
       case kind::files: return take_files(process);
       case kind::inodes: return take_inodes();
       case kind::buffers: return take_buffers();
+      case kind::space: return fill_stick(process);
       default:
         stick_.fault = [this](block_command cmd, lba first, u32 sectors) {
           return on_command(cmd, first.value(), sectors);
@@ -137,9 +151,28 @@ class fault {
     }
   }
 
+  // So that n - 1 blocks are free; those that map the filler are part of what it takes.
+  void fill_stick(session& process) {
+    if (!is_mounted_) return;
+    const u32 all = free_blocks_of(process);
+    u32 size = all > nth_ ? all - nth_ : 0;
+    EXPECT_OK(process.write(nth_filler, std::string(size * BLOCK_SIZE, 'f')));
+    while (free_blocks_of(process) > nth_ - 1)
+      if (!process.append(nth_filler, std::string(BLOCK_SIZE, 'f'))) break;
+    while (free_blocks_of(process) < nth_ - 1 && size > 0)
+      EXPECT_OK(process.truncate(nth_filler, --size * BLOCK_SIZE));
+    EXPECT_OK(sys_sync());
+  }
+  static u32 free_blocks_of(session& process) {
+    const result<abi::statfs> seen = statfs_path(process.context(), "/mnt");
+    return seen ? seen->bfree : 0;
+  }
+
   medium& stick_;
+  session& process_;
   kind what_;
   u32 nth_, seen_ = 0;
+  bool is_mounted_;  // when it begins
   bool met_ = false;
   struct {
     u64 first = 0, end = 0;
@@ -178,17 +211,17 @@ bool fails_and_works_again(const nth_call& call, kind what, u32 nth) {
       const u32 since = begin_timed_call();
       result<void> outcome;
       {
-        const fault one(stick, process, what, nth);
+        const fault one(stick, process, what, nth, call.mounted);
         outcome = call.make(process);
         const result<void> synced = outcome ? sys_sync() : result<void>{};
         met = one.was_met(!outcome || !synced);
         EXPECT_TRUE(met || (outcome && synced)) << "an error without a fault";
       }
-      judge_effect(call, effect, outcome.has_value(), tree_of(process.context(), "/mnt", since));
+      judge_effect(call, effect, outcome.has_value(), tree_of_calls(process, since));
       expect_work_again(process, call, outcome);
       EXPECT_OK(process.umount());
       EXPECT_OK(process.mount());
-      judge_end(call, effect, outcome.has_value(), tree_of(process.context(), "/mnt", since));
+      judge_end(call, effect, outcome.has_value(), tree_of_calls(process, since));
       EXPECT_OK(process.umount());
       stick.pull();
       sleep_for(1_s);

@@ -165,6 +165,25 @@ TEST(row_7, two_twins_at_once_are_both_refused_until_one_is_pulled) {
   });
 }
 
+// Nothing is unwritten, but what is written later must not go to the wrong one.
+TEST(row_7, two_twins_of_a_clean_mounted_stick_are_refused_too) {
+  std::optional<medium> twin;
+  with_mounted_stick([&](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/hello.txt", "hello"));
+    ASSERT_TRUE(sys_sync());
+    pull_from(stick, sda);
+    twin.emplace(std::vector<byte>(stick.durable().begin(), stick.durable().end()));
+    stick.plug();
+    twin->plug();
+    sleep_for(20_s);
+    EXPECT_EQ(state_of(sda), volume_state::absent);
+    EXPECT_TRUE(said("alike"));
+    twin->pull();
+    await_state(sda, volume_state::live);
+    expect_on_medium(stick, process, "/hello.txt", "hello");
+  });
+}
+
 // --- 10: formatted anew elsewhere
 
 // Writes a file, and another one that the stick misses; formats the stick elsewhere.

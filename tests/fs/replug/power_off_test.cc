@@ -244,6 +244,21 @@ TEST(power_off, by_force_gives_up_and_names_what_is_lost) {
   });
 }
 
+// The stick is back: what it has been given by then is on it, and nothing is given up in silence.
+TEST(power_off, by_force_waits_for_the_end_of_a_replay) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", pattern(20'000, 1)));
+    pull_from(stick, sda);
+    stick.least_latency = stick.most_latency = 100_ms;
+    stick.plug();
+    await_state(sda, volume_state::replay);
+    give_up_and_unmount_all();
+    EXPECT_TRUE(minix_image(stick.durable()).has("/file") || said("LOST"));
+    EXPECT_EQ(checkpoint::volume_of(sda) ? checkpoint::held_blocks(*checkpoint::volume_of(sda)) : 0,
+              0u);
+  });
+}
+
 TEST(power_off, by_force_names_what_a_stick_refuses) {
   with_two_mounted_sticks([](medium& stick, medium& other, session& process) {
     ASSERT_TRUE(process.write("/mnt/notes.txt", pattern(3'000, 1)));
