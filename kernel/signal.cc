@@ -153,8 +153,11 @@ void act_by_default(u32 signal) {
   }
 }
 
+// 0: there is none. An interrupt that stops the process may just have dropped the last one,
+// SIGCONT.
 u32 take_signal() {
   const irq_guard masked;
+  if (!deliverable(*current)) return 0;
   const u32 signal = static_cast<u32>(__builtin_ctz(deliverable(*current))) + 1;
   current->signal &= ~signal_bit(signal);
   return signal;
@@ -210,8 +213,7 @@ void run_handler(trap_frame& registers, u32 signal) {
 }  // namespace
 
 void do_signal(trap_frame& registers) {
-  while (deliverable(*current)) {
-    const u32 signal = take_signal();
+  while (const u32 signal = take_signal()) {
     if (!has_effect(signal)) continue;
     if (action_of(*current, signal).handler == abi::sig_dfl)
       act_by_default(signal);

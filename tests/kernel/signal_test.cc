@@ -355,6 +355,31 @@ TEST(signal, sigaction_tells_the_old_action_and_fails_as_a_whole) {
   });
 }
 
+// ^Z drops a pending SIGCONT, also when it comes just before that is delivered; here it is ignored
+// itself, so there is nothing left to deliver.
+TEST(signal, that_an_interrupt_drops_before_it_is_taken) {
+  pc::machine machine;
+  machine.run([] {
+    u32 handled = 0;
+    user::set_handler(abi::sigtstp, abi::sig_ign);
+    user::set_handler(abi::sigcont, user::handler([&](u32) { ++handled; }));
+    std::function<void()> stop_it = [&] {
+      if (!signal_pending()) {
+        pc::at_next_mask = stop_it;  // it has not been sent yet
+        return;
+      }
+      pc::interrupts_enabled = false;
+      send_signal(*current, abi::sigtstp);
+      pc::interrupts_enabled = true;
+    };
+    pc::at_next_mask = stop_it;
+    EXPECT_EQ(user::kill(user::pid(), abi::sigcont), 0);
+    pc::at_next_mask = nullptr;
+    EXPECT_EQ(handled, 0u);
+    EXPECT_EQ(current->signal, 0u);
+  });
+}
+
 // --- sleeps ---
 
 TEST(signal, pause_ends_with_a_handler_alone) {

@@ -15,6 +15,8 @@ namespace pc {
 [[noreturn]] void end_power(const char* how);
 void timer_tick();  // in the middle of the kernel
 extern bool interrupts_enabled;
+// Called once, before a task masks interrupts the next time: the last moment at which one can come.
+extern std::function<void()> at_next_mask;
 
 // ports.cc
 void forget_console();

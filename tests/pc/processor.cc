@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include <map>
+#include <utility>
 
 #include "hal/irq.h"
 #include "kernel/i386/descriptors.h"
@@ -32,6 +33,7 @@ alignas(16) byte boot_stack[KERNEL_STACK_SIZE];
 namespace pc {
 
 bool interrupts_enabled = false;
+std::function<void()> at_next_mask;
 
 namespace {
 
@@ -100,6 +102,7 @@ void forget_programs() {
   codes.clear();
   next_place = FIRST_PLACE;
   interrupts_enabled = false;
+  at_next_mask = nullptr;
 }
 
 u32 place_code(code what, u32 address) {
@@ -168,7 +171,10 @@ void wait_for_interrupt() {
   pc::interrupts_enabled = true;
 }
 
-irq_guard::irq_guard() : were_enabled_(interrupts_are_enabled()) { disable_interrupts(); }
+irq_guard::irq_guard() : were_enabled_(interrupts_are_enabled()) {
+  if (were_enabled_ && pc::at_next_mask) std::exchange(pc::at_next_mask, nullptr)();
+  disable_interrupts();
+}
 irq_guard::~irq_guard() {
   if (were_enabled_) enable_interrupts();
 }

@@ -1,8 +1,8 @@
+// See races.h.
 #include "tests/pc/races.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <set>
 #include <unordered_map>
 

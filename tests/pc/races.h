@@ -2,10 +2,10 @@
 //
 // The compiler calls a function of races.cc before every access to memory in kernel/ and mm/
 // (-fsanitize=thread, without its library). A word belongs to its task until an interrupt handler
-// uses it. From then on it is shared: a task that writes it, or reads what a handler writes, must
-// have masked interrupts (irq_guard). This holds whether an interrupt comes in that moment or not,
-// so one run of a test shows it: Eraser's lock set (Savage et al., SOSP 1997) with one lock, the
-// mask.
+// uses it. From then on it is shared: a task that writes it, or reads in pieces what a handler
+// writes, must have masked interrupts (irq_guard). (A word that is read at once has the value of
+// one moment.) This holds whether an interrupt comes in that moment or not, so one run of a test
+// shows it: Eraser's lock set (Savage et al., SOSP 1997) with one lock, the mask.
 //
 // Watched are the kernel's variables and the tasks' structures; stacks and other pages are used for
 // one thing after another and are not.

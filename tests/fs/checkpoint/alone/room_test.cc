@@ -91,12 +91,18 @@ TEST(room, comes_from_the_largest_set) {
   });
 }
 
+// The region is full of single slots, but for three less than an operation needs.
+std::shared_ptr<std::deque<reservation>> fill_by_single_slots(full_region& region) {
+  region.filler.reset();
+  auto pieces = std::make_shared<std::deque<reservation>>();
+  const u32 too_many = checkpoint::unreserved() - (OPERATION_BLOCKS - 3);
+  for (u32 i = 0; i < too_many; ++i) EXPECT_TRUE(pieces->emplace_back().grant(1));
+  return pieces;
+}
+
 TEST(room, is_asked_for_again_while_flushes_give_some) {
   with_full_region([](full_region& region) {
-    region.filler.reset();
-    auto pieces = std::make_shared<std::deque<reservation>>();
-    const u32 too_many = checkpoint::unreserved() - (OPERATION_BLOCKS - 3);
-    for (u32 i = 0; i < too_many; ++i) ASSERT_TRUE(pieces->emplace_back().grant(1));
+    const auto pieces = fill_by_single_slots(region);
     region.answers = {[pieces] {
       pieces->pop_front();  // one slot, and an error of another block
       return result<void>(fail(error::eio));
@@ -122,10 +128,7 @@ TEST(room, is_looked_for_elsewhere_when_a_stick_refuses) {
 // What one flush has made is not what the next one makes: after it the sticks refuse.
 TEST(room, that_is_too_small_does_not_hide_a_refusal) {
   with_full_region([](full_region& region) {
-    region.filler.reset();
-    auto pieces = std::make_shared<std::deque<reservation>>();
-    const u32 too_many = checkpoint::unreserved() - (OPERATION_BLOCKS - 3);
-    for (u32 i = 0; i < too_many; ++i) ASSERT_TRUE(pieces->emplace_back().grant(1));
+    const auto pieces = fill_by_single_slots(region);
     region.answers = {[pieces] {
                         pieces->pop_front();
                         return result<void>();
