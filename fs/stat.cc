@@ -153,7 +153,7 @@ result<u32> read_directory(file& f, std::span<byte> to) {
   const u32 entry_size = super_of(dir).entry_size();
   u32 done = 0;
   bool full = false;
-  TRY(scan_directory(dir, f.f_pos, [&](const visited_entry& entry) {
+  const auto scanned = scan_directory(dir, f.f_pos, [&](const visited_entry& entry) {
     const u32 next = entry.position + entry_size;
     const u32 length = entry.inode() == ino_nr{} ? 0 : put_record(entry, next, to.subspan(done));
     full = entry.inode() != ino_nr{} && length == 0;
@@ -161,9 +161,11 @@ result<u32> read_directory(file& f, std::span<byte> to) {
     done += length;
     f.f_pos = next;
     return false;
-  }));
-  if (full && done == 0) return fail(error::einval);
-  return done;
+  });
+  if (done > 0) return done;  // the next call meets the same error
+  TRY(scanned);
+  if (full) return fail(error::einval);
+  return 0u;
 }
 
 result<void> change_directory(fs_context& ctx, std::string_view path) {

@@ -68,6 +68,15 @@ result<void> write_and_fsync(session& p) {
   return p.sync_file("/mnt/small");
 }
 
+// The last close frees the file; it does not fail when it cannot do so now.
+result<void> unlink_and_close(session& p) {
+  const result<file*> open = open_file(p.context(), "/mnt/file", abi::o_rdonly, 0);
+  if (!open) return open.error() == error::enoent ? result<void>{} : fail(open.error());
+  const result<void> unlinked = p.unlink("/mnt/file");
+  TRY(close_file(**open));
+  return unlinked;
+}
+
 // The disk itself, past the file system: a block that no file has.
 result<void> write_raw(session& p) {
   return p.write_at("/dev/sda", (nth_blocks - 2) * BLOCK_SIZE, pattern(BLOCK_SIZE, 9));
@@ -121,6 +130,7 @@ const nth_call calls[] = {
      [](session& p) { return is(p, "/mnt/dir/also", pattern(file_size, 1)); }},
     {"unlink", [](session& p) { return p.unlink("/mnt/file"); },
      [](session& p) { return !exists(p, "/mnt/file"); }},
+    {"unlink and close", unlink_and_close, [](session& p) { return !exists(p, "/mnt/file"); }},
     {"mkdir", [](session& p) { return p.mkdir("/mnt/dir/sub/new"); },
      [](session& p) { return exists(p, "/mnt/dir/sub/new/.."); }},
     {"rmdir", [](session& p) { return p.rmdir("/mnt/dir/sub"); },

@@ -6,13 +6,16 @@
 // What can fail: the n-th allocation of memory; the n-th read, write or flush of the stick, or all
 // reads of what the n-th one asks for; room in
 // the region, from the n-th command of the stick on; and what has room for n - 1 more: tables of
-// files, of inodes in memory, of buffers; and the stick itself, of blocks.
+// files, of inodes in memory, of buffers; and the stick itself, of blocks. And what interrupts the
+// call: a signal at its n-th wait for room in the region, and one at the first wait for a stick
+// that was pulled at the n-th command. Neither is a fault, so the call may succeed.
 //
 // `make test` takes every call with few n; REPLUG_POINTS=all (`make proof`) takes every n.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <list>
 #include <map>
 #include <optional>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "fs/buffer/buffer_table.h"
 #include "fs/inode_table.h"
 #include "fs/sync.h"
+#include "hal/clock.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/nth_calls.h"
 #include "tests/fs/nth_effects.h"
@@ -38,15 +42,18 @@ enum class kind : u8 {
   files,
   inodes,
   buffers,
-  space
+  space,
+  signal,
+  pull
 };
-constexpr std::array kinds{kind::memory, kind::read,  kind::write,  kind::flush,   kind::bad_block,
-                           kind::region, kind::files, kind::inodes, kind::buffers, kind::space};
+constexpr std::array kinds{kind::memory,    kind::read,   kind::write,  kind::flush,
+                           kind::bad_block, kind::region, kind::files,  kind::inodes,
+                           kind::buffers,   kind::space,  kind::signal, kind::pull};
 // Faults of the short form, over all calls; the whole form meets more. Fewer: the sweep has shrunk.
-constexpr std::array<u32, kinds.size()> floors{1, 95, 74, 32, 95, 120, 13, 40, 34, 33};
+constexpr std::array<u32, kinds.size()> floors{1, 99, 76, 33, 99, 124, 14, 41, 35, 33, 33, 120};
 constexpr const char* name_of(kind what) {
-  constexpr const char* names[] = {"memory", "read",  "write",  "flush",   "bad_block",
-                                   "region", "files", "inodes", "buffers", "space"};
+  constexpr const char* names[] = {"memory", "read",   "write",   "flush", "bad_block", "region",
+                                   "files",  "inodes", "buffers", "space", "signal",    "pull"};
   return names[static_cast<u8>(what)];
 }
 
@@ -64,6 +71,7 @@ class fault {
   }
   ~fault() {
     stick_.fault = nullptr;
+    end_disturber();
     memory().refuse_none();
     for (file* each : files_) static_cast<void>(close_file(*each));
     if (what_ == kind::space && is_mounted_) EXPECT_OK(process_.truncate(nth_filler, 0));
@@ -80,6 +88,7 @@ class fault {
       case kind::inodes:
       case kind::buffers:
       case kind::space: return failed;
+      case kind::signal: return signal_pending();
       default: return met_;
     }
   }
@@ -92,6 +101,8 @@ class fault {
       case kind::inodes: return take_inodes();
       case kind::buffers: return take_buffers();
       case kind::space: return fill_stick(process);
+      case kind::signal: return keep_region_full();
+      case kind::pull: return pull_at_command();
       default:
         stick_.fault = [this](block_command cmd, lba first, u32 sectors) {
           return on_command(cmd, first.value(), sectors);
@@ -124,7 +135,54 @@ class fault {
 
   void fill_region() {
     met_ = true;
-    if (checkpoint::unreserved()) static_cast<void>(region_.grant(checkpoint::unreserved()));
+    take_room(checkpoint::unreserved());
+  }
+
+  void take_room(u32 slots) {
+    if (slots == 0) return;
+    EXPECT_TRUE(region_.emplace_back().grant(slots));
+  }
+
+  // The region is full, also right behind an operation that gives room back; once in a second
+  // there is room for one operation.
+  void keep_region_full() {
+    signal_at_sleep(nth_);
+    disturber_ = spawn("filler", [this] {
+      while (!over_) {
+        const instant end = now() + 1_s;
+        do take_room(checkpoint::unreserved());
+        while (sleep_on(checkpoint::room_made(), end) == wake_reason::woken);
+        region_.clear();
+        take_room(checkpoint::unreserved() - OPERATION_BLOCKS);
+        sleep_for(1_us);
+      }
+    });
+    sleep_for(1_us);  // so that it has begun
+  }
+
+  void pull_at_command() {
+    signal_at_sleep(1);
+    stick_.fault = [this](block_command, lba, u32) -> std::optional<error> {
+      if (++seen_ == nth_) {
+        met_ = true;
+        wake_up(progress_);
+      }
+      return {};
+    };
+    disturber_ = spawn("hand", [this] {
+      while (!met_ && !over_) sleep_on(progress_);
+      if (!met_) return;
+      pull_from(stick_, sda);
+      sleep_for(5_s);
+      plug_as(stick_, sda);
+    });
+  }
+
+  void end_disturber() {
+    forget_signal();
+    over_ = true;
+    wake_up(progress_);
+    if (disturber_) disturber_->join();
   }
 
   void take_files(session& process) {
@@ -177,7 +235,10 @@ class fault {
   struct {
     u64 first = 0, end = 0;
   } bad_;  // sectors
-  checkpoint::reservation region_;
+  std::list<checkpoint::reservation> region_;
+  std::optional<fiber> disturber_;
+  wait_queue progress_;
+  bool over_ = false;
   std::vector<file*> files_;
   std::vector<inode_ref> inodes_;
   std::vector<buffer_ref> buffers_;

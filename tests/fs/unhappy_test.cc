@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "fs/buffer/invalidate.h"
+#include "fs/inode.h"
 #include "fs/minix_format.h"
 #include "fs/replug/power_off.h"
 #include "fs/sync.h"
@@ -63,6 +64,27 @@ std::vector<byte> with_too_few_links() {
   inode.i_nlinks = 1;
   std::memcpy(image.data() + place_of_inode(number), &inode, sizeof inode);
   return image;
+}
+
+// The names in front of a block that cannot be read are told before the error is.
+TEST(unhappy, a_directory_is_told_up_to_the_block_that_cannot_be_read) {
+  std::vector<byte> image = on_minix({}, [](fs_context& ctx) {
+    for (u32 i = 0; i < 40; ++i) EXPECT_OK(write_to(ctx, "/name" + std::to_string(i), ""));
+  });
+  on_root(std::move(image), [](medium& stick, fs_context& ctx) {
+    const inode_ref root = ctx.root.copy();
+    const opened dir(ctx, "/", abi::o_rdonly);
+    lose_block(stick, root->i_zone[1]);
+    std::array<byte, 2000> bytes;
+    const result<u32> told = read_directory(*dir, bytes);
+    ASSERT_TRUE(told);
+    EXPECT_EQ((*dir).f_pos, u32{BLOCK_SIZE});
+    EXPECT_ERROR(error::eio, read_directory(*dir, bytes));
+    EXPECT_ERROR(error::eio, read_directory(*dir, bytes)) << "and again";
+    stick.fault = nullptr;
+    EXPECT_GT(read_directory(*dir, bytes).value_or(0), 0u);
+    EXPECT_EQ(read_directory(*dir, bytes), 0u);
+  });
 }
 
 // Without the mend the kernel runs in a circle and never sleeps: the alarm ends it.

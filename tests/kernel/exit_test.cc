@@ -270,12 +270,19 @@ TEST(exit, a_stopped_orphan_is_told_and_continued) {
         user::call(call::setpgid, 0, 0);
         user::set_handler(abi::sighup, user::handler([&](u32) { ++hangups; }));
         user::kill(user::pid(), abi::sigstop);
+        user::kill(user::pid(), abi::sigstop);  // it is an orphan by now
         user::exit(9);
       });
       user::sleep_ms(50);
       EXPECT_EQ(find_process(child)->state, task_state::stopped);
     });
     EXPECT_EQ(user::waitpid(father), father);
+    user::sleep_ms(50);
+    const int other = user::fork([] {});
+    EXPECT_EQ(user::waitpid(other), other);
+    user::sleep_ms(50);
+    EXPECT_EQ(find_process(child)->state, task_state::stopped) << "another one's end is no reason";
+    user::kill(child, abi::sigcont);
     u32 status = 0;
     EXPECT_EQ(user::waitpid(child, &status), child);
     EXPECT_EQ(status, 9u << 8);

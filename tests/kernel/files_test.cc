@@ -179,6 +179,8 @@ TEST(pipe, bad_addresses_and_no_memory) {
   machine.run([] {
     for (const u32 bad : {0u, pc::TEXT_START, pc::DATA_END - 4, KERNEL_BASE})
       EXPECT_EQ(user::call(call::pipe, bad), minus(error::efault)) << std::hex << bad;
+    EXPECT_EQ(user::open("/tmp"), 0) << "no descriptor is left of them";
+    user::close(0);
     const u32 ends = user::room(8);
     user::put<u64>(ends, 0);
     pc::leave_free_pages(0);
@@ -201,6 +203,32 @@ TEST(pipe, a_write_without_a_reader_sends_sigpipe) {
     EXPECT_EQ(user::write(to, "x"), minus(error::epipe));
     EXPECT_EQ(signals, 1u);
     user::close(to);
+  });
+}
+
+// Half of the bytes are written when the writer has to wait. An ignored signal does not end that
+// wait, after which the call would have written less than it was told to.
+TEST(pipe, an_ignored_signal_does_not_shorten_a_write) {
+  pc::machine machine;
+  machine.run([] {
+    const u32 ends = user::room(8);
+    user::call(call::pipe, ends);
+    const i32 from = user::get<i32>(ends), to = user::get<i32>(ends + 4);
+    const std::string bytes(PAGE_SIZE + PAGE_SIZE / 2, 'w');
+    const int writer = user::fork([&] {
+      user::set_handler(abi::sigusr1, abi::sig_ign);
+      EXPECT_EQ(user::write(to, bytes), static_cast<i32>(bytes.size()));
+    });
+    user::sleep_ms(20);
+    user::kill(writer, abi::sigusr1);  // ignored by its choice
+    user::kill(writer, abi::sigchld);  // by default
+    user::sleep_ms(20);
+    user::close(to);
+    size_t seen = 0;
+    while (const size_t more = user::read(from, 1000).size()) seen += more;
+    EXPECT_EQ(seen, bytes.size());
+    EXPECT_EQ(user::wait(), writer);
+    user::close(from);
   });
 }
 

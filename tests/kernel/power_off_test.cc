@@ -258,6 +258,26 @@ TEST(power_off, a_late_refusal_of_a_child_begins_process_1_again) {
   EXPECT_TRUE(console_has("Plug the stick in, or give up what waits with `poweroff -f`\r\n"));
 }
 
+// Process 1 waits for its children, none of which ends, when the one that asked is refused.
+TEST(power_off, a_late_refusal_wakes_process_1) {
+  u32 begun = 0;
+  on_a_machine([&](mounted& m) {
+    pc::set_init([&] {
+      ++begun;
+      pc::end_test();
+    });
+    user::fork([&] {
+      pull_at_sigterm(m);
+      EXPECT_EQ(power_off(), minus(error::ebusy));
+      user::sleep_ms(1000);
+      EXPECT_EQ(begun, 1u) << "process 1 was not woken";
+      pc::end_test();
+    });
+    for (;;) user::wait();
+  });
+  EXPECT_EQ(begun, 1u);
+}
+
 TEST(power_off, after_a_late_refusal_process_1_goes_on_when_it_had_asked) {
   bool went_on = false;
   on_a_machine([&](mounted& m) {

@@ -24,6 +24,11 @@ void stick::pull() {
 
 void stick::request_fn() {
   while (request* r = next_request()) {
+    if (r->cmd == block_command::read && failing_reads_ > 0) {
+      --failing_reads_;
+      end_request(*r, fail(error::eio));
+      continue;
+    }
     byte* at = content_.data() + size_t{r->sector.value()} * SECTOR_SIZE;
     for (const buffer_head& bh : r->buffers) {
       if (r->cmd == block_command::write)

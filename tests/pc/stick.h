@@ -16,11 +16,14 @@ class stick final : public block_device {
   explicit stick(std::vector<byte>& content);
   ~stick() override;
   void pull();  // may be called again
+  // So many reads fail, from now on.
+  void fail_reads(u32 count) { failing_reads_ = count; }
 
  private:
   void request_fn() override;
 
   std::vector<byte>& content_;
+  u32 failing_reads_ = 0;
 };
 
 }  // namespace pc

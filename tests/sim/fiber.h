@@ -53,6 +53,7 @@ struct task_struct {
   const wait_queue* first_queue = nullptr;
 
   bool signal = false;
+  u32 sleeps_to_signal = 0;  // it is sent at this interruptible sleep; 0: at none
   bool interrupts_enabled = true;
   u32 must_not_sleep = 0;
 

@@ -288,7 +288,11 @@ void fiber::signal() const {
 }
 
 void fill_task_table() { state_here().task_table_is_full = true; }
-void forget_signal() { state_here().current->signal = false; }
+void forget_signal() {
+  state_here().current->signal = false;
+  state_here().current->sleeps_to_signal = 0;
+}
+void signal_at_sleep(u32 nth) { state_here().current->sleeps_to_signal = nth; }
 
 std::mt19937_64& random() { return state_here().random; }
 u64 random_below(u64 limit) { return random()() % limit; }

@@ -108,6 +108,9 @@ fiber daemon(const char* name, std::function<void()> body);
 // Runs `count` fibers side by side and returns when all have ended.
 void in_parallel(u32 count, const std::function<void(u32 index)>& body);
 void forget_signal();
+// The current fiber gets a signal when it is about to sleep interruptibly for the n-th time from
+// now on; a sleep that follows ends at once, as behind any signal.
+void signal_at_sleep(u32 nth);
 // From now on the table of tasks is full, and kernel_task fails with eagain.
 void fill_task_table();
 std::mt19937_64& random();

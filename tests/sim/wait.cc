@@ -28,6 +28,7 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible,
   if (!s.current) panic("sleep outside of a task");
   task_struct& self = *s.current;
   if (self.must_not_sleep) panic("%s sleeps where it must not", self.name.c_str());
+  if (interruptible && self.sleeps_to_signal && --self.sleeps_to_signal == 0) self.signal = true;
   if (interruptible && self.signal) return wake_reason::signalled;
   if (deadline <= s.time && queue) return wake_reason::timed_out;
 

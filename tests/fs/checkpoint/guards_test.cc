@@ -260,6 +260,37 @@ TEST(guards, an_operation_that_outlives_its_volume_changes_nothing) {
   });
 }
 
+// An operation that began before a pull overwrites a block while the stick is compared: until it
+// has changed it, the block is what the medium has, for a reader and for the next comparison.
+TEST(guards, a_block_that_waits_for_its_change_is_not_read_from_its_buffer) {
+  with_stick([](medium& stick) {
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+    auto writer = spawn("writer", [&] {
+      auto op = operation::begin(sda);
+      ASSERT_TRUE(op);
+      await_state(sda, volume_state::verify);
+      auto buffer = getblk(sda, block_nr{9});
+      ASSERT_TRUE(buffer);
+      const auto fill = [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{0x77}); };
+      EXPECT_TRUE(buffer->overwrite(*op, fill));
+    });
+    sleep_for(1_ms);
+    pull_from(stick, sda);
+    stick.least_latency = stick.most_latency = 500_ms;
+    stick.plug();
+    await_state(sda, volume_state::verify);
+    sleep_for(10_ms);
+    const u8 seen = *byte_of(sda, 9);
+    EXPECT_TRUE(seen == 9 || seen == 0x77) << int{seen};
+    writer.join();
+    stick.least_latency = stick.most_latency = 1_ms;
+    pull_from(stick, sda);
+    plug_as(stick, sda);
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 9, 0x77));
+  });
+}
+
 // hold=0 takes no shadows. When the device loses its cache there is nothing to write again: sync
 // says so, once.
 TEST(guards, without_shadows_a_lost_cache_is_told) {
