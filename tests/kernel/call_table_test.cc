@@ -51,6 +51,9 @@ void call_files() {
   EXPECT_EQ(stat_of("/tmp/f").size, 4u);
   EXPECT_EQ(make(call::truncate, path, 2), 0);
   EXPECT_EQ(stat_of("/tmp/f").size, 2u);
+  EXPECT_EQ(make(call::truncate, path, 0), 0);
+  EXPECT_EQ(stat_of("/tmp/f").size, 0u);
+  EXPECT_EQ(make(call::ftruncate, 1, 2), 0);
   EXPECT_EQ(make(call::truncate, path, 0x8000'0000), minus(error::einval));
   EXPECT_EQ(make(call::ftruncate, 1, ~0u), minus(error::einval));
   EXPECT_EQ(make(call::fsync, 1), 0);

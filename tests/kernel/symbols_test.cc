@@ -8,7 +8,9 @@
 
 #include "kernel/program_symbols.h"
 #include "kernel/sched.h"
+#include "tests/fs/minix_image.h"
 #include "tests/pc/machine.h"
+#include "tests/pc/stick.h"
 #include "tests/pc/user.h"
 
 namespace {
@@ -130,6 +132,37 @@ TEST(program_symbols, every_symbol_of_a_long_table_is_looked_at) {
         EXPECT_EQ(shown(file, 0x1000 + i * 16), "f" + std::to_string(i) + "+0") << count;
       EXPECT_EQ(shown(file, 0x1000 + count * 16), "");
     }
+  });
+}
+
+// Each block of the program is the one that cannot be read, in turn: a name is right, or none is
+// shown.
+TEST(program_symbols, a_program_that_cannot_be_read) {
+  std::vector<named> symbols;
+  const std::string long_name(50, 'f');
+  for (u32 i = 0; i < 300; ++i) symbols.push_back({long_name + std::to_string(i), 0x1000 + i * 16});
+  const std::vector<byte> file = file_with(symbols);
+  std::vector<byte> content = sim::mkfs_minix(200);
+  pc::machine machine;
+  machine.run([&] {
+    pc::stick stick(content);
+    user::sleep_ms(100);
+    user::call(call::mknod, user::text("/tmp/sda"), abi::s_ifblk | 0600, 8 << 8);
+    user::call(call::mkdir, user::text("/mnt"), 0755);
+    u32 failures = 0;
+    for (bool met = true; met; ++failures) {
+      ASSERT_EQ(user::call(call::mount, user::text("/tmp/sda"), user::text("/mnt"), 0, 0), 0);
+      if (failures == 0) user::make_file("/mnt/p", file);
+      inode_ref inode = std::move(*open_program(current->fs, "/mnt/p"));
+      stick.fail_reads(failures == 0 ? 0 : 100, failures - 1);
+      const auto found = find_program_symbol(*inode, 0x1000 + 150 * 16);
+      met = failures == 0 || stick.reads_to_fail() < 100;
+      stick.fail_reads(0);
+      inode = {};
+      EXPECT_EQ(found ? found->name.data() : long_name + "150", long_name + "150") << failures;
+      ASSERT_EQ(user::call(call::umount, user::text("/mnt")), 0);
+    }
+    EXPECT_GT(failures, 5u);
   });
 }
 

@@ -227,6 +227,26 @@ TEST(mmio, a_window_shows_its_registers_uncached) {
   });
 }
 
+TEST(mmio, its_page_tables_are_made_at_boot_or_the_boot_ends) {
+  EXPECT_TRUE(panics([] {
+    pc::leave_free_pages(0);
+    mmio_init();
+  }));
+}
+
+TEST(mmio, a_part_of_a_window) {
+  bare([] {
+    std::array<u32, 4> registers{1, 2, 3, 4};
+    const mmio_window whole(registers.data(), sizeof registers);
+    const mmio_window part = whole.from(8);
+    EXPECT_EQ(part.size(), 8u);
+    EXPECT_EQ(part.read32(0), 3u);
+    part.write32(4, 7);
+    EXPECT_EQ(registers, (std::array<u32, 4>{1, 2, 3, 7}));
+    EXPECT_EQ(whole.from(16).size(), 0u);
+  });
+}
+
 TEST(mmio, limits) {
   bare([] {
     mmio_init();

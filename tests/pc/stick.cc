@@ -22,10 +22,15 @@ void stick::pull() {
   media_left(*this);
 }
 
+bool stick::read_fails() {
+  if (failing_reads_ == 0) return false;
+  if (good_reads_ > 0) return --good_reads_, false;
+  return --failing_reads_, true;
+}
+
 void stick::request_fn() {
   while (request* r = next_request()) {
-    if (r->cmd == block_command::read && failing_reads_ > 0) {
-      --failing_reads_;
+    if (r->cmd == block_command::read && read_fails()) {
       end_request(*r, fail(error::eio));
       continue;
     }

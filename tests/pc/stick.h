@@ -16,14 +16,19 @@ class stick final : public block_device {
   explicit stick(std::vector<byte>& content);
   ~stick() override;
   void pull();  // may be called again
-  // So many reads fail, from now on.
-  void fail_reads(u32 count) { failing_reads_ = count; }
+  // So many reads fail, after some that do not.
+  void fail_reads(u32 count, u32 after = 0) {
+    failing_reads_ = count;
+    good_reads_ = after;
+  }
+  u32 reads_to_fail() const { return failing_reads_; }
 
  private:
   void request_fn() override;
+  bool read_fails();
 
   std::vector<byte>& content_;
-  u32 failing_reads_ = 0;
+  u32 failing_reads_ = 0, good_reads_ = 0;
 };
 
 }  // namespace pc
