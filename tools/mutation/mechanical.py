@@ -18,7 +18,7 @@ from mutation.workshop import DoesNotLink
 FIRST = 15  # tests that run before all others
 MOST = int(os.environ.get("TESTS") or 0) or None
 MINIMUM_PATIENCE = 20  # seconds of processor time for tests, and
-PATIENCE = 10  # times what they take with counters
+PATIENCE = 5  # times what they take with counters
 PATIENCE_FOR_ALL = 900
 KILLED, SURVIVES, EQUIVALENT, NO_MUTANT = "killed", "SURVIVES", "equivalent", "does not compile"
 

@@ -136,6 +136,27 @@ TEST(rule_10, an_absent_volume_cannot_starve_the_others_for_ever) {
 
 // --- 11: what stays in memory is verified or dropped
 
+// Four operations would be all that the region has room for.
+TEST(rule_10, those_who_wait_for_an_absent_stick_keep_no_room) {
+  medium healthy(numbered_blocks * SECTORS_PER_BLOCK, "OTHER");
+  with_stick(1, {.slots = least_slots}, [&](medium& stick) {
+    plug_as(healthy, sdb);
+    ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    pull_from(stick, sda);
+    const u32 room = checkpoint::unreserved();
+    std::vector<fiber> writers;
+    for (u32 i = 0; i < 5; ++i)
+      writers.push_back(spawn("writer", [i] { EXPECT_TRUE(fill_block(sda, 10 + i, 0x66)); }));
+    sleep_for(1_s);
+    EXPECT_EQ(checkpoint::unreserved(), room);
+    EXPECT_TRUE(fill_block(sdb, 5, 0x77));
+    EXPECT_TRUE(sync_dev(sdb));
+    for (const fiber& each : writers) EXPECT_FALSE(each.ended());
+    plug_as(stick, sda);
+    for (const fiber& each : writers) each.join();
+  });
+}
+
 TEST(rule_11, clean_buffers_are_read_again_after_an_absence) {
   with_stick([](medium& stick) {
     EXPECT_EQ(byte_of(sda, 9), 9);

@@ -1,6 +1,9 @@
 // power_off: the machine is not switched off while that would lose what a program has written.
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "fs/buffer/write_buffers.h"
 #include "fs/replug/power_off.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
@@ -43,6 +46,23 @@ TEST(power_off, everything_is_written_and_unmounted) {
     expect_unmounted_with(stick, "/file", "one");
     expect_unmounted_with(other, "/file", "two");
     EXPECT_FALSE(said("stays on"));
+  });
+}
+
+// A write that failed once is told to the programs, by fsync or sync, and not to power off.
+TEST(power_off, an_error_that_is_over_is_no_reason_to_stay_on) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "one"));
+    bool broken = true;
+    stick.fault = [&](block_command cmd, lba, u32) {
+      return cmd == block_command::write && std::exchange(broken, false) ? std::optional(error::eio)
+                                                                         : std::nullopt;
+    };
+    EXPECT_FALSE(flush_buffers(sda));
+    EXPECT_TRUE(ready_for_power_off()) << here().console();
+    EXPECT_ERROR(error::eio, sync_dev(sda));
+    EXPECT_TRUE(write_and_unmount_all());
+    expect_unmounted_with(stick, "/file", "one");
   });
 }
 
