@@ -272,15 +272,43 @@ TEST_P(buffers, a_block_that_many_waited_for_has_one_head) {
   });
 }
 
+// Keeps every buffer of a tiny cache.
+std::vector<buffer_ref> all_buffers() {
+  std::vector<buffer_ref> held;
+  for (u32 i = 0; i < tiny_cache; ++i) {
+    auto buffer = bread(sda, block_nr{i});
+    EXPECT_TRUE(buffer);
+    held.push_back(std::move(*buffer));
+  }
+  return held;
+}
+
+// It is no free buffer, but its waiter makes one of it.
+TEST_P(buffers, a_dirty_one_that_is_released_ends_a_wait_for_room) {
+  with_stick(1,
+             [](medium& stick) {
+               std::optional<operation> op(std::move(*operation::begin(sda)));
+               std::vector<buffer_ref> held = all_buffers();
+               const auto waiting =
+                   spawn("waiting", [] { EXPECT_TRUE(getblk(sda, block_nr{1000})); });
+               sleep_for(1_s);
+               EXPECT_FALSE(waiting.ended());
+               EXPECT_TRUE(held.back().modify(
+                   *op, 0, 1, [](std::span<byte> bytes) { bytes[0] = byte{0x77}; }));
+               op.reset();
+               held.pop_back();
+               const instant released = now();
+               waiting.join();
+               EXPECT_LT((now() - released).milliseconds(), 1'000);
+               EXPECT_EQ(stick.count(block_command::write), 1u);
+             },
+             {.buffers = tiny_cache});
+}
+
 TEST_P(buffers, with_every_buffer_in_use_getblk_gives_up_in_time) {
   with_stick(1,
              [](medium&) {
-               std::vector<buffer_ref> held;
-               for (u32 i = 0; i < tiny_cache; ++i) {
-                 auto buffer = bread(sda, block_nr{i});
-                 ASSERT_TRUE(buffer);
-                 held.push_back(std::move(*buffer));
-               }
+               std::vector<buffer_ref> held = all_buffers();
                EXPECT_EQ(getblk(sda, block_nr{1000}).error(), error::eio);
                auto waiting = spawn("waiting", [] { EXPECT_TRUE(getblk(sda, block_nr{1000})); });
                sleep_for(1_s);
