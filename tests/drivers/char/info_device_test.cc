@@ -67,6 +67,20 @@ TEST(info_device, any_part_of_the_text_can_be_read) {
   });
 }
 
+// Another file, and another reader of the same one, come between two reads of a text.
+TEST(info_device, readers_do_not_disturb_each_other) {
+  with_files([](const char_device& device) {
+    register_info(abi::info_file::tasks, [](text_sink& out) { out.print("another text"); });
+    constexpr u8 other = static_cast<u8>(abi::info_file::tasks);
+    EXPECT_EQ(read(device, 4, 0), "0123");
+    EXPECT_EQ(read(device, 7, 0, other), "another");
+    EXPECT_EQ(read(device, 4, 4), "4567");
+    EXPECT_EQ(read(device, 9, 7, other), " text");
+    content = "now longer";
+    EXPECT_EQ(read(device, 4, 4), "long") << "a text is of the moment of its read";
+  });
+}
+
 TEST(info_device, a_text_of_64_kib_is_cut) {
   with_files([](const char_device& device) {
     for (const size_t size : {65534u, 65535u, 65536u, 70000u}) {
