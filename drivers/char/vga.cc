@@ -92,6 +92,7 @@ void vga_screen::begin_escape(char c) {
       erase_in_display(2);
       move_to(0, 0);
       break;
+    case escape: state_ = parse_state::escape; break;  // it cuts the first one off
     default: break;
   }
 }

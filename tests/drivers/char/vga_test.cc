@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "hal/text_screen.h"
@@ -213,6 +214,24 @@ TEST(vga, sequences_it_does_not_know_show_nothing) {
       {"abc\033[2\bDd", {{0, "dbc"}}, {0, 1}},  // a control character inside of one works
       {"a\033[2~b\033[1zc\033[1{d", {{0, "abcd"}}, {0, 4}},
   });
+}
+
+// What a sequence has said is over with it: one that does nothing, or is cut off by another one,
+// changes nothing of the next.
+TEST(vga, a_sequence_does_not_know_the_one_before) {
+  const std::string text = "one\r\ntwo two two\r\nthree" + at(1, 4);
+  for (const char* before :
+       {"\033[?25l", "\033[?2;2;2h", "\033[2;2z", "\033[2;2", "\033[2\033[?2z", "\033"})
+    for (const std::string command : {"K", "J", "A", "B", "C", "D", "G", "d", "H", "P", "@", "m"}) {
+      const auto after = [&](const std::string& sequences) {
+        screen_under_test screen;
+        screen.write(text + sequences + "y");
+        return std::tuple(screen.shown(), screen.cursor(), screen.colours(1, 4));
+      };
+      const std::string sequence = "\033[" + command;
+      EXPECT_EQ(after(before + sequence), after(sequence))
+          << testing::PrintToString(before + sequence);
+    }
 }
 
 TEST(vga, a_sequence_knows_four_parameters) {

@@ -66,6 +66,21 @@ TEST(usb_cache, a_deferred_error_puts_earlier_writes_in_doubt) {
     });
 }
 
+// An idle reader of cards is asked every second whether its card is there: what it answers is
+// not forgotten until the next request.
+TEST(usb_cache, a_deferred_error_of_an_idle_device_counts) {
+  with_disk([](fake_stick& stick) { stick.disk.removable_medium = true; },
+            [](served_stick& s, block_device& disk) {
+              dma_block block;
+              EXPECT_TRUE(block.move(disk, block_command::write, 8));
+              s.stick.disk.failures.push_back(deferred_error);
+              sleep_for(3_s);
+              EXPECT_TRUE(s.stick.disk.failures.empty());
+              EXPECT_TRUE(disk.flush());
+              EXPECT_EQ(disk.caches_lost(), 1u);
+            });
+}
+
 TEST(usb_cache, a_flush_that_learns_of_a_deferred_error_has_failed) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     s.stick.disk.failures.push_back(deferred_error);
