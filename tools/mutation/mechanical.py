@@ -17,10 +17,24 @@ from mutation.workshop import DoesNotLink
 
 FIRST = 15  # tests that run before all others
 MOST = int(os.environ.get("TESTS") or 0) or None
+ROUND = 5  # seconds, with counters, of those that run together later
 MINIMUM_PATIENCE = 20  # seconds of processor time for tests, and
 PATIENCE = 5  # times what they take with counters
 PATIENCE_FOR_ALL = 900
 KILLED, SURVIVES, EQUIVALENT, NO_MUTANT = "killed", "SURVIVES", "equivalent", "does not compile"
+
+
+def rounds(tests):
+    """The narrowest, then groups that do not take long: one that hangs is noticed soon."""
+    yield tests[:FIRST]
+    group, seconds = [], 0
+    for test in tests[FIRST:MOST]:
+        group.append(test)
+        seconds += test[2]
+        if seconds > ROUND:
+            yield group
+            group, seconds = [], 0
+    yield group
 
 
 class Outcome:
@@ -61,8 +75,7 @@ class Bench:
             workshop.write(change.file, change.applied(text))
             if not workshop.compile(objects):
                 return NO_MUTANT, ""
-            rounds = [tests[:FIRST], tests[FIRST:MOST]] + ([None] if everything else [])
-            for some in rounds:
+            for some in [*rounds(tests), *([None] if everything else [])]:
                 if killer := self._run(workshop, some):
                     return KILLED, killer
             if same_code(workshop.tree, change.file, text, change.applied(text)):
