@@ -15,6 +15,8 @@
 #include "lib/ids.h"
 #include "lib/result.h"
 
+struct ioctl_argument;  // drivers/char/char_device.h
+
 struct m_inode;  // fs/inode.h
 
 // One reference to an inode in memory; the destructor calls iput.
@@ -78,8 +80,8 @@ result<u32> seek_file(file& f, i32 offset, u32 whence);
 // fsync. Waits for an absent stick (interruptibly, at most io_wait) and returns when all that was
 // dirty on the volume is durable. A volume that was given up answers eio at every call.
 result<void> sync_file(file& f);
-// The size in bytes of what ioctl's argument points to; 0: it is no pointer. Never sleeps.
-result<u32> ioctl_size(file& f, u32 command);
+// What ioctl's argument points to. Never sleeps. Errors: enotty.
+result<ioctl_argument> argument_of_ioctl(file& f, u32 command);
 result<u32> ioctl_file(file& f, u32 command, std::span<byte> argument);
 result<abi::stat> stat_file(file& f);  // never sleeps
 // getdents: fills `to` with whole records and returns their length in bytes; 0 at the end of the

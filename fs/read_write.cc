@@ -99,10 +99,10 @@ result<void> sync_file(file& f) {
   return check_alive(inode);
 }
 
-result<u32> ioctl_size(file& f, u32 command) {
+result<ioctl_argument> argument_of_ioctl(file& f, u32 command) {
   if (!f.f_inode->is_char()) return fail(error::enotty);
   const char_device* device = TRY(find_char_device(f.f_inode->rdev()));
-  return device->ioctl_size ? device->ioctl_size(command) : 0;
+  return device->argument_of ? device->argument_of(command) : ioctl_argument{};
 }
 
 result<u32> ioctl_file(file& f, u32 command, std::span<byte> argument) {

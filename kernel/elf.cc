@@ -20,11 +20,23 @@ constexpr u64 LOWEST = PAGE_SIZE, HIGHEST = USER_STACK_TOP - USER_STACK_MAX;
 constexpr u32 page_down(u32 address) { return address & ~(PAGE_SIZE - 1); }
 constexpr u32 page_up(u32 address) { return page_down(address + PAGE_SIZE - 1); }
 
+// Reads to the end of `bytes` or of the file; returns how many. A read that a signal or an error
+// ends in the middle is continued: the next one tells which it was. Errors: eintr, eio.
+result<u32> read_fully(m_inode& file, u32 offset, std::span<byte> bytes) {
+  u32 done = 0;
+  while (done < bytes.size()) {
+    const u32 got = TRY(read_contents(file, offset + done, bytes.subspan(done)));
+    if (got == 0) break;
+    done += got;
+  }
+  return done;
+}
+
 template <class T>
 result<T> read_object(m_inode& file, u32 offset) {
   T object;
   const std::span<byte> bytes = std::as_writable_bytes(std::span<T, 1>(&object, 1));
-  if (TRY(read_contents(file, offset, bytes)) != bytes.size()) return fail(error::enoexec);
+  if (TRY(read_fully(file, offset, bytes)) != bytes.size()) return fail(error::enoexec);
   return object;
 }
 
@@ -47,7 +59,7 @@ result<void> fill_page(const vm_area& area, u32 address, std::span<byte> page) {
   if (from >= to) return {};
   m_inode& program = *static_cast<m_inode*>(area.backing);
   const u32 offset = area.file_offset + (from - area.file_start);
-  const u32 got = TRY(read_contents(program, offset, page.subspan(from - address, to - from)));
+  const u32 got = TRY(read_fully(program, offset, page.subspan(from - address, to - from)));
   if (got != to - from) return fail(error::eio);  // the file is shorter than its headers say
   return {};
 }

@@ -39,16 +39,19 @@ void reparent_children(task_struct& dead) {
 
 namespace {
 
-// A group is orphaned when no member has a father in the same session but in another group: only
-// such a father could continue a stopped member (POSIX). `without` counts neither as a member nor
-// as a father.
-bool orphaned(int pgrp, const task_struct& without) {
+// Whether its father could continue it if it stopped: one in the same session but in another group
+// (POSIX). Process 1 continues none.
+bool has_keeper(const task_struct& t) {
+  return t.father && t.father->pid != 1 && t.father->pgrp != t.pgrp &&
+         t.father->session == t.session;
+}
+
+// A group is orphaned when no member has a keeper. `without` counts neither as a member nor as a
+// father.
+bool orphaned(int pgrp, const task_struct* without) {
   for (const task_struct* t : task) {
-    if (!t || t == &without || t->pgrp != pgrp || t->state == task_state::zombie || !t->father)
-      continue;
-    if (t->father == &without) continue;
-    if (t->father->pid != 1 && t->father->pgrp != pgrp && t->father->session == t->session)
-      return false;
+    if (!t || t == without || t->pgrp != pgrp || t->state == task_state::zombie) continue;
+    if (t->father != without && has_keeper(*t)) return false;
   }
   return true;
 }
@@ -60,19 +63,20 @@ bool has_stopped(int pgrp) {
   return false;
 }
 
-// When `dead` was the last process that could continue stopped processes, those get SIGHUP and
-// SIGCONT (POSIX).
+// When `dead` was, or had, the last keeper of a group that has stopped members, the group gets
+// SIGHUP and SIGCONT (POSIX). A group that was orphaned before has been told.
 void release_orphaned_groups(task_struct& dead) {
   for (const task_struct* t : task) {
     const bool concerned = t && (t == &dead || t->father == &dead);
-    if (!concerned || !has_stopped(t->pgrp) || !orphaned(t->pgrp, dead)) continue;
+    if (!concerned || !has_keeper(*t) || !has_stopped(t->pgrp) || !orphaned(t->pgrp, &dead))
+      continue;
     signal_group(t->pgrp, abi::sighup);
     signal_group(t->pgrp, abi::sigcont);
   }
 }
 
 // The child of a father that ignores SIGCHLD goes to process 1, which releases it. The father may
-// have been waiting for it: there may be no child any more.
+// have been waiting for it: there may be no child any more. Process 1 gets its own in any case.
 void leave_ignoring_father(task_struct& dead) {
   task_struct* const father = dead.father;
   if (!father || father->pid == 1 || !ignores_children(*father)) return;
@@ -96,14 +100,16 @@ address_space* leave_space() {
 
 }  // namespace
 
+bool is_orphaned(int pgrp) { return orphaned(pgrp, nullptr); }
+
 // It may sleep, so all signals are blocked first. Errors of closing files have no receiver any
 // more.
 void give_everything_back() {
   stop_listening();
   close_files(false);
   current->fs = {};
+  current->executable = {};  // may delete its file: until then power off waits for this process
   if (address_space* const space = leave_space()) address_space::destroy(space);
-  current->executable = {};
 }
 
 // `code` is the whole status. Process 1 does not end: it is begun again.

@@ -21,6 +21,7 @@
 #include "kernel/info.h"
 #include "kernel/init.h"
 #include "kernel/options.h"
+#include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 
@@ -35,6 +36,7 @@ namespace {
 void char_devices_init() {
   tty_init({.current_group = [] { return current->pgrp; },
             .current_session = [] { return current->session; },
+            .is_orphaned = is_orphaned,
             .signal = [](int group, u32 signal) { signal_group(group, signal); }});
   mem_device_init();
   info_init();

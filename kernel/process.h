@@ -12,6 +12,10 @@ void reparent_children(task_struct& dead);
 // A father learns that a child has ended or stopped: SIGCHLD, and waitpid looks again.
 void tell_father(task_struct& child);
 
+// Whether no process could continue the stopped ones of a group (POSIX: an orphaned process group).
+// Never sleeps.
+bool is_orphaned(int pgrp);
+
 // The current process becomes the leader of a new session and of a new group. sys_process.cc.
 void lead_session();
 

@@ -48,7 +48,8 @@ struct task_struct {
   u32 forced = 0;  // of the pending ones those that take effect in process 1, too (force_signal)
   std::array<abi::sigaction, abi::nsig> sigaction{};
   instant alarm = never;
-  u32 interrupted_call = 0;  // the system call that ended with eintr, until do_signal has seen it
+  instant sleep_end = never;  // of a nanosleep that is begun again after a stop
+  u32 interrupted_call = 0;   // the system call that ended with eintr, until do_signal has seen it
 
   // files
   fs_context fs;

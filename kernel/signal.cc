@@ -144,11 +144,14 @@ void stop(u32 signal) {
   schedule();
 }
 
+// A terminal stops no member of an orphaned group: no process could continue it (POSIX).
 void act_by_default(u32 signal) {
   switch (default_of(signal)) {
     case default_action::ignore:
     case default_action::go_on: break;
-    case default_action::stop: stop(signal); break;
+    case default_action::stop:
+      if (signal == abi::sigstop || !is_orphaned(current->pgrp)) stop(signal);
+      break;
     case default_action::end: do_exit(signal);
   }
 }
@@ -175,6 +178,7 @@ constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
 // The system call that the signal interrupted is begun again, or returns -eintr.
 void settle_interrupted_call(trap_frame& registers, bool restart) {
   const u32 call = std::exchange(current->interrupted_call, 0);
+  if (!restart) current->sleep_end = never;
   if (!call || !restart || registers.vector != SYSTEM_CALL_VECTOR) return;
   registers.eax = call;
   registers.eip -= 2;  // the length of `int 0x80`
@@ -202,12 +206,14 @@ abi::sigaction take_action(u32 signal) {
 void run_handler(trap_frame& registers, u32 signal) {
   const abi::sigaction action = take_action(signal);
   settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
-  if (!push_signal_frame(registers, signal, action)) {
+  // The stack may have to be read from a disk: only SIGKILL and SIGSTOP interrupt that.
+  const u32 blocked = block_signals(~UNBLOCKABLE);
+  if (!push_signal_frame(registers, signal, action, blocked)) {
     printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
     do_exit(abi::sigsegv);
   }
   const u32 itself = action.flags & abi::sa_nodefer ? 0 : signal_bit(signal);
-  block_signals(current->blocked | (action.mask & ~UNBLOCKABLE) | itself);
+  block_signals(blocked | (action.mask & ~UNBLOCKABLE) | itself);
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ void restore(trap_frame& r, const saved_registers& s) {
 
 }  // namespace
 
-bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action) {
+bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
+                       u32 blocked) {
   // At the handler's entry esp + 4 is a multiple of 16, as after a call (System V i386 ABI).
   const u32 at = ((registers.esp - sizeof(signal_frame)) & ~u32{15}) - sizeof(u32);
   const bool own_restorer = action.flags & abi::sa_restorer && action.restorer;
@@ -58,7 +59,7 @@ bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& 
                                                  : at + u32{offsetof(signal_frame, trampoline)},
                            .signal = signal,
                            .saved = save(registers),
-                           .blocked = current->blocked,
+                           .blocked = blocked,
                            .trampoline = TRAMPOLINE};
   if (!put_user(at, frame)) return false;
   registers.esp = at;

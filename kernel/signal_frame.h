@@ -8,7 +8,8 @@
 
 // Puts the frame on the user's stack and points the registers at the handler. False when the stack
 // has no room for it: nothing has changed then. Sleeps (the stack's page may have to be copied).
-bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action);
+bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
+                       u32 blocked);
 
 // sigreturn: takes the frame off again and tells which signals it says were blocked. Errors:
 // efault.

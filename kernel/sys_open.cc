@@ -1,6 +1,7 @@
 // The system calls about descriptors and open files.
 #include <utility>
 
+#include "drivers/char/char_device.h"
 #include "kernel/files.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
@@ -85,6 +86,6 @@ result<void> sys_pipe(u32 descriptors) {
 // The size of the argument follows from the command; some commands have none.
 result<u32> sys_ioctl(u32 fd, u32 command, u32 argument) {
   file& f = *TRY(file_of(fd));
-  const u32 size = TRY(ioctl_size(f, command));
-  return ioctl_file(f, command, TRY(user_span(argument, size, true)));
+  const ioctl_argument wanted = TRY(argument_of_ioctl(f, command));
+  return ioctl_file(f, command, TRY(user_span(argument, wanted.size, wanted.is_result)));
 }

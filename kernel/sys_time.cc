@@ -1,5 +1,6 @@
 // The system calls about time.
 #include <algorithm>
+#include <utility>
 
 #include "hal/clock.h"
 #include "kernel/i386/clock.h"
@@ -61,10 +62,12 @@ result<void> sys_clock_gettime(u32 clock, u32 to) {
 // A signal that has a handler ends the sleep; `remaining` gets the time that was left.
 result<void> sys_nanosleep(u32 time, u32 remaining) {
   const abi::timespec asked = TRY(get_user<abi::timespec>(time));
-  const instant end = now() + TRY(to_duration(asked));
+  const instant fresh = now() + TRY(to_duration(asked));
+  const instant end = std::min(fresh, std::exchange(current->sleep_end, never));
   wait_queue nobody_wakes;
   while (now() < end) {
     if (interruptible_sleep_on(nobody_wakes, end) != wake_reason::signalled) continue;
+    current->sleep_end = end;
     const duration left = std::max(end - now(), duration{});
     if (remaining) TRY(put_user(remaining, to_timespec(left)));
     return fail(error::eintr);

@@ -6,6 +6,13 @@
 #include "lib/ids.h"
 #include "lib/result.h"
 
+// What the pointer of an ioctl command points to.
+struct ioctl_argument {
+  u32 size = 0;            // in bytes; 0: it is no pointer
+  bool is_result = false;  // the command writes it, so it must be writable
+  bool operator==(const ioctl_argument&) const = default;
+};
+
 struct char_device {
   // All may sleep; a signal ends the sleep (eintr). `position` is the file's offset, for devices
   // that use one. For a null member: a read returns 0 bytes, a write accepts everything, an ioctl
@@ -14,8 +21,7 @@ struct char_device {
   result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position) = nullptr;
   // `argument` is the user's memory behind the pointer, already checked; its size is the command's.
   result<u32> (*ioctl)(u8 minor, u32 command, std::span<byte> argument) = nullptr;
-  // How many bytes `command` moves through its argument; 0 for a command that has none.
-  u32 (*ioctl_size)(u32 command) = nullptr;
+  ioctl_argument (*argument_of)(u32 command) = nullptr;
 };
 
 // Registers the devices of one major number. The object must live for ever.

@@ -138,10 +138,12 @@ void receive(char c) {
 
 // --- reading ---
 
-// A background process that reads is stopped (POSIX); it tries again when it is continued.
+// A background process that reads is stopped (POSIX); it tries again when it is continued. One that
+// no process could continue gets eio instead.
 result<void> demand_foreground() {
   const int group = tty.groups.current_group();
   if (tty.pgrp == 0 || group == tty.pgrp) return {};
+  if (tty.groups.is_orphaned(group)) return fail(error::eio);
   tty.groups.signal(group, abi::sigttin);
   return fail(signal_pending() ? error::eintr : error::eio);  // eio: it ignores the signal
 }
@@ -169,16 +171,16 @@ result<u32> tty_read(u8, std::span<byte> to, u32) {
 
 constexpr abi::winsize WINDOW = {.rows = 25, .columns = 80, .xpixel = 0, .ypixel = 0};
 
-u32 tty_ioctl_size(u32 command) {
+ioctl_argument argument_of(u32 command) {
   switch (command) {
-    case abi::tcgets:
+    case abi::tcgets: return {sizeof(abi::termios), true};
     case abi::tcsets:
     case abi::tcsetsw:
-    case abi::tcsetsf: return sizeof(abi::termios);
-    case abi::tiocgpgrp:
-    case abi::tiocspgrp: return sizeof(int);
-    case abi::tiocgwinsz: return sizeof(abi::winsize);
-    default: return 0;
+    case abi::tcsetsf: return {sizeof(abi::termios), false};
+    case abi::tiocgpgrp: return {sizeof(int), true};
+    case abi::tiocspgrp: return {sizeof(int), false};
+    case abi::tiocgwinsz: return {sizeof(abi::winsize), true};
+    default: return {};
   }
 }
 
@@ -214,7 +216,7 @@ result<u32> tty_ioctl(u8, u32 command, std::span<byte> argument) {
 }
 
 constexpr char_device tty_device = {
-    .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .ioctl_size = tty_ioctl_size};
+    .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .argument_of = argument_of};
 
 }  // namespace
 

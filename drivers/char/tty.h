@@ -7,7 +7,7 @@
 //   typed, under the rules of VMIN and VTIME.
 // - ^C, ^\ and ^Z go as SIGINT, SIGQUIT and SIGTSTP to the foreground process group, in both modes,
 //   unless ISIG is off. The group is the one that the shell's job control has set (TIOCSPGRP). A
-//   process of another group that reads gets SIGTTIN.
+//   process of another group that reads gets SIGTTIN; or eio where no process could continue it.
 // - Processes belong to a layer above, which registers how to signal a group of them.
 #pragma once
 
@@ -17,6 +17,8 @@ struct process_groups {
   // The group and the session of the task that runs now.
   int (*current_group)();
   int (*current_session)();
+  // Whether no process could continue a stopped one of the group.
+  bool (*is_orphaned)(int group);
   // Sends a signal to every process of a group. Never sleeps; called from interrupt handlers, too.
   void (*signal)(int group, u32 signal);
 };

@@ -65,6 +65,7 @@ void fault_of_program(const trap_frame& registers, const char* what, u32 signal,
   const u32 handler = current->sigaction[signal - 1].handler;
   const bool handled = handler != abi::sig_dfl && handler != abi::sig_ign &&
                        !(current->blocked & 1u << (signal - 1));
+  force_signal(*current, signal);
   if (!handled) {
     printk("%s (pid %d): %s", current->comm.data(), current->pid, what);
     if (registers.vector == page_fault) printk(" at address %08x", address);
@@ -72,7 +73,6 @@ void fault_of_program(const trap_frame& registers, const char* what, u32 signal,
     print_registers(registers);
     print_user_backtrace(registers);
   }
-  force_signal(*current, signal);
 }
 
 void handle_page_fault(trap_frame& registers) {

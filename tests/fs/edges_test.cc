@@ -80,8 +80,9 @@ result<u32> write_some(u8 minor, std::span<const byte> from, u32 position) {
 result<u32> control(u8 minor, u32 command, std::span<byte> argument) {
   return minor + command + static_cast<u32>(argument.size());
 }
-const char_device with_all{read_some, write_some, control,
-                           [](u32 command) { return command == 7 ? 12u : 0u; }};
+const char_device with_all{read_some, write_some, control, [](u32 command) {
+                             return command == 7 ? ioctl_argument{12, true} : ioctl_argument{};
+                           }};
 const char_device with_nothing{};
 
 TEST(edges, a_special_file_is_its_device) {
@@ -102,8 +103,8 @@ TEST(edges, a_special_file_is_its_device) {
     EXPECT_EQ(last_position, 9u) << "both move the position";
     EXPECT_ERROR(error::espipe, seek_file(*all, 0, abi::seek_set));
     std::array<byte, 12> argument;
-    EXPECT_EQ(ioctl_size(*all, 7), 12u);
-    EXPECT_EQ(ioctl_size(*all, 8), 0u);
+    EXPECT_EQ(argument_of_ioctl(*all, 7), (ioctl_argument{12, true}));
+    EXPECT_EQ(argument_of_ioctl(*all, 8), ioctl_argument{});
     EXPECT_EQ(ioctl_file(*all, 7, argument), 3u + 7 + 12);
     const opened bad(ctx, "/bad", abi::o_rdwr);
     EXPECT_ERROR(error::eio, bad.read(1));
@@ -112,13 +113,13 @@ TEST(edges, a_special_file_is_its_device) {
     EXPECT_EQ(nothing.read(10), "");
     EXPECT_EQ(nothing.write("12345"), 5u);
     EXPECT_EQ(seek_file(*nothing, 4, abi::seek_set), 4u);
-    EXPECT_EQ(ioctl_size(*nothing, 7), 0u);
+    EXPECT_EQ(argument_of_ioctl(*nothing, 7), ioctl_argument{});
     EXPECT_ERROR(error::enotty, ioctl_file(*nothing, 7, argument));
     EXPECT_ERROR(error::einval, sync_file(*all));
     EXPECT_OK(write_to(ctx, "/f", ""));
     const opened file(ctx, "/f", abi::o_rdonly);
     EXPECT_ERROR(error::enotty, ioctl_file(*file, 7, argument));
-    EXPECT_ERROR(error::enotty, ioctl_size(*file, 7));
+    EXPECT_ERROR(error::enotty, argument_of_ioctl(*file, 7));
     const opened directory(ctx, "/", abi::o_rdonly);
     EXPECT_ERROR(error::eisdir, directory.read(1));
   });

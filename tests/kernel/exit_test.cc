@@ -155,9 +155,9 @@ TEST(waitpid, a_stop_is_reported_once_and_only_when_asked_for) {
     user::kill(child, abi::sigcont);
     user::sleep_ms(10);
     EXPECT_EQ(find_process(child)->state, task_state::interruptible);
-    user::kill(child, abi::sigtstp);
+    user::kill(child, abi::sigstop);
     EXPECT_EQ(user::waitpid(child, &status, abi::wuntraced), child) << "a second stop";
-    EXPECT_EQ(status, abi::sigtstp << 8 | 0x7F);
+    EXPECT_EQ(status, abi::sigstop << 8 | 0x7F);
     user::kill(child, abi::sigkill);
     EXPECT_EQ(user::waitpid(child, &status), child) << "SIGKILL reaches a stopped process";
     EXPECT_EQ(status, abi::sigkill);
@@ -256,62 +256,6 @@ TEST(exit, a_zombie_from_another_family_wakes_process_1) {
     user::kill(grandfather, abi::sigkill);
     EXPECT_GT(user::wait(), 0);
     EXPECT_GT(user::wait(), 0);
-  });
-}
-
-TEST(exit, a_stopped_orphan_is_told_and_continued) {
-  pc::machine machine;
-  machine.run([] {
-    u32 hangups = 0;
-    int child = 0;
-    const int father = user::fork([&] {
-      user::call(call::setsid);
-      child = user::fork([&] {
-        user::call(call::setpgid, 0, 0);
-        user::set_handler(abi::sighup, user::handler([&](u32) { ++hangups; }));
-        user::kill(user::pid(), abi::sigstop);
-        user::kill(user::pid(), abi::sigstop);  // it is an orphan by now
-        user::exit(9);
-      });
-      user::sleep_ms(50);
-      EXPECT_EQ(find_process(child)->state, task_state::stopped);
-    });
-    EXPECT_EQ(user::waitpid(father), father);
-    user::sleep_ms(50);
-    const int other = user::fork([] {});
-    EXPECT_EQ(user::waitpid(other), other);
-    user::sleep_ms(50);
-    EXPECT_EQ(find_process(child)->state, task_state::stopped) << "another one's end is no reason";
-    user::kill(child, abi::sigcont);
-    u32 status = 0;
-    EXPECT_EQ(user::waitpid(child, &status), child);
-    EXPECT_EQ(status, 9u << 8);
-    EXPECT_EQ(hangups, 1u);
-  });
-}
-
-// Another process of the session can still continue the group: nothing is sent.
-TEST(exit, a_group_that_is_no_orphan_stays_stopped) {
-  pc::machine machine;
-  machine.run([] {
-    const int shell = user::fork([] {
-      user::call(call::setsid);
-      const int stopped = user::fork([] {
-        user::call(call::setpgid, 0, 0);
-        const int partner = user::fork([] { user::kill(user::pid(), abi::sigstop); });
-        (void)partner;
-        user::kill(user::pid(), abi::sigstop);
-      });
-      const int other = user::fork([] { user::sleep_ms(30); });
-      EXPECT_EQ(user::waitpid(other), other);
-      user::sleep_ms(50);
-      EXPECT_EQ(find_process(stopped)->state, task_state::stopped);
-      user::kill(-stopped, abi::sigkill);
-      EXPECT_EQ(user::waitpid(stopped), stopped);
-    });
-    EXPECT_EQ(user::waitpid(shell), shell);
-    while (user::wait() > 0) {
-    }
   });
 }
 

@@ -153,6 +153,19 @@ TEST(files, no_file_is_left_of_a_call_that_finds_the_table_full) {
   });
 }
 
+// --- ioctl ---
+
+TEST(ioctl, demands_writable_memory_only_for_results) {
+  pc::machine machine;
+  machine.run([] {
+    const auto console = static_cast<u32>(user::open("/dev/console", abi::o_rdwr));
+    EXPECT_EQ(user::call(call::ioctl, console, abi::tcsets, pc::TEXT_START), 0);
+    EXPECT_EQ(user::call(call::ioctl, console, abi::tcgets, pc::TEXT_START), minus(error::efault));
+    EXPECT_EQ(user::call(call::ioctl, console, abi::tcsets, 0), minus(error::efault));
+    user::close(static_cast<i32>(console));
+  });
+}
+
 // --- pipe ---
 
 TEST(pipe, needs_two_descriptors) {

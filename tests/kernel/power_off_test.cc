@@ -2,7 +2,6 @@
 // time, and that the machine stays on when blocks would be lost. Judged by the bytes of the stick.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -11,8 +10,8 @@
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "tests/fs/minix_image.h"
+#include "tests/kernel/mounted_stick.h"
 #include "tests/pc/machine.h"
-#include "tests/pc/stick.h"
 #include "tests/pc/user.h"
 
 namespace {
@@ -29,35 +28,19 @@ i32 reboot(u32 command, u32 flags = 0) {
 }
 i32 power_off(u32 flags = 0) { return reboot(abi::reboot_power_off, flags); }
 
-// A machine with a stick, which is mounted at /mnt, and a program on it.
-struct mounted {
-  std::vector<byte> content = sim::mkfs_minix(300);
-  std::unique_ptr<pc::stick> stick;
-
-  void mount() {
-    stick = std::make_unique<pc::stick>(content);
-    user::sleep_ms(100);
-    user::call(call::mknod, user::text("/tmp/sda"), abi::s_ifblk | 0600, 8 << 8);
-    user::call(call::mkdir, user::text("/mnt"), 0755);
-    ASSERT_EQ(user::call(call::mount, user::text("/tmp/sda"), user::text("/mnt"), 0, 0), 0);
-  }
-  // The machine is off: the object of the stick belongs to a kernel that is gone.
-  ~mounted() { (void)stick.release(); }
-};
-
-// Runs `program` on such a machine, without a look at what is left behind.
+// Runs `program` on a machine with a stick at /mnt, without a look at what is left behind.
 struct outcome {
   std::string power;
   std::vector<byte> content;
 };
-outcome on_a_machine(const std::function<void(mounted&)>& program) {
+outcome on_a_machine(const std::function<void(pc::mounted_stick&)>& program) {
   pc::machine machine({.audit = false});
-  mounted m;
+  pc::mounted_stick m;
   machine.run([&] {
     m.mount();
     program(m);
   });
-  return {machine.power(), m.content};
+  return {machine.power(), m.content()};
 }
 
 void expect_clean(const outcome& o, const std::string& text) {
@@ -76,7 +59,7 @@ void write_f(const char* text) {
 
 TEST(power_off, all_is_written_and_unmounted_although_the_caller_works_there) {
   for (const u32 flags : {0u, abi::reboot_force}) {
-    const outcome o = on_a_machine([=](mounted&) {
+    const outcome o = on_a_machine([=](pc::mounted_stick&) {
       user::fork([=] {
         const i32 fd = user::open("/mnt/f", abi::o_creat | abi::o_wronly);
         EXPECT_EQ(user::write(fd, "text"), 4);
@@ -97,7 +80,7 @@ TEST(power_off, every_way_writes_and_says_what_it_does) {
       {abi::reboot_restart, "restart", "Restarting.\r\n"},
       {abi::reboot_halt, "halt", "Halted: it is safe to turn the machine off.\r\n"}};
   for (const auto& [command, how, message] : ways) {
-    const outcome o = on_a_machine([command = command](mounted&) {
+    const outcome o = on_a_machine([command = command](pc::mounted_stick&) {
       write_f("x");
       reboot(command);
     });
@@ -173,15 +156,15 @@ TEST(power_off, the_caller_is_not_interrupted_by_any_signal) {
 
 // --- blocks that wait for a stick ---
 
-void pull_with_unwritten_blocks(mounted& m) {
+void pull_with_unwritten_blocks(pc::mounted_stick& m) {
   write_f("new");
-  m.stick->pull();
+  m.pull();
   user::sleep_ms(50);
 }
 
 TEST(power_off, is_refused_while_a_stick_is_missed_and_changes_nothing) {
   for (const u32 command : {abi::reboot_power_off, abi::reboot_restart, abi::reboot_halt}) {
-    const outcome o = on_a_machine([command](mounted& m) {
+    const outcome o = on_a_machine([command](pc::mounted_stick& m) {
       const int other = user::fork(pause_for_ever);
       const i32 fd = user::open("/tmp");
       pull_with_unwritten_blocks(m);
@@ -204,7 +187,7 @@ TEST(power_off, is_refused_while_a_stick_is_missed_and_changes_nothing) {
 }
 
 TEST(power_off, by_force_gives_the_blocks_up_and_says_so) {
-  const outcome o = on_a_machine([](mounted& m) {
+  const outcome o = on_a_machine([](pc::mounted_stick& m) {
     pull_with_unwritten_blocks(m);
     power_off(abi::reboot_force);
     ADD_FAILURE() << "reboot has returned";
@@ -214,7 +197,7 @@ TEST(power_off, by_force_gives_the_blocks_up_and_says_so) {
 }
 
 // The stick is pulled after the first look, by a program that is being ended.
-void pull_at_sigterm(mounted& m) {
+void pull_at_sigterm(pc::mounted_stick& m) {
   user::fork([&] {
     user::set_handler(abi::sigterm, user::handler([&](u32) {
                         pull_with_unwritten_blocks(m);
@@ -228,7 +211,7 @@ void pull_at_sigterm(mounted& m) {
 TEST(power_off, a_late_refusal_of_a_child_begins_process_1_again) {
   u32 begun = 0;
   i32 answer = 0, open_answer = 0;
-  const outcome o = on_a_machine([&](mounted& m) {
+  const outcome o = on_a_machine([&](pc::mounted_stick& m) {
     pull_at_sigterm(m);
     pc::set_init([&] {
       ++begun;
@@ -261,7 +244,7 @@ TEST(power_off, a_late_refusal_of_a_child_begins_process_1_again) {
 // Process 1 waits for its children, none of which ends, when the one that asked is refused.
 TEST(power_off, a_late_refusal_wakes_process_1) {
   u32 begun = 0;
-  on_a_machine([&](mounted& m) {
+  on_a_machine([&](pc::mounted_stick& m) {
     pc::set_init([&] {
       ++begun;
       pc::end_test();
@@ -280,7 +263,7 @@ TEST(power_off, a_late_refusal_wakes_process_1) {
 
 TEST(power_off, after_a_late_refusal_process_1_goes_on_when_it_had_asked) {
   bool went_on = false;
-  on_a_machine([&](mounted& m) {
+  on_a_machine([&](pc::mounted_stick& m) {
     pull_at_sigterm(m);
     EXPECT_EQ(power_off(), minus(error::ebusy));
     user::sleep_ms(100);

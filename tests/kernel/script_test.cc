@@ -2,9 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "kernel/sched.h"
-#include "tests/fs/minix_image.h"
+#include "tests/kernel/mounted_stick.h"
 #include "tests/pc/machine.h"
-#include "tests/pc/stick.h"
 #include "tests/pc/user.h"
 
 namespace {
@@ -56,40 +55,30 @@ TEST(exec, scripts) {
   });
 }
 
-// The first line has to end within 128 bytes.
-i32 mount_stick() {
-  return user::call(call::mount, user::text("/tmp/sda"), user::text("/mnt"), 0, 0);
-}
-
 TEST(exec, a_script_that_cannot_be_read) {
-  std::vector<byte> content = sim::mkfs_minix(100);
   pc::machine machine;
+  pc::mounted_stick m(100);
   machine.run([&] {
-    pc::stick stick(content);
-    user::sleep_ms(100);
-    user::call(call::mknod, user::text("/tmp/sda"), abi::s_ifblk | 0600, 8 << 8);
-    user::call(call::mkdir, user::text("/mnt"), 0755);
-    ASSERT_EQ(mount_stick(), 0);
+    m.mount();
     user::install("/bin/p", PROGRAM, [] { user::exit(7); });
     user::make_file("/mnt/s", script("#!/bin/p\n"));
-    ASSERT_EQ(user::call(call::umount, user::text("/mnt")), 0);
-    ASSERT_EQ(mount_stick(), 0);
+    m.umount();
+    m.mount();
     EXPECT_EQ(user::call(call::access, user::text("/mnt/s"), 0), 0) << "so its inode is in memory";
     const int child = user::fork([&] {
-      stick.fail_reads(2);  // the read-ahead, and the read
+      m.device().fail_reads(2);  // the read-ahead, and the read
       EXPECT_EQ(user::execve("/mnt/s"), minus(error::eio));
       user::execve("/mnt/s");
     });
     u32 status = 0;
     EXPECT_EQ(user::waitpid(child, &status), child);
     EXPECT_EQ(status, 7u << 8);
-    EXPECT_EQ(user::call(call::umount, user::text("/mnt")), 0);
-    user::call(call::rmdir, user::text("/mnt"));
-    user::call(call::unlink, user::text("/tmp/sda"));
+    m.remove();
     user::call(call::unlink, user::text("/bin/p"));
   });
 }
 
+// The first line has to end within 128 bytes.
 TEST(exec, a_script_line_at_its_limit) {
   pc::machine machine;
   machine.run([] {

@@ -8,9 +8,8 @@
 
 #include "kernel/program_symbols.h"
 #include "kernel/sched.h"
-#include "tests/fs/minix_image.h"
+#include "tests/kernel/mounted_stick.h"
 #include "tests/pc/machine.h"
-#include "tests/pc/stick.h"
 #include "tests/pc/user.h"
 
 namespace {
@@ -142,27 +141,24 @@ TEST(program_symbols, a_program_that_cannot_be_read) {
   const std::string long_name(50, 'f');
   for (u32 i = 0; i < 300; ++i) symbols.push_back({long_name + std::to_string(i), 0x1000 + i * 16});
   const std::vector<byte> file = file_with(symbols);
-  std::vector<byte> content = sim::mkfs_minix(200);
   pc::machine machine;
+  pc::mounted_stick m(200);
   machine.run([&] {
-    pc::stick stick(content);
-    user::sleep_ms(100);
-    user::call(call::mknod, user::text("/tmp/sda"), abi::s_ifblk | 0600, 8 << 8);
-    user::call(call::mkdir, user::text("/mnt"), 0755);
-    u32 failures = 0;
-    for (bool met = true; met; ++failures) {
-      ASSERT_EQ(user::call(call::mount, user::text("/tmp/sda"), user::text("/mnt"), 0, 0), 0);
-      if (failures == 0) user::make_file("/mnt/p", file);
+    m.mount();
+    user::make_file("/mnt/p", file);
+    u32 after = 0;  // so many reads do not fail
+    for (bool met = true; met; ++after) {
+      m.umount();
+      m.mount();
       inode_ref inode = std::move(*open_program(current->fs, "/mnt/p"));
-      stick.fail_reads(failures == 0 ? 0 : 100, failures - 1);
+      m.device().fail_reads(100, after);
       const auto found = find_program_symbol(*inode, 0x1000 + 150 * 16);
-      met = failures == 0 || stick.reads_to_fail() < 100;
-      stick.fail_reads(0);
-      inode = {};
-      EXPECT_EQ(found ? found->name.data() : long_name + "150", long_name + "150") << failures;
-      ASSERT_EQ(user::call(call::umount, user::text("/mnt")), 0);
+      met = m.device().reads_to_fail() < 100;
+      m.device().fail_reads(0);
+      EXPECT_EQ(found ? found->name.data() : long_name + "150", long_name + "150") << after;
     }
-    EXPECT_GT(failures, 5u);
+    EXPECT_GT(after, 5u);
+    m.remove();
   });
 }
 

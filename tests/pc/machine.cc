@@ -35,6 +35,7 @@
 #include "kernel/info.h"
 #include "kernel/init.h"
 #include "kernel/options.h"
+#include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "lib/format.h"
@@ -81,6 +82,7 @@ bool timer_interrupt(void*) {
 void make_char_devices() {
   tty_init({.current_group = [] { return current->pgrp; },
             .current_session = [] { return current->session; },
+            .is_orphaned = is_orphaned,
             .signal = [](int group, u32 signal) { signal_group(group, signal); }});
   mem_device_init();
   info_init();

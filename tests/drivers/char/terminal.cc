@@ -32,6 +32,7 @@ void with_terminal(const std::function<void(terminal&)>& body) {
     console_init();
     tty_init({.current_group = [] { return booted->group; },
               .current_session = [] { return booted->session; },
+              .is_orphaned = [](int) { return booted->is_orphan; },
               .signal = note_signal});
     body(made);
   });

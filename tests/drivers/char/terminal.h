@@ -21,6 +21,7 @@ class terminal {
   sim::pc_ports pc;
   // Of the process that calls.
   int group = 1, session = 1;
+  bool is_orphan = false;
   bool stops_for_sigttin = true;  // else it ignores that signal
   std::vector<sent_signal> signals;
 

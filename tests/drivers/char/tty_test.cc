@@ -208,12 +208,13 @@ TEST(tty_settings, the_window_and_the_sizes_of_arguments) {
     EXPECT_EQ(window.xpixel, 0);
     EXPECT_EQ(window.ypixel, 0);
     const char_device& device = **find_char_device(dev_id(abi::major_tty, 1));
-    for (const u32 command : {abi::tcgets, abi::tcsets, abi::tcsetsw, abi::tcsetsf})
-      EXPECT_EQ(device.ioctl_size(command), 36u);
-    EXPECT_EQ(device.ioctl_size(abi::tiocgpgrp), 4u);
-    EXPECT_EQ(device.ioctl_size(abi::tiocspgrp), 4u);
-    EXPECT_EQ(device.ioctl_size(abi::tiocgwinsz), 8u);
-    EXPECT_EQ(device.ioctl_size(0x5499), 0u);
+    EXPECT_EQ(device.argument_of(abi::tcgets), (ioctl_argument{36, true}));
+    for (const u32 command : {abi::tcsets, abi::tcsetsw, abi::tcsetsf})
+      EXPECT_EQ(device.argument_of(command), (ioctl_argument{36, false}));
+    EXPECT_EQ(device.argument_of(abi::tiocgpgrp), (ioctl_argument{4, true}));
+    EXPECT_EQ(device.argument_of(abi::tiocspgrp), (ioctl_argument{4, false}));
+    EXPECT_EQ(device.argument_of(abi::tiocgwinsz), (ioctl_argument{8, true}));
+    EXPECT_EQ(device.argument_of(0x5499), ioctl_argument{});
     EXPECT_EQ(tty.ioctl(0x5499, nullptr, 0), fail(error::enotty));
   });
 }
