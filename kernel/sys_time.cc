@@ -67,9 +67,9 @@ result<void> sys_nanosleep(u32 time, u32 remaining) {
   wait_queue nobody_wakes;
   while (now() < end) {
     if (interruptible_sleep_on(nobody_wakes, end) != wake_reason::signalled) continue;
-    current->sleep_end = end;
     const duration left = std::max(end - now(), duration{});
     if (remaining) TRY(put_user(remaining, to_timespec(left)));
+    current->sleep_end = end;
     return fail(error::eintr);
   }
   return {};
