@@ -32,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mutation import coverage, last_resorts, mechanical, patches, rooms
 from mutation.changes import changes
 from mutation.equivalent import Equivalents
+from mutation.selections import NoSuchTest
 from mutation.workshop import ROOT, Workshop, make
 
 JOBS = int(os.environ.get("JOBS", os.cpu_count() or 1))
@@ -67,6 +68,8 @@ def workshops(build):
 
 def attack_patches(shops, wanted, listed):
     """How many patches survive."""
+    for mutant in wanted:
+        shops[0].demand_tests(mutant.killers, mutant.name)
     if failed := shops[0].run_in_all(":".join(sorted({m.killers for m in wanted})),
                                      patches.PATIENCE_FOR_ALL):
         raise SystemExit(f"Without any mutant a test fails already: {failed}")
@@ -159,4 +162,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except NoSuchTest as problem:
+        sys.exit(str(problem))

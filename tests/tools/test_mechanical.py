@@ -6,6 +6,7 @@ import pytest
 from mutation import coverage, mechanical, rooms
 from mutation.changes import changes
 from mutation.equivalent import Equivalents
+from mutation.selections import NoSuchTest
 from mutation.tokens import Code
 from mutation.workshop import ROOT, Workshop, make
 
@@ -200,6 +201,28 @@ def test_a_line_knows_its_tests(tiny):
     assert [test[1] for test in tiny.coverage.tests_at("lib/tiny.cc", 7)] == ["tiny.sums"]
     assert not tiny.coverage.tests_at("lib/tiny.cc", 10)
     assert tiny.objects.sources() == {"lib": ["lib/tiny.cc", "lib/twice.h"]}
+
+
+def test_a_selection_without_a_test_kills_nothing(tiny, monkeypatch):
+    shop = Workshop(tiny.root, tiny.root / "build" / "host", tiny.root)
+    assert shop.run_in_all("tiny.clamps", 9) is None
+    for selection in ("tiny.clamps_no_more", "gone.since:also.gone"):
+        with pytest.raises(NoSuchTest, match=selection):
+            shop.run_in_all(selection, 9)
+    with pytest.raises(NoSuchTest, match="a patch: no test is called gone.*"):
+        shop.demand_tests("tiny.*:gone.*", "a patch")
+    monkeypatch.setattr(tiny, "coverage", coverage.Coverage([["tiny_tests", "gone.since", 0.1]],
+                                                            {"lib/tiny.cc": {"2": [0]}}))
+    with pytest.raises(NoSuchTest, match="gone.since"):
+        outcome(tiny, "if (!(value > 10)) return 10;")
+
+
+def test_an_earlier_map_loses_the_tests_that_are_gone(tiny):
+    known = coverage.Coverage([["tiny_tests", "gone.since", 0.1], ["tiny_tests", "tiny.sums", 0.2]],
+                              {"lib/tiny.cc": {"7": [0, 1], "2": [0]}})
+    left = known.of_tests_in(tiny.root / "build" / "host")
+    assert left.tests == [["tiny_tests", "tiny.sums", 0.2]]
+    assert left.lines == {"lib/tiny.cc": {"7": [0], "2": []}}
 
 
 def test_a_change_that_a_test_sees_is_killed(tiny):

@@ -1,6 +1,7 @@
 """Every mutant applies to the tree as it is; `make mutants` shows that the tests kill them."""
 
 from mutation import patches
+from mutation.selections import names_in, parts_without_test
 import pytest
 
 ALL = patches.all_mutants()
@@ -21,3 +22,32 @@ def test_a_patch_that_does_not_apply_is_found(tmp_path):
                      "diff --git a/Makefile b/Makefile\n--- a/Makefile\n+++ b/Makefile\n"
                      "@@ -1,1 +1,1 @@\n-no such line\n+another\n")
     assert any("patch" in flaw for flaw in patches.Mutant(patch).flaws())
+
+
+def test_a_part_of_a_head_that_no_test_is_called_is_found(tmp_path):
+    patch = tmp_path / "renamed.patch"
+    patch.write_text(ALL[0].path.read_text().replace("Killed by: ", "Killed by: renamed_since.*:"))
+    assert list(patches.Mutant(patch).flaws()) == ["Killed by: no test is called renamed_since.*"]
+
+
+SOURCE = """\
+TEST(plain, one) {
+TEST_P(sweep,
+       of_all) {
+INSTANTIATE_TEST_SUITE_P(
+    of, sweep, ::testing::Values(1, 2));
+TEST_P(never_instantiated, x) {
+"""
+
+
+@pytest.mark.parametrize("part, there", [
+    ("plain.*", True), ("plain.one", True), ("*", True), ("pl?in.on*", True), ("plain", False),
+    ("plain.one_more", False), ("of/sweep.*", True), ("*sweep*", True), ("*/sweep*qemu", True),
+    ("of/sweep.of_all/1", True), ("of/sweep.of_all", False), ("of/sweep.of_all/", False),
+    ("sweep.*", False), ("of/sweep.of_none/*", False), ("*never*", False)])
+def test_a_part_of_a_selection_has_a_test_or_not(tmp_path, part, there):
+    (tmp_path / "tests" / "fs").mkdir(parents=True)
+    (tmp_path / "tests" / "fs" / "x_test.cc").write_text(SOURCE)
+    names = names_in(tmp_path)
+    assert names == ["plain.one", "of/sweep.of_all/*"]
+    assert parts_without_test(f"{part}:plain.*", names) == ([] if there else [part])

@@ -49,6 +49,16 @@ class Coverage:
         suites = {suite for source in sources for suite in SUITES.findall(source.read_text())}
         return [test for test in self.tests if test[1].split(".")[0].split("/")[-1] in suites]
 
+    def of_tests_in(self, host):
+        """Without the tests that these programs have no longer."""
+        there = {(program, name) for program in programs(host) for name in tests_of(host / program)}
+        kept = [n for n, test in enumerate(self.tests) if tuple(test[:2]) in there]
+        number = {old: new for new, old in enumerate(kept)}
+        return Coverage([self.tests[n] for n in kept],
+                        {file: {line: [number[n] for n in numbers if n in number]
+                                for line, numbers in known.items()}
+                         for file, known in self.lines.items()})
+
     def _narrowest(self, numbers):
         return [self.tests[n] for n in sorted(numbers, key=lambda n: (self._width[n], n))]
 
@@ -68,8 +78,11 @@ def load(build, jobs, root=ROOT, stale_will_do=False):
     kept, mark = build / "coverage" / "map.json", fingerprint(root)
     if kept.exists():
         known = json.loads(kept.read_text())
-        if known["fingerprint"] == mark or stale_will_do:
-            return Coverage(known["tests"], known["lines"])
+        found = Coverage(known["tests"], known["lines"])
+        if known["fingerprint"] == mark:
+            return found
+        if stale_will_do:
+            return found.of_tests_in(build / "host")
     elif stale_will_do:
         return Coverage([], {})
     began = time.monotonic()

@@ -28,6 +28,7 @@ class PullSweeps:
     def kills(self, workshop, change):
         if not any(name.startswith("product/") for name in self.objects.changed_by(change)):
             return None
+        workshop.demand_tests(PULL_SWEEPS, "the pull sweeps")
         return workshop.run(self.PROGRAM, PULL_SWEEPS, PATIENCE, {"REPLUG_POINTS": "1"})
 
 

@@ -1,11 +1,13 @@
 """The patches of tests/mutants/: what their heads say, and trying one."""
 
+import functools
 import os
 import queue
 import re
 import subprocess
 import time
 
+from mutation.selections import names_in, parts_without_test
 from mutation.workshop import ROOT
 
 PATCHES = ROOT / "tests" / "mutants"
@@ -30,8 +32,15 @@ class Mutant:
         """What is wrong with the patch itself."""
         if not (self.rule and self.change and self.killers and self.patch):
             yield "its head must give the rule, `Here: ` and `Killed by: `"
+        for part in parts_without_test(self.killers, names_of_all_tests()) if self.killers else ():
+            yield f"Killed by: no test is called {part}"
         if complaint := apply(self.path, ROOT, "--check"):
             yield complaint
+
+
+@functools.lru_cache(maxsize=None)
+def names_of_all_tests():
+    return names_in(ROOT)
 
 
 def all_mutants():

@@ -1,5 +1,6 @@
 """A copy of the tree in which the host tests are built and run with one change at a time."""
 
+import functools
 import math
 import os
 import re
@@ -10,13 +11,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from mutation.selections import NoSuchTest, parts_without_test
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tools", "user",
            "Makefile", "linker.ld")
 LONGEST_OUTPUT = 64 << 20  # bytes; a mutant that prints without end is stopped there
 MOST_MEMORY = 1500  # MiB
 ASLEEP = 8  # times its processor time: a test that has not ended by then does nothing any more
-NO_SUCH_TEST = "no test has such a name"
+NONE_RAN = "[==========] 0 tests from 0 test suites ran."
 # Links a program in a quarter of the time.
 FAST_LINKER = ["HOST_LINKER=-fuse-ld=lld"] if shutil.which("ld.lld") else []
 
@@ -110,15 +113,32 @@ class Workshop:
         goals = [(self.host / name).relative_to(self.tree).as_posix() for name in names]
         return make(self.tree, 1, *goals, "WARNINGS=-w", *FAST_LINKER)
 
+    @functools.cached_property
+    def all_tests(self):
+        """The names of the tests of all good programs."""
+        return [name for program in programs(self.built) for name in tests_of(self.built / program)]
+
+    def demand_tests(self, selection, origin):
+        """Each part of a selection must have a test."""
+        if lost := parts_without_test(selection, self.all_tests):
+            raise NoSuchTest(f"{origin}: no test is called {' or '.join(lost)}.")
+
     def run_in_all(self, selection, patience):
         """As run, over all programs that have such a test."""
-        verdicts = [self.run(program, selection, patience) for program in programs(self.built)]
-        found = [v for v in verdicts if v != NO_SUCH_TEST]
-        return next(filter(None, found), None) if found else NO_SUCH_TEST
+        verdicts = []
+        for program in programs(self.built):
+            try:
+                verdicts.append(self.run(program, selection, patience))
+            except NoSuchTest:
+                pass
+        if not verdicts:
+            raise NoSuchTest(f"No program has a test that is called {selection}.")
+        return next(filter(None, verdicts), None)
 
     def run(self, program, selection, patience, settings=()):
-        """None if all of these tests pass, otherwise the one that failed and how. Patience: seconds
-        of processor time, so that a busy machine is not taken for a test that hangs."""
+        """None if all of these tests pass, otherwise the one that failed and how; NoSuchTest if
+        there is none. Patience: seconds of processor time, so that a busy machine is not taken for a
+        test that hangs."""
         if not (self.host / program).exists() and not self._make(program)[1]:
             raise DoesNotLink
         command = [self.host / program, f"--gtest_filter={selection}", "--gtest_fail_fast",
@@ -131,6 +151,8 @@ class Workshop:
                 status = _finished(process, ASLEEP * patience)
             file.seek(0)
             output = file.read().decode(errors="replace")
+        if status == 0 and NONE_RAN in output:
+            raise NoSuchTest(f"{program} has no test that is called {selection}.")
         return verdict(output, status)
 
 
@@ -158,6 +180,4 @@ def verdict(output, status):
         return failed.group(1)
     if status:
         return f"{last} (ends in the middle)"
-    if "0 tests from 0 test suites ran" in output:
-        return NO_SUCH_TEST
     return None
