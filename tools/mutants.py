@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mutation import coverage, last_resorts, mechanical, patches, rooms
 from mutation.changes import changes
 from mutation.equivalent import Equivalents
-from mutation.selections import NoSuchTest
+from mutation.selections import FailsAlready, NoSuchTest
 from mutation.workshop import ROOT, Workshop, make
 
 JOBS = int(os.environ.get("JOBS", os.cpu_count() or 1))
@@ -164,5 +164,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except NoSuchTest as problem:
+    except (FailsAlready, NoSuchTest) as problem:
         sys.exit(str(problem))

@@ -6,7 +6,7 @@ import pytest
 from mutation import coverage, mechanical, rooms
 from mutation.changes import changes
 from mutation.equivalent import Equivalents
-from mutation.selections import NoSuchTest
+from mutation.selections import FailsAlready, NoSuchTest
 from mutation.tokens import Code
 from mutation.workshop import ROOT, Workshop, make
 
@@ -249,7 +249,11 @@ def test_a_change_that_no_test_executes_survives(tiny):
 def test_what_the_tests_of_a_line_miss_meets_the_last_resorts(tiny, monkeypatch):
     class Resort:
         def __init__(self, verdict):
-            self.verdict, self.seen = verdict, []
+            self.verdict, self.seen, self.looks = verdict, [], []
+
+        def fails(self, workshop):
+            self.looks.append((workshop.tree / "lib/tiny.cc").read_text() ==
+                              (tiny.root / "lib/tiny.cc").read_text())
 
         def kills(self, workshop, change):
             self.seen.append((workshop.tree / change.file).read_text() == change.applied(
@@ -262,6 +266,43 @@ def test_what_the_tests_of_a_line_miss_meets_the_last_resorts(tiny, monkeypatch)
     assert (result.verdict, result.why) == (mechanical.KILLED, "a pull")
     assert outcome(tiny, "if (!(value > 10)) return 10;").why == "tiny.clamps"
     assert blind.seen == sees.seen == [True]
+    outcome(tiny, "for (; first <= last; ++first) ;")
+    assert blind.looks == sees.looks == [True], "at the good tree, once"
+    assert sees.seen == [True, True]
+
+
+def test_a_last_resort_that_fails_without_any_change_kills_nothing(tiny, monkeypatch):
+    class Red:
+        def fails(self, workshop):
+            return workshop.run("tiny_tests", "tiny.pull_sweep", 9) or "a pull"
+
+        def kills(self, workshop, change):
+            raise AssertionError("it must not be asked")
+
+    monkeypatch.setattr(tiny, "last_resorts", [Red()])
+    monkeypatch.setattr(tiny, "_last_resorts_pass", False)
+    with pytest.raises(FailsAlready, match="a pull"):
+        outcome(tiny, "int forgotten(int value) { return value - 1; }")
+
+
+def test_a_test_that_fails_without_any_change_is_refused(tmp_path):
+    for name, text in TINY.items():
+        write(tmp_path, name, text)
+    with (tmp_path / "tests/lib/tiny_test.cc").open("a") as file:
+        file.write('TEST(other, is_red) { EXPECT_EQ(clamp(1), 2); }\n')
+    output, built = make(tmp_path, 2, "host-tests")
+    assert built, output
+    with pytest.raises(FailsAlready, match="fail already: other.is_red$"):
+        coverage.load(tmp_path / "build", 2, tmp_path)
+    shop = Workshop(tmp_path / "mutants", tmp_path / "build" / "host", tmp_path)
+    shop.furnish()
+    bench = mechanical.Bench([shop], rooms.Objects(tmp_path / "build" / "host"),
+                             coverage.Coverage([], {}), Equivalents(tmp_path))
+    text = (tmp_path / "lib/tiny.cc").read_text()
+    change = next(c for c in changes("lib/tiny.cc", text)
+                  if c.lines(text)[1].endswith("return value - 1; }"))
+    with pytest.raises(FailsAlready, match="fails already: other.is_red"):
+        bench.attempt(change, everything=True)
 
 
 def test_a_change_that_hangs_is_killed(tiny, monkeypatch):

@@ -1,7 +1,8 @@
 """Every mutant applies to the tree as it is; `make mutants` shows that the tests kill them."""
 
 from mutation import patches
-from mutation.selections import names_in, parts_without_test
+from mutation.selections import FailsAlready, names_in, parts_without_test
+from mutation.workshop import ROOT, Workshop
 import pytest
 
 ALL = patches.all_mutants()
@@ -51,3 +52,28 @@ def test_a_part_of_a_selection_has_a_test_or_not(tmp_path, part, there):
     names = names_in(tmp_path)
     assert names == ["plain.one", "of/sweep.of_all/*"]
     assert parts_without_test(f"{part}:plain.*", names) == ([] if there else [part])
+
+
+class Shop(Workshop):
+    """Builds nothing. The tests of the head pass; one of all tests fails, with a patch or always."""
+
+    def __init__(self, red):
+        super().__init__(ROOT, ROOT / "build" / "host")
+        self.red, self.good = red, False
+
+    def build(self):
+        return "", True
+
+    def restore(self, *_):
+        self.good = True
+
+    def run_in_all(self, selection, _):
+        return "other.test" if selection in ("*", "other.test") and (
+            self.red or not self.good) else None
+
+
+def test_a_test_outside_of_the_head_kills_only_if_it_passes_without_the_patch(monkeypatch):
+    monkeypatch.setattr(patches, "apply", lambda *_: "")
+    assert patches.Attack([Shop(red=False)], False)(ALL[0])[0] == "other.test"
+    with pytest.raises(FailsAlready, match="other.test"):
+        patches.Attack([Shop(red=True)], False)(ALL[0])

@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from mutation.selections import FailsAlready
 from mutation.workshop import ROOT, link_tree, make, programs, tests_of
 
 SWEEPS = re.compile(r"pull_sweep|second_pull|usb_sweep_itself", re.IGNORECASE)
@@ -102,13 +103,15 @@ def measure(build, jobs, root):
     reader = Reader(host, root)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         measured = list(pool.map(lambda test: reader.measure(*test), tests))
+    if failed := [name for (_, name), (_, status, _) in zip(tests, measured) if status]:
+        raise FailsAlready(f"Without any change these tests fail already: {', '.join(failed)}")
     lines = {}
-    for number, (_, executed) in enumerate(measured):
+    for number, (_, _, executed) in enumerate(measured):
         for file, line, count in executed:
             covering = lines.setdefault(file, {}).setdefault(str(line), [])
             if count and number not in covering[-1:]:
                 covering.append(number)
-    return Coverage([[*test, seconds] for test, (seconds, _) in zip(tests, measured)], lines)
+    return Coverage([[*test, seconds] for test, (seconds, _, _) in zip(tests, measured)], lines)
 
 
 def _build(build, host, jobs, root):
@@ -136,7 +139,7 @@ class Reader:
         self.known = {}
 
     def measure(self, program, test):
-        """(seconds of processor time, {(file, line, whether it was executed)})."""
+        """(seconds of processor time, exit status, {(file, line, whether it was executed)})."""
         with tempfile.TemporaryDirectory(dir=self.host.parent) as directory:
             process = subprocess.Popen([self.host / program, f"--gtest_filter={test}"],
                                        cwd=self.root, stdout=subprocess.DEVNULL,
@@ -145,7 +148,7 @@ class Reader:
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = used.ru_utime + used.ru_stime
-            return round(seconds, 3), self._lines(Path(directory))
+            return round(seconds, 3), process.returncode, self._lines(Path(directory))
 
     def _lines(self, directory):
         counted = {path: (path.name, hashlib.sha256(path.read_bytes()).digest())

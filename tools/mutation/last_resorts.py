@@ -9,12 +9,13 @@ import subprocess
 import sys
 
 from mutation.rooms import Objects
+from mutation.selections import NoSuchTest
 from mutation.workshop import link_tree, make
 
 PULL_SWEEPS = ("of/pull_sweep.*:starting_at/second_pull.*:of/usb_pull_sweep.*qemu:"
                "of/usb_pull_sweep.*elsewhere")
 PATIENCE = 600  # seconds of processor time
-IN_QEMU = ("boot", "programs", "terminal", "calls")
+IN_QEMU = [f"tests/qemu/test_{name}.py" for name in ("boot", "programs", "terminal", "calls")]
 
 
 class PullSweeps:
@@ -28,7 +29,14 @@ class PullSweeps:
     def kills(self, workshop, change):
         if not any(name.startswith("product/") for name in self.objects.changed_by(change)):
             return None
+        return self._failure(workshop)
+
+    def fails(self, workshop):
+        """What fails in a good tree; None if all is well."""
         workshop.demand_tests(PULL_SWEEPS, "the pull sweeps")
+        return self._failure(workshop)
+
+    def _failure(self, workshop):
         return workshop.run(self.PROGRAM, PULL_SWEEPS, PATIENCE, {"REPLUG_POINTS": "1"})
 
 
@@ -47,8 +55,21 @@ class Machine:
             (workshop.tree / "build" / "kernel" / name).unlink()
         if not make(workshop.tree, 1, "all", "WARNINGS=-w")[1]:
             return None  # the host's compiler accepts it; nothing is known
-        tests = [f"tests/qemu/test_{name}.py" for name in IN_QEMU]
-        failed = self._first_failure(workshop, tests)
+        return self._failure(workshop)
+
+    def fails(self, workshop):
+        """What fails in a good tree; None if all is well."""
+        self._furnish(workshop)
+        output, built = make(workshop.tree, 1, "all", "WARNINGS=-w")
+        if not built:
+            return f"the kernel does not build:\n{output}"
+        for name in IN_QEMU:
+            if not (workshop.tree / name).exists():
+                raise NoSuchTest(f"There is no {name}.")
+        return self._failure(workshop)
+
+    def _failure(self, workshop):
+        failed = self._first_failure(workshop, IN_QEMU)
         return failed and self._first_failure(workshop, [failed])
 
     def _furnish(self, workshop):

@@ -9,10 +9,12 @@ import concurrent.futures
 import itertools
 import os
 import queue
+import threading
 import time
 from pathlib import Path
 
 from mutation.equivalent import same_code
+from mutation.selections import FailsAlready
 from mutation.workshop import DoesNotLink
 
 FIRST = 15  # tests that run before all others
@@ -50,6 +52,8 @@ class Bench:
         self.last_resorts = last_resorts
         self.root = workshops[0].root
         self.workers = len(workshops)
+        self._looking = threading.Lock()
+        self._last_resorts_pass = False
         self._idle = queue.SimpleQueue()
         for workshop in workshops:
             self._idle.put(workshop)
@@ -77,9 +81,17 @@ class Bench:
                 return NO_MUTANT, ""
             for some in [*rounds(tests), *([None] if everything else [])]:
                 if killer := self._run(workshop, some):
+                    if everything:  # no map of this tree says that the test passes without a change
+                        workshop.restore(change.file)
+                        workshop.demand_pass(killer, PATIENCE_FOR_ALL)
                     return KILLED, killer
             if same_code(workshop.tree, change.file, text, change.applied(text)):
                 return EQUIVALENT, "the compiler makes the same instructions of both"
+            if self.last_resorts and not self._last_resorts_pass:
+                workshop.restore(change.file)
+                self._look_at_last_resorts(workshop)
+                workshop.write(change.file, change.applied(text))
+                workshop.compile(objects)
             for last in self.last_resorts:
                 if killer := last.kills(workshop, change):
                     return KILLED, killer
@@ -89,6 +101,14 @@ class Bench:
             workshop.restore(change.file)
         return SURVIVES, (f"{len(tests)} tests execute it, {len(tests[:MOST])} ran" if tests else
                           "no test on the host executes it")
+
+    def _look_at_last_resorts(self, workshop):
+        """They must pass in the good tree before they may kill: looked at once."""
+        with self._looking:
+            for last in [] if self._last_resorts_pass else self.last_resorts:
+                if failed := last.fails(workshop):
+                    raise FailsAlready(f"Without any change a last resort fails already: {failed}")
+            self._last_resorts_pass = True
 
     def _tests(self, change, objects):
         """Those that are compiled again with the change, then those that execute its line."""

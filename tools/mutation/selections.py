@@ -15,6 +15,10 @@ class NoSuchTest(Exception):
     """A selection matches no test, so it says nothing about a change."""
 
 
+class FailsAlready(Exception):
+    """What shall judge a change fails without any, so it says nothing about one."""
+
+
 def names_in(root):
     """The names of all tests in the sources; of one with parameters PREFIX/SUITE.NAME/*."""
     texts = [path.read_text() for path in sorted((root / "tests").rglob("*.cc"))]

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mutation.selections import NoSuchTest, parts_without_test
+from mutation.selections import FailsAlready, NoSuchTest, parts_without_test
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tools", "user",
@@ -134,6 +134,12 @@ class Workshop:
         if not verdicts:
             raise NoSuchTest(f"No program has a test that is called {selection}.")
         return next(filter(None, verdicts), None)
+
+    def demand_pass(self, killer, patience):
+        """The test that has failed with a change must pass in this tree, which is good again."""
+        test = killer.split()[0]
+        if test != "?" and (failed := self.run_in_all(test, patience)):
+            raise FailsAlready(f"Without any change a test fails already: {failed}")
 
     def run(self, program, selection, patience, settings=()):
         """None if all of these tests pass, otherwise the one that failed and how; NoSuchTest if
