@@ -1,6 +1,7 @@
 """tools/differ.py: how lines are compared. What the lines say is tested in tests/qemu."""
 
 import differ
+import pytest
 
 
 def compare(linux, ours):
@@ -34,6 +35,27 @@ def test_an_allowed_difference_has_its_reason():
 def test_a_number_may_be_greater_by_known_flags_only():
     assert not compare(["1 fcntl 5 3 0 = 32769"], ["1 fcntl 5 3 0 = 1"])
     assert compare(["1 fcntl 5 3 0 = 1025"], ["1 fcntl 5 3 0 = 1"])
+
+
+@pytest.mark.parametrize("linux, ours, allowed", [
+    ("40755 links 3 owner 0.0 time 100", "40755 links 3 owner 0.0", True),
+    ("42755 links 3 owner 0.0", "40755 links 3 owner 0.0", True),
+    ("47755 links 3 owner 0.0 time 100", "45755 links 3 owner 0.0 time 100", True),
+    ("42755 links 3 owner 0.0 time 100", "40755 links 3 owner 0.0", True),
+    ("40755 links 3 owner 0.0 time 100", "40000 links 77 owner 9.9", False),
+    ("40755 links 3 owner 0.0 time 100", "40755 links 3 owner 0.0 time 5", False),
+    ("40755 links 3 owner 0.0 time 100", "40754 links 3 owner 0.0", False),
+    ("40755 links 3 owner 0.0 time 100", "40755 links 2 owner 0.0", False),
+    ("40755 links 3 owner 0.0 time 100", "40755 links 3 owner 0.1", False),
+    ("40755 links 3 owner 0.0 time 100", "42755 links 3 owner 0.0", False),
+    ("42755 links 3 owner 0.0", "41755 links 3 owner 0.0", False),
+    ("42755 links 3 owner 0.0", "40750 links 3 owner 0.0", False),
+    ("42755 links 3 owner 0.0", "40755 links 2 owner 0.0", False),
+    ("40755 links 3 owner 0.0", "42755 links 3 owner 0.0", False),
+    ("42755 links 3 owner 0.0 time 100", "40755 links 4 owner 0.0", False)])
+@pytest.mark.parametrize("call", ['stat "d" out', "fstat 5 out"])
+def test_of_a_directory_only_the_group_bit_and_the_time_may_differ(call, linux, ours, allowed):
+    assert bool(compare([f"5 {call} = 0 mode {linux}"], [f"5 {call} = 0 mode {ours}"])) != allowed
 
 
 def test_every_reason_is_given():
