@@ -90,6 +90,29 @@ def test_a_table_that_cannot_be_read_is_an_error(before, after):
         boundaries.read_table(TABLE.replace(before, after))
 
 
+@pytest.mark.parametrize("name, found", [
+    ("retries", True), ("flush_retries", True), ("request_patience", True), ("patience", True),
+    ("queue_size", True), ("fifo_size", True), ("poll_interval", True), ("nr_maps", True),
+    ("max_parts", True), ("most_steps", True), ("sizes", False), ("retried", False),
+    ("interval_mask", False)])
+def test_a_limit_is_known_by_its_name(tree, name, found):
+    (tree / "fs" / "new.cc").write_text(f"constexpr u32 {name} = 3;\n")
+    assert boundaries.limits_of("fs/new.cc") == ({name} if found else set())
+    assert wrong(TABLE) == ([f"fs/new.cc: {name} stands not in {boundaries.TABLE}"] if found else [])
+
+
+@pytest.mark.parametrize("name, covered", [
+    ("MAX_GROUPS", False), ("LONGEST_HOST_NAME", False), ("NR_GROUPS", False), ("max_groups", False),
+    ("S_IFREG", True), ("MAXIMA", True)])
+def test_a_star_stands_for_no_name_of_a_limit(tree, name, covered):
+    (tree / "user/include").mkdir(parents=True)
+    (tree / "user/include/new.h").write_text(f"constexpr int {name} = 32, FLAG = 1;\n")
+    table = TABLE + "user/include/new.h * | no limit: flags\n"
+    assert wrong(table) == (
+        [] if covered else [f"user/include/new.h: {name} stands not in {boundaries.TABLE}"])
+    assert not wrong(f"{table}user/include/new.h {name} | tested by: things.run_out\n")
+
+
 def test_a_star_stands_for_what_no_other_line_names(tree):
     some = TABLE.replace("fs/thing.h MARK | no", "fs/thing.h * | no")
     assert not wrong(some)
