@@ -5,7 +5,7 @@ import textwrap
 import pytest
 from mutation import coverage, mechanical, rooms
 from mutation.changes import changes
-from mutation.equivalent import Equivalents
+from mutation.equivalent import Equivalents, kernels_compiler, same_code
 from mutation.selections import FailsAlready, NoSuchTest
 from mutation.tokens import Code
 from mutation.workshop import ROOT, Workshop, make
@@ -330,10 +330,20 @@ def test_a_map_is_kept_until_a_source_changes(tiny):
     assert coverage.fingerprint(tiny.root) != mark
 
 
-def test_a_change_of_nothing_is_equivalent_for_the_compiler(tiny):
+@pytest.mark.skipif(not kernels_compiler(ROOT), reason="the kernel's compiler is not there")
+def test_a_change_of_nothing_is_equivalent_for_the_kernels_compiler():
     text = "int f(unsigned x) {\n  if (x < 1) return 2;\n  return 3;\n}\n"
-    assert mechanical.same_code(tiny.root, "x.cc", text, text.replace("x < 1", "x <= 0"))
-    assert not mechanical.same_code(tiny.root, "x.cc", text, text.replace("x < 1", "x < 2"))
+    assert same_code(ROOT, "x.cc", text, text.replace("x < 1", "x <= 0"))
+    assert not same_code(ROOT, "x.cc", text, text.replace("x < 1", "x < 2"))
+    size = "int f() { return sizeof(void*); }\n"
+    assert same_code(ROOT, "x.cc", size, size.replace("sizeof(void*)", "4"))
+    wrong = "int f() { return undeclared; }\n"
+    assert not same_code(ROOT, "x.cc", wrong, wrong.replace("f()", "g()"))
+
+
+def test_without_the_kernels_compiler_nothing_is_known_of_a_change(tiny):
+    assert not kernels_compiler(tiny.root)
+    assert not same_code(tiny.root, "x.cc", "int x;\n", "int x;\n")
 
 
 def test_the_list_of_equivalent_changes_is_up_to_date():

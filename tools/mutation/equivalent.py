@@ -9,11 +9,21 @@ An entry is found by its lines, so it may move within its file. At most one in t
 one of these, and each reason must convince a reader that did not write the tests.
 """
 
+import functools
 import re
+import shlex
+import shutil
 import subprocess
+
+from mutation.workshop import make
 
 FILE = "tests/mutants/equivalent.txt"
 ENTRY = re.compile(r"^(\S+)\n  - (.*)\n  \+ (.*)\n((?:  .+\n)+)", re.MULTILINE)
+PRINT_COMPILER = """.PHONY: print-compiler
+print-compiler:
+	@echo $(KERNEL_CXX) $(KERNEL_CXXFLAGS)"""
+# They tell of lines and files, and make no instructions.
+NO_CODE = ("-g", "-MMD", "-MP")
 
 
 class Equivalents:
@@ -40,15 +50,26 @@ class Equivalents:
 
 def same_code(tree, file, before, after):
     """Whether the kernel's compiler makes the same instructions of both texts. Of a header it makes
-    none, so nothing is known of one."""
+    none, so nothing is known of one, nor without that compiler."""
     if not file.endswith(".cc"):
         return False
-    return _assembly(tree, file, before) == _assembly(tree, file, after)
+    made = _assembly(tree, before)
+    return made is not None and made == _assembly(tree, after)
 
 
-def _assembly(tree, file, text):
-    command = ["g++", "-std=c++23", "-O2", "-w", "-fno-exceptions", "-fno-rtti",
-               "-fno-threadsafe-statics", "-fno-strict-aliasing", "-I.", "-x", "c++", "-S", "-",
-               "-o", "-"]
-    return subprocess.run(command, cwd=tree, input=text, text=True, capture_output=True,
-                          check=False).stdout
+def _assembly(tree, text):
+    """None if the text does not compile."""
+    command = kernels_compiler(tree)
+    if not command:
+        return None
+    done = subprocess.run([*command, "-w", "-x", "c++", "-S", "-", "-o", "-"], cwd=tree, input=text,
+                          text=True, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+@functools.lru_cache(maxsize=None)
+def kernels_compiler(tree):
+    """The command with which the Makefile compiles the kernel; empty if there is none."""
+    output, worked = make(tree, 1, "-s", f"--eval={PRINT_COMPILER}", "print-compiler")
+    command = [word for word in shlex.split(output) if word not in NO_CODE] if worked else []
+    return command if command and shutil.which(command[0]) else []
