@@ -96,6 +96,17 @@ TEST(partitions, logical_ones) {
   EXPECT_EQ(table[8].sectors, 0u);
 }
 
+// As after the deletion of a partition.
+TEST(partitions, behind_a_record_that_describes_none) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 3000}});
+  plant_table(stick, 1000, {{0, 0, 0}, {extended, 500, 600}});
+  plant_table(stick, 1500, {{minix, 16, 300}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(table[5].sectors, 0u);
+  EXPECT_EQ(table[6], (partition{lba{1516}, 300, minix}));
+}
+
 TEST(partitions, none_without_a_signature) {
   sim::medium stick(sectors);
   plant_table(stick, 0, {{minix, 64, 1000}});

@@ -92,6 +92,16 @@ TEST(usb_descriptors, ignores_control_empty_and_repeated_endpoints) {
   EXPECT_EQ(parsed->interface_list[0].endpoint_count, 1);
 }
 
+TEST(usb_descriptors, one_number_is_two_endpoints) {
+  bytes stick = stick_configuration();
+  stick[33] = byte{0x01};
+  const auto parsed = usb::parse_configuration(stick);
+  ASSERT_TRUE(parsed);
+  ASSERT_EQ(parsed->interface_list[0].endpoint_count, 2);
+  EXPECT_EQ(parsed->interface_list[0].endpoint_list[0].address, 0x81);
+  EXPECT_EQ(parsed->interface_list[0].endpoint_list[1].address, 0x01);
+}
+
 TEST(usb_descriptors, survives_anything) {
   std::mt19937 random(20);
   for (int round = 0; round < 50'000; ++round) {

@@ -124,6 +124,26 @@ TEST_P(buffers, contiguous_dirty_blocks_go_out_in_one_command) {
 }
 
 // The book's ring writes in the order of the ring, so neighbours do not go out together.
+// They are dirty blocks of its disk.
+TEST_P(buffers, blocks_of_a_partition_are_written_with_their_disk) {
+  constexpr dev_id sda1(MAJOR_DISK, 1);
+  constexpr u32 first = 32;  // block of the partition
+  medium stick(2048);
+  stick.bytes()[446 + 4] = byte{0x83};
+  stick.bytes()[446 + 8] = byte{first * SECTORS_PER_BLOCK};
+  stick.bytes()[446 + 12] = byte{128};
+  stick.bytes()[510] = byte{0x55};
+  stick.bytes()[511] = byte{0xAA};
+  run(1, [&] {
+    boot({.policy = GetParam()});
+    plug_as(stick, sda);
+    ASSERT_TRUE(fill_block(sda1, 5, 0x55));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_EQ(count_buffers().dirty, 0u);
+    EXPECT_TRUE(block_is(stick.durable(), first + 5, 0x55));
+  });
+}
+
 TEST_P(buffers, neighbours_go_out_together_however_they_were_dirtied) {
   if (std::string_view(GetParam()) == "0.11") return;
   with_stick(1, [](medium& stick) {
