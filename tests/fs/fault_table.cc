@@ -1,6 +1,8 @@
 #include "tests/fs/fault_table.h"
 
+#include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "hal/clock.h"
 #include "tests/sim/memory.h"
@@ -8,18 +10,52 @@
 
 namespace sim {
 
+void strikes::wait_for(const void* setting, std::function<bool()> acted) {
+  settle(setting);
+  waiting_[setting] = std::move(acted);
+}
+
+void strikes::settle(const void* setting) {
+  if (const auto found = waiting_.find(setting); found != waiting_.end() && found->second()) add();
+  waiting_.erase(setting);
+}
+
+void strikes::settle() {
+  while (!waiting_.empty()) settle(waiting_.begin()->first);
+}
+
 namespace {
 
 constexpr u8 read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
 
 // --- ways to strike
 
+// Settings that a device takes back when it acts on them.
+template <class Value>
+void set(fault_scene& scene, std::optional<Value>& setting, Value value) {
+  scene.struck->wait_for(&setting, [&setting] { return !setting.has_value(); });
+  setting = value;
+}
+
+void set(fault_scene& scene, bool& setting) {
+  scene.struck->wait_for(&setting, [&setting] { return !setting; });
+  setting = true;
+}
+
+void set(fault_scene& scene, hc::controller::planned_fault& setting,
+         hc::controller::planned_fault value) {
+  scene.struck->wait_for(&setting, [&setting] { return setting.left == 0; });
+  setting = value;
+}
+
 // The next commands of this kind fail on the medium.
 template <block_command Kind>
 void fail_on_medium(fault_scene& scene) {
-  scene.stick.fault = [left = scene.times](block_command cmd, lba, u32) mutable {
+  scene.stick.fault = [left = scene.times, struck = scene.struck](block_command cmd, lba,
+                                                                  u32) mutable {
     if (cmd != Kind || left == 0) return std::optional<error>();
     --left;
+    struck->add();
     return std::optional(error::eio);
   };
 }
@@ -27,10 +63,11 @@ void fail_on_medium(fault_scene& scene) {
 // The next commands with this operation code are answered otherwise.
 template <u8 Opcode, auto How>
 void meddle(fault_scene& scene) {
-  scene.machine.stick_of(scene.stick).meddle = [left = scene.times](
+  scene.machine.stick_of(scene.stick).meddle = [left = scene.times, struck = scene.struck](
                                                    u8 now, usb_stick::answer& answer) mutable {
     if (now != Opcode || left == 0) return;
     --left;
+    struck->add();
     How(answer);
   };
 }
@@ -54,20 +91,31 @@ constexpr auto short_data = [](usb_stick::answer& a) {
 constexpr auto failed_status = [](usb_stick::answer& a) { a.status = 1; };
 constexpr auto phase_error = [](usb_stick::answer& a) { a.status = 2; };
 
+// Counts the commands that the disk inside the stick refuses: with this operation code, or any.
+void count_refused(fault_scene& scene, std::optional<u8> opcode) {
+  scene.machine.stick_of(scene.stick).meddle = [struck = scene.struck, opcode](
+                                                   u8 now, usb_stick::answer& answer) {
+    if (answer.status != 0 && now == opcode.value_or(now)) struck->add();
+  };
+}
+
 // The next commands, whatever they are, end with this sense.
 template <u8 Key, u8 Asc, bool Deferred = false>
 void next_fail(fault_scene& scene) {
+  count_refused(scene, {});
   scsi_target& disk = scene.machine.stick_of(scene.stick).disk();
   for (u32 i = 0; i < scene.times; ++i) disk.failures.push_back({Key, Asc, 0, Deferred});
 }
 
 template <u8 Opcode, u8 Key, u8 Asc, bool Deferred = false>
 void second_fails(fault_scene& scene) {
+  count_refused(scene, Opcode);
   scene.machine.stick_of(scene.stick).disk().fail_at(Opcode, scene.times, {Key, Asc, 0, Deferred});
 }
 
 template <u8 Opcode, u8 Key, u8 Asc>
 void none_succeeds(fault_scene& scene) {
+  count_refused(scene, Opcode);
   scene.machine.stick_of(scene.stick).disk().never_succeeds[Opcode] = {Key, Asc, 0};
 }
 
@@ -86,21 +134,22 @@ void come_back(fault_scene& scene, void (*trouble)(fault_scene&)) {
 
 template <u32 Type>
 void return_to_hanging_command(fault_scene& scene) {
-  come_back(scene, [](fault_scene& at) { at.machine.controller().hang_command = Type; });
+  come_back(scene, [](fault_scene& at) { set(at, at.machine.controller().hang_command, Type); });
 }
 
 template <u32 Value>
 void return_without_descriptor(fault_scene& scene) {
-  come_back(scene, [](fault_scene& at) { at.machine.stick_of(at.stick).lose_descriptor = Value; });
+  come_back(scene,
+            [](fault_scene& at) { set(at, at.machine.stick_of(at.stick).lose_descriptor, Value); });
 }
 
 // One of the next transfers ends with this code; 0: not at all.
 template <u32 Code>
 void fail_transfers(fault_scene& scene) {
-  daemon("fault", [scene] {
+  daemon("fault", [scene]() mutable {
     for (u32 i = 0; i < scene.times; ++i) {
-      scene.machine.controller().fail_transfer = {.left = static_cast<u32>(1 + random_below(6)),
-                                                  .code = Code};
+      set(scene, scene.machine.controller().fail_transfer,
+          {static_cast<u32>(1 + random_below(6)), Code});
       sleep_for(20_ms);
     }
   });
@@ -109,15 +158,14 @@ void fail_transfers(fault_scene& scene) {
 template <u32 Code>
 void return_to_failing_command(fault_scene& scene) {
   come_back(scene, [](fault_scene& at) {
-    at.machine.controller().fail_command = {.left = static_cast<u32>(1 + random_below(3)),
-                                            .code = Code};
+    set(at, at.machine.controller().fail_command, {static_cast<u32>(1 + random_below(3)), Code});
   });
 }
 
 // A transfer hangs, and so does the command that takes it back.
 template <u32 Type>
 void hang_twofold(fault_scene& scene) {
-  scene.machine.controller().hang_command = Type;
+  set(scene, scene.machine.controller().hang_command, Type);
   meddle<write_10, hang>(scene);
 }
 
@@ -162,19 +210,26 @@ const std::array faults{
               for (u32 i = 0; i < scene.times; ++i) {
                 sleep_for(duration{static_cast<i64>(random_below(4'000'000))});
                 scene.machine.controller().break_down();
+                scene.struck->add();
                 sleep_for(3_s);
               }
             });
           }},
     fault{"pull", "medium::pull",
-          [](fault_scene& scene) { come_back(scene, [](fault_scene&) {}); }},
+          [](fault_scene& scene) {
+            come_back(scene, [](fault_scene& at) {
+              if (!at.stick.plugged()) at.struck->add();
+            });
+          }},
     fault{"pull_at_a_step", "medium::pull_at",
           [](fault_scene& scene) {
             scene.stick.pull_at(scene.stick.steps() + 1 + random_below(1'500),
                                 {.loss = cache_loss::some});
             daemon("hand", [scene] {
               for (int i = 0; i < 20 && scene.stick.plugged(); ++i) sleep_for(200_ms);
-              if (!scene.stick.plugged()) scene.stick.plug(scene.machine.port(2));
+              if (scene.stick.plugged()) return;
+              scene.struck->add();
+              scene.stick.plug(scene.machine.port(2));
             });
           }},
     fault{"return_enable_slot", "controller::hang_command", return_to_hanging_command<9>},
@@ -187,29 +242,38 @@ const std::array faults{
     fault{"set_dequeue", "controller::hang_command", hang_twofold<16>},
     fault{"ring_not_stopping", "controller::ring_never_stops",
           [](fault_scene& scene) {
-            scene.machine.controller().ring_never_stops = true;
+            set(scene, scene.machine.controller().ring_never_stops);
             hang_twofold<15>(scene);
           }},
     fault{"ring_ignored", "controller::ignore_commands",
           [](fault_scene& scene) {
             come_back(scene,
-                      [](fault_scene& at) { at.machine.controller().ignore_commands = true; });
+                      [](fault_scene& at) { set(at, at.machine.controller().ignore_commands); });
           }},
     fault{"lost_device_descriptor", "usb_stick::lose_descriptor", return_without_descriptor<0x100>},
     fault{"lost_configuration", "usb_stick::lose_descriptor", return_without_descriptor<0x200>},
     fault{"lost_request", "usb_stick::lose_request",
           [](fault_scene& scene) {
-            come_back(scene,
-                      [](fault_scene& at) { at.machine.stick_of(at.stick).lose_request = u8{9}; });
+            come_back(scene, [](fault_scene& at) {
+              set(at, at.machine.stick_of(at.stick).lose_request, u8{9});
+            });
           }},
     fault{"refused_request", "usb_stick::refuse_request",
           [](fault_scene& scene) {
             come_back(scene, [](fault_scene& at) {
-              at.machine.stick_of(at.stick).refuse_request = u8{9};
+              set(at, at.machine.stick_of(at.stick).refuse_request, u8{9});
             });
           }},
     fault{"slow_stick", "medium::least_latency medium::most_latency",
           [](fault_scene& scene) {
+            const auto is_slow = [](const command_record& each) {
+              return each.ended - each.begun >= 200_ms;
+            };
+            scene.struck->wait_for(
+                &scene.stick.least_latency,
+                [&stick = scene.stick, before = scene.stick.log().size(), is_slow] {
+                  return std::ranges::any_of(stick.log() | std::views::drop(before), is_slow);
+                });
             scene.stick.least_latency = 200_ms;
             scene.stick.most_latency = 2_s;
           }},
@@ -219,9 +283,11 @@ const std::array faults{
 template <u8 Opcode>
 void hang_for(fault_scene& scene, duration lasts) {
   usb_stick& device = scene.machine.stick_of(scene.stick);
-  device.meddle = [&device, lasts, left = scene.times](u8 now, usb_stick::answer& a) mutable {
+  device.meddle = [&device, lasts, left = scene.times, struck = scene.struck](
+                      u8 now, usb_stick::answer& a) mutable {
     if (now != Opcode || left == 0) return;
     --left;
+    struck->add();
     a.hang = true;
     daemon("end of hang", [&device, lasts] {
       sleep_for(lasts);
@@ -233,6 +299,7 @@ void hang_for(fault_scene& scene, duration lasts) {
 void be_away_for(fault_scene& scene, duration lasts) {
   daemon("hand", [scene, lasts] {
     scene.stick.pull({.loss = cache_loss::some});
+    if (!scene.stick.plugged()) scene.struck->add();
     sleep_for(lasts);
     scene.stick.plug(scene.machine.port(1));
   });
@@ -272,6 +339,7 @@ std::span<const time_limit_case> all_time_limits() { return time_limits; }
 std::span<const left_out> faults_left_out() { return left_out_faults; }
 
 void end_faults(fault_scene& scene) {
+  scene.struck->settle();
   usb_stick& device = scene.machine.stick_of(scene.stick);
   hc::controller& controller = scene.machine.controller();
   scene.stick.fault = {};

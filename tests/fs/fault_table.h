@@ -5,6 +5,9 @@
 // fault_sweep_itself compares the table with the members under "--- trouble ---" in the headers.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -13,11 +16,30 @@
 
 namespace sim {
 
+// How often a fault has struck: the device that carries it out did so, and not only the test asked
+// for it.
+class strikes {
+ public:
+  void add() { ++made_; }
+  // A setting of a device that waits for its moment. `acted` tells whether that has come; it is
+  // asked when the setting is made again, and when the faults end.
+  void wait_for(const void* setting, std::function<bool()> acted);
+  void settle();
+  u32 made() const { return made_; }
+
+ private:
+  void settle(const void* setting);
+
+  u32 made_ = 0;
+  std::map<const void*, std::function<bool()>> waiting_;
+};
+
 // The machine that a fault strikes.
 struct fault_scene {
   usb_machine& machine;
   medium& stick;
   u32 times = 1;  // the fault strikes so many times in a row
+  std::shared_ptr<strikes> struck = std::make_shared<strikes>();  // the same in every copy
 };
 
 struct fault {
@@ -40,12 +62,13 @@ struct time_limit_case {
   duration limit, margin;
   void (*begin)(fault_scene&, duration lasts);
   size_t call;  // of fault_sweep_test.cc, that meets it
-  // The device is reset if it lasts longer, and only then.
+  // If it lasts longer, and only then: the device is reset, or else a call ends with EIO.
   bool resets_above;
 };
 std::span<const time_limit_case> all_time_limits();
 
-// Ends what does not end by itself: afterwards stick and controller are sound.
+// Ends what does not end by itself: afterwards stick and controller are sound, and every strike is
+// counted.
 void end_faults(fault_scene& scene);
 
 // Members that make no fault of a living machine, each with the reason.
