@@ -54,13 +54,12 @@ class summary final : public ::testing::Environment {
 [[maybe_unused]] const auto* const registered =
     ::testing::AddGlobalTestEnvironment(new summary);  // GoogleTest deletes it
 
-// Whether a task waits for its next work, as it did when it slept for the first time; or works by
-// the clock.
+// Whether a task waits for its next work, on the queue on which it slept first; or works by the
+// clock, in its first sleep and in this one.
 bool is_idle(const task_struct& task) {
   if (task.state == fiber_state::ended) return true;
   if (task.state != fiber_state::asleep) return false;
-  return task.first_sleep_had_deadline ||
-         (task.deadline == never && task.queue == task.first_queue);
+  return task.deadline == never ? task.queue == task.first_queue : task.first_sleep_had_deadline;
 }
 
 bool all_idle(const world::state& s) {

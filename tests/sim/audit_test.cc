@@ -110,5 +110,28 @@ TEST(closing_audit, tells_of_a_port_that_is_given_up) {
   EXPECT_NONFATAL_FAILURE(leave_a_port_given_up(), "port 2, given up with nothing plugged in");
 }
 
+// A kernel task whose second sleep no event ends. Its first one was by the clock, or was not.
+void sleep_for_ever(bool first_by_the_clock) {
+  static wait_queue work, silence;
+  run(1, [first_by_the_clock] {
+    daemon("stuck", [first_by_the_clock] {
+      if (first_by_the_clock)
+        sleep_for(1_ms);
+      else
+        sleep_on(work);
+      for (;;) sleep_on(silence);
+    });
+    sleep_for(1_s);
+    wake_up(work);
+    sleep_for(1_s);
+  });
+}
+
+TEST(closing_audit, tells_of_a_task_that_nothing_wakes) {
+  for (const bool by_the_clock : {false, true})
+    EXPECT_NONFATAL_FAILURE(sleep_for_ever(by_the_clock),
+                            "\"stuck\" sleeps where it does not wait for work");
+}
+
 }  // namespace
 }  // namespace sim
