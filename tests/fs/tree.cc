@@ -1,5 +1,6 @@
 #include "tests/fs/tree.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace sim {
@@ -37,10 +38,17 @@ bool may_be_byte(const std::string& content, size_t at, char byte) {
   return at < content.size() && content[at] == byte;
 }
 
-bool is_between(const tree_node* before, const tree_node* after, const tree_node& seen) {
+// A file that is there at one moment only may have no byte yet.
+bool may_be_size(const tree_node* before, const tree_node* after, u32 size, bool truncates) {
+  const u32 then = before ? before->size : 0, later = after ? after->size : 0;
+  return size <= std::max(then, later) && (truncates || size >= std::min(then, later));
+}
+
+bool is_between(const tree_node* before, const tree_node* after, const tree_node& seen,
+                bool truncates) {
   const bool like_one =
       (before && before->mode == seen.mode) || (after && after->mode == seen.mode);
-  if (!like_one) return false;
+  if (!like_one || !may_be_size(before, after, seen.size, truncates)) return false;
   for (size_t i = 0; i < seen.content.size(); ++i) {
     const char byte = seen.content[i];
     const bool known = byte == '\0' || (before && may_be_byte(before->content, i, byte)) ||
@@ -80,9 +88,9 @@ std::string difference(const tree& expected, const tree& seen) {
   return text.str();
 }
 
-bool is_between(const tree& before, const tree& after, const tree& seen) {
+bool is_between(const tree& before, const tree& after, const tree& seen, bool truncates) {
   for (const auto& [path, node] : seen)
-    if (!is_between(find(before, path), find(after, path), node)) return false;
+    if (!is_between(find(before, path), find(after, path), node, truncates)) return false;
   for (const auto& [path, node] : before)
     if (after.contains(path) && !seen.contains(path)) return false;
   return true;

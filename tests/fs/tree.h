@@ -25,7 +25,8 @@ tree tree_of(fs_context& ctx, const std::string& root, u32 since);
 // In what two trees differ, for a message; empty when they do not.
 std::string difference(const tree& expected, const tree& seen);
 // Whether `seen` may be what a call left that wrote a part: names and types are those of one of
-// the two moments, and each byte of a file is that of one of them, or a zero.
-bool is_between(const tree& before, const tree& after, const tree& seen);
+// the two moments, each byte of a file is that of one of them, or a zero, and its size is not
+// outside of those of the two moments; smaller only if the call truncates files first.
+bool is_between(const tree& before, const tree& after, const tree& seen, bool truncates);
 
 }  // namespace sim
