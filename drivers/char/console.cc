@@ -17,10 +17,11 @@ bool line_start = true;
 // print, too.
 constexpr size_t piece_size = 256;
 
-// A bare LF, as the kernel prints it, goes to the start of the next line. The serial line gets CR
-// LF.
+// At least one character. A bare LF, as the kernel prints it, goes to the start of the next line.
+// The serial line gets CR LF.
 void write_piece(std::span<const char> text) {
   irq_guard masked;
+  line_start = text.back() == '\n';
   while (!text.empty()) {
     const auto line_end = std::ranges::find(text, '\n');
     const auto line = text.first(static_cast<size_t>(line_end - text.begin()));
@@ -46,7 +47,6 @@ void console_init() {
 bool console_at_line_start() { return line_start; }
 
 void console_write(std::span<const char> text) {
-  if (!text.empty()) line_start = text.back() == '\n';
   while (!text.empty()) {
     const auto piece = text.first(std::min(text.size(), piece_size));
     write_piece(piece);

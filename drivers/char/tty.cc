@@ -197,6 +197,7 @@ result<u32> set_foreground(std::span<const byte> argument) {
   int group;
   std::memcpy(&group, argument.data(), sizeof group);
   if (group < 0) return fail(error::einval);
+  const irq_guard masked;
   tty.pgrp = group;
   tty.session = tty.groups.current_session();
   return 0;
@@ -222,6 +223,7 @@ constexpr char_device tty_device = {
 
 void tty_session_ended(int session) {
   if (session != tty.session) return;
+  const irq_guard masked;
   const int left_behind = std::exchange(tty.pgrp, 0);
   if (left_behind) tty.groups.signal(left_behind, abi::sighup);
 }

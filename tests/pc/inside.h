@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "kernel/i386/trap_frame.h"
 #include "lib/types.h"
@@ -20,6 +21,8 @@ extern std::function<void()> at_next_mask;
 
 // ports.cc
 void forget_console();
+// On the serial line, by its interrupt handler; what the machine echoes is not shown.
+void type_unseen(std::string_view keys);
 
 // processor.cc
 void forget_programs();

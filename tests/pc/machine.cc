@@ -246,7 +246,16 @@ namespace {
 
 std::function<void()> test_program;
 
+// A letter, and ^C when no group is in the foreground: what the handlers of keys use is shared from
+// now on.
+void expect_keys() {
+  const bool were_enabled = std::exchange(interrupts_enabled, false);
+  type_unseen("x\x03");
+  interrupts_enabled = were_enabled;
+}
+
 void run_test() {
+  expect_keys();
   const possessions before = take_stock();
   test_program();
   if (m->chosen.audit) {

@@ -6,6 +6,7 @@
 
 #include "hal/port_io.h"
 #include "hal/text_screen.h"
+#include "kernel/i386/interrupts.h"
 #include "kernel/i386/symbols.h"
 #include "tests/pc/inside.h"
 
@@ -13,21 +14,40 @@ namespace {
 
 constexpr io_port com1 = 0x3F8, interrupt_id = com1 + 2, line_control = com1 + 3,
                   line_status = com1 + 5;
-constexpr u8 no_interrupt = 1, divisor_access = 0x80, transmitter_empty = 0x20;
+constexpr u8 no_interrupt = 1, received_data_interrupt = 4, divisor_access = 0x80,
+             transmitter_empty = 0x20, received_data = 1;
 
-std::string text;
+std::string text, typed;
 bool divisor_selected = false;
+
+u8 take_typed() {
+  if (typed.empty()) return 0xFF;
+  const u8 first = static_cast<u8>(typed.front());
+  typed.erase(0, 1);
+  return first;
+}
 
 }  // namespace
 
 namespace pc {
 const std::string& console() { return text; }
 void forget_console() { text.clear(); }
+
+void type_unseen(std::string_view keys) {
+  const std::string shown = text;
+  typed = keys;
+  handle_irq(4);
+  text = shown;
+}
 }  // namespace pc
 
 u8 in8(io_port port) {
-  if (port == line_status) return transmitter_empty;
-  return port == interrupt_id ? no_interrupt : 0xFF;
+  switch (port) {
+    case com1: return take_typed();
+    case line_status: return transmitter_empty | (typed.empty() ? 0 : received_data);
+    case interrupt_id: return typed.empty() ? no_interrupt : received_data_interrupt;
+    default: return 0xFF;
+  }
 }
 u16 in16(io_port) { return 0xFFFF; }
 u32 in32(io_port) { return 0xFFFF'FFFF; }

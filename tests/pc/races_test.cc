@@ -6,6 +6,7 @@
 #include "kernel/sched.h"
 #include "tests/pc/inside.h"
 #include "tests/pc/machine.h"
+#include "tests/pc/user.h"
 
 extern "C" {
 void __tsan_read4(u32 address);
@@ -63,6 +64,20 @@ TEST(races, a_task_masks_what_an_interrupt_handler_uses) {
     for (int i = 0; i < found.size(); ++i)
       EXPECT_TRUE(std::string(found.GetTestPartResult(i).message()).contains(each.told));
   }
+}
+
+// Each call that touches what a key touches.
+TEST(races, the_terminal_masks_what_a_key_uses) {
+  machine machine;
+  machine.run([] {
+    const auto console = static_cast<u32>(user::open("/dev/console", abi::o_rdwr));
+    const u32 argument = user::room(sizeof(abi::termios));
+    user::put(argument, i32{1});
+    for (const u32 command : {abi::tiocspgrp, abi::tiocgpgrp, abi::tcgets, abi::tcsets})
+      EXPECT_EQ(user::call(abi::syscall::ioctl, console, command, argument), 0);
+    EXPECT_EQ(user::write(static_cast<i32>(console), "text"), 4);
+    user::close(static_cast<i32>(console));
+  });
 }
 
 }  // namespace
