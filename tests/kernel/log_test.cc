@@ -1,6 +1,7 @@
 // What the kernel tells: its messages (printk), and the text files about itself (kernel/info.cc).
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <sstream>
 #include <string>
@@ -15,6 +16,7 @@
 #include "kernel/i386/descriptors.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
+#include "lib/format.h"
 #include "tests/pc/inside.h"
 #include "tests/pc/machine.h"
 #include "tests/pc/stick.h"
@@ -46,6 +48,15 @@ void write_to_console(const char* text) {
 }
 
 // --- printk ---
+
+// Here a long is a word, as an int is; on the machine of the other tests of lib/ it is two.
+TEST(format, a_long_is_a_word) {
+  std::array<char, 64> text;
+  format(text, "%lu %u %ld %zu %u", 1ul, 2u, -3l, size_t{4}, 5u);
+  EXPECT_STREQ(text.data(), "1 2 -3 4 5");
+  format(text, "%llx %u", 0x1'0000'0002ull, 3u);
+  EXPECT_STREQ(text.data(), "100000002 3");
+}
 
 TEST(printk, every_line_has_the_time_at_which_it_was_written) {
   pc::machine machine;

@@ -131,6 +131,8 @@ TEST(usb_descriptors, turns_strings_into_printable_ascii) {
   EXPECT_STREQ(to.data(), "A");
   usb::string_to_ascii(of({4, 9, 'A', 0}), to);  // not a string
   EXPECT_STREQ(to.data(), "");
+  usb::string_to_ascii(of({4}), to);  // no type: nothing behind the one byte is looked at
+  EXPECT_STREQ(to.data(), "");
   bytes long_one = of({42, 3});
   for (int i = 0; i < 20; ++i) long_one.insert(long_one.end(), {byte{'z'}, byte{0}});
   usb::string_to_ascii(long_one, to);
