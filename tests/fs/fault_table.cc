@@ -235,8 +235,9 @@ const std::array faults{
     fault{"return_enable_slot", "controller::hang_command", return_to_hanging_command<9>},
     fault{"return_address_device", "controller::hang_command", return_to_hanging_command<11>},
     fault{"return_configure", "controller::hang_command", return_to_hanging_command<12>},
-    fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>},
-    fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>},
+    // Transfers of whichever stick.
+    fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>, false, true},
+    fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>, false, true},
     fault{"return_failing_command", "controller::fail_command", return_to_failing_command<4>},
     fault{"stop_endpoint", "controller::hang_command", hang_twofold<15>},
     fault{"set_dequeue", "controller::hang_command", hang_twofold<16>},

@@ -49,8 +49,9 @@ struct fault {
   void (*begin)(fault_scene&);
   // The calls that meet it may fail; without this they must succeed.
   bool calls_may_fail = false;
-  // Also at the other stick: a full region gives the error of a stick that refuses its blocks to
-  // every writer (fs/checkpoint/operation.cc, reserve_room).
+  // Also at the other stick: two transfers in a row may be its own; and a full region gives the
+  // error of a stick that refuses its blocks to every writer (fs/checkpoint/operation.cc,
+  // reserve_room).
   bool neighbour_may_fail = false;
 };
 

@@ -256,6 +256,7 @@ class controller final : public mmio_model {
   ring_position commands_;
 
   static constexpr u32 imod_after_reset = 4000;
+  bool silent_ = false;  // it broke down with events for which no interrupt comes any more
   u32 iman_ = 0, imod_ = imod_after_reset, erstsz_ = 0;
   bool interrupt_planned_ = false;
   u64 interrupts_ = 0;

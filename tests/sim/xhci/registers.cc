@@ -1,6 +1,9 @@
 // The window of registers (xHCI 1.2, chapter 5).
+#include <utility>
+
 #include "hal/clock.h"
 #include "hal/irq.h"
+#include "tests/sim/irq.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
 
@@ -38,6 +41,7 @@ u32 controller::slots_in_use() const {
 void controller::break_down() {
   status_ |= sts_error | sts_halted;
   command_register_ &= ~cmd_run;
+  if (!silent_ && has_unread_events()) silent_ = true, expect_irq();
 }
 
 // --- reading ---
@@ -210,6 +214,7 @@ void controller::start() {
 }
 
 void controller::reset() {
+  if (std::exchange(silent_, false)) forget_irq();
   command_register_ = cmd_reset;
   status_ = sts_halted | sts_not_ready;
   untouchable_until_ = now() + 1_ms;  // some of Intel's
