@@ -16,8 +16,7 @@
 #include "lib/result.h"
 
 struct ioctl_argument;  // drivers/char/char_device.h
-
-struct m_inode;  // fs/inode.h
+struct m_inode;         // fs/inode.h
 
 // One reference to an inode in memory; the destructor calls iput.
 class [[nodiscard]] inode_ref {

@@ -6,8 +6,9 @@
 
 #include "kernel/sched.h"
 
-// Puts the frame on the user's stack and points the registers at the handler. False when the stack
-// has no room for it: nothing has changed then. Sleeps (the stack's page may have to be copied).
+// Puts the frame on the user's stack and points the registers at the handler. `blocked`: the mask
+// that sigreturn sets again. False when the stack has no room for it: nothing has changed then.
+// Sleeps: the stack's page may have to be copied, or read from a disk.
 bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
                        u32 blocked);
 

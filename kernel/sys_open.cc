@@ -83,7 +83,7 @@ result<void> sys_pipe(u32 descriptors) {
   return put_user(descriptors, std::array<u32, 2>{*from, *to});
 }
 
-// The size of the argument follows from the command; some commands have none.
+// What the argument is follows from the command; some commands have none.
 result<u32> sys_ioctl(u32 fd, u32 command, u32 argument) {
   file& f = *TRY(file_of(fd));
   const ioctl_argument wanted = TRY(argument_of_ioctl(f, command));

@@ -61,9 +61,9 @@ result<void> sys_clock_gettime(u32 clock, u32 to) {
 
 // A signal that has a handler ends the sleep; `remaining` gets the time that was left.
 result<void> sys_nanosleep(u32 time, u32 remaining) {
+  const instant end_before_stop = std::exchange(current->sleep_end, never);
   const abi::timespec asked = TRY(get_user<abi::timespec>(time));
-  const instant fresh = now() + TRY(to_duration(asked));
-  const instant end = std::min(fresh, std::exchange(current->sleep_end, never));
+  const instant end = std::min(now() + TRY(to_duration(asked)), end_before_stop);
   wait_queue nobody_wakes;
   while (now() < end) {
     if (interruptible_sleep_on(nobody_wakes, end) != wake_reason::signalled) continue;

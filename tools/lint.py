@@ -127,6 +127,8 @@ def formatting():
 
 def no_leftovers():
     """nothing is left to be done later, no debris of an edit"""
+    for name in listed(".orig", ".rej", ".bak", "~"):
+        yield f"{name}: left by a tool"
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|^(<<<<<<<|>>>>>>>)")
     for name in listed(".h", ".cc", ".asm", ".py", ".sh", ".mk", ".md"):
         for number, line in enumerate(text_of(name).split("\n"), 1):

@@ -21,6 +21,7 @@ struct char_device {
   result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position) = nullptr;
   // `argument` is the user's memory behind the pointer, already checked; its size is the command's.
   result<u32> (*ioctl)(u8 minor, u32 command, std::span<byte> argument) = nullptr;
+  // Never sleeps. Null: no command has an argument.
   ioctl_argument (*argument_of)(u32 command) = nullptr;
 };
 

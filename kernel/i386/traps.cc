@@ -65,6 +65,7 @@ void fault_of_program(const trap_frame& registers, const char* what, u32 signal,
   const u32 handler = current->sigaction[signal - 1].handler;
   const bool handled = handler != abi::sig_dfl && handler != abi::sig_ign &&
                        !(current->blocked & 1u << (signal - 1));
+  // First, so that the names of functions are not waited for when their stick is away.
   force_signal(*current, signal);
   if (!handled) {
     printk("%s (pid %d): %s", current->comm.data(), current->pid, what);

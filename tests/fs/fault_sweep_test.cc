@@ -159,7 +159,7 @@ class scene {
     in_use_before_ = count_buffers().in_use;
     machine_.power_on();
     machine_.watch(stick_);
-    stick_.plug(machine_.port(1));
+    stick_.plug(machine_.port(stick_port));
     await_state(sda, volume_state::live);
     other_.plug(machine_.port(3));
     await_state(sdb, volume_state::live);

@@ -143,13 +143,13 @@ void return_without_descriptor(fault_scene& scene) {
             [](fault_scene& at) { set(at, at.machine.stick_of(at.stick).lose_descriptor, Value); });
 }
 
-// One of the next transfers ends with this code; 0: not at all.
+// One of the stick's next transfers ends with this code; 0: not at all.
 template <u32 Code>
 void fail_transfers(fault_scene& scene) {
   daemon("fault", [scene]() mutable {
     for (u32 i = 0; i < scene.times; ++i) {
       set(scene, scene.machine.controller().fail_transfer,
-          {static_cast<u32>(1 + random_below(6)), Code});
+          {static_cast<u32>(1 + random_below(6)), Code, stick_port});
       sleep_for(20_ms);
     }
   });
@@ -235,9 +235,8 @@ const std::array faults{
     fault{"return_enable_slot", "controller::hang_command", return_to_hanging_command<9>},
     fault{"return_address_device", "controller::hang_command", return_to_hanging_command<11>},
     fault{"return_configure", "controller::hang_command", return_to_hanging_command<12>},
-    // Transfers of whichever stick.
-    fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>, false, true},
-    fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>, false, true},
+    fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>},
+    fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>},
     fault{"return_failing_command", "controller::fail_command", return_to_failing_command<4>},
     fault{"stop_endpoint", "controller::hang_command", hang_twofold<15>},
     fault{"set_dequeue", "controller::hang_command", hang_twofold<16>},

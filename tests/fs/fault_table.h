@@ -34,6 +34,8 @@ class strikes {
   std::map<const void*, std::function<bool()>> waiting_;
 };
 
+constexpr u32 stick_port = 1;  // of the stick that a fault strikes, when it is first plugged in
+
 // The machine that a fault strikes.
 struct fault_scene {
   usb_machine& machine;
@@ -49,7 +51,7 @@ struct fault {
   void (*begin)(fault_scene&);
   // The calls that meet it may fail; without this they must succeed.
   bool calls_may_fail = false;
-  // Also at the other stick: two transfers in a row may be its own; and a full region gives the
+  // Also at the other stick: a full region gives the
   // error of a stick that refuses its blocks to every writer (fs/checkpoint/operation.cc,
   // reserve_room).
   bool neighbour_may_fail = false;

@@ -4,11 +4,11 @@
 // What the call said must be what it did (nth_effects.h).
 //
 // What can fail: the n-th allocation of memory; the n-th read, write or flush of the stick, or all
-// reads of what the n-th one asks for; room in
-// the region, from the n-th command of the stick on; and what has room for n - 1 more: tables of
-// files, of inodes in memory, of buffers; and the stick itself, of blocks. And what interrupts the
-// call: a signal at its n-th wait for room in the region, and one at the first wait for a stick
-// that was pulled at the n-th command. Neither is a fault, so the call may succeed.
+// reads of what the n-th one asks for; room in the region, from the n-th command of the stick on;
+// and what has room for n - 1 more: tables of files, of inodes in memory, of buffers; and the stick
+// itself, of blocks. And what interrupts the call: a signal at its n-th wait for room in the
+// region, and one at the first wait for a stick that was pulled at the n-th command. Neither is a
+// fault, so the call may succeed.
 //
 // `make test` takes every call with few n; REPLUG_POINTS=all (`make proof`) takes every n.
 #include <gtest/gtest.h>

@@ -1,10 +1,10 @@
 // Two calls at the same time: what they say and what they leave must be what one of the two orders
 // says and leaves, one call after the other. Every pair of calls, on a cold cache, so that each
-// sleeps wherever it can, and on one that lacks only the inodes, so that each sleeps where it
-// should not have let go of a name; one of them begins when the other has asked the sticks for n
-// things. One of the calls is a hand: it pulls the stick with dirty blocks of its own and plugs it
-// in again, twice, which must change nothing for the other call. Afterwards every descriptor still
-// works, the file system is sound, and the closing audit finds nothing left behind (sim/audit.h).
+// sleeps wherever it can, and on one that lacks only the inodes, so that it sleeps in the middle of
+// a look-up; one of them begins when the other has asked the sticks for n things. One of the calls
+// is a hand: it pulls the stick with dirty blocks of its own and plugs it in again, twice, which
+// must change nothing for the other call. Afterwards every descriptor still works, the file system
+// is sound, and the closing audit finds nothing left behind (sim/audit.h).
 //
 // Each call is one system call, so that nothing of the other one belongs between its parts.
 #include <gtest/gtest.h>

@@ -130,6 +130,24 @@ TEST(power_off, a_process_that_cannot_end_is_not_waited_for) {
 }
 
 // No signal that a program sends stops the machine's end halfway.
+// A program that runs from the stick was removed while it ran. When the machine ends the program,
+// its file is freed, which takes a while.
+TEST(power_off, waits_for_the_end_of_a_process_that_frees_its_program) {
+  const outcome o = on_a_machine([](pc::mounted_stick& m) {
+    user::install("/mnt/program", pc::ENTRY + 0x40, pause_for_ever);
+    user::fork([] { user::execve("/mnt/program", {"program"}); });
+    user::sleep_ms(100);
+    EXPECT_EQ(user::call(call::unlink, user::text("/mnt/program")), 0);
+    write_f("text");
+    EXPECT_EQ(user::call(call::sync), 0);
+    m.push_out_of_cache();
+    m.device().slow_down(30_ms);
+    power_off();
+  });
+  EXPECT_EQ(o.power, "off");
+  expect_clean(o, "text");
+}
+
 TEST(power_off, the_caller_is_not_interrupted_by_any_signal) {
   for (u32 signal = 1; signal < abi::nsig; ++signal) {
     if (signal == abi::sigkill || signal == abi::sigstop) continue;

@@ -1,6 +1,12 @@
 #include "tests/pc/stick.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
+
+#include "hal/clock.h"
+#include "hal/task.h"
+#include "hal/wait.h"
 
 namespace pc {
 
@@ -28,22 +34,39 @@ bool stick::read_fails() {
   return --failing_reads_, true;
 }
 
+void stick::slow_down(duration each) {
+  delay_ = each;
+  EXPECT_TRUE(kernel_task(
+      "stick", [](void* self) { static_cast<stick*>(self)->serve(); }, this));
+}
+
 void stick::request_fn() {
-  while (request* r = next_request()) {
-    if (r->cmd == block_command::read && read_fails()) {
-      end_request(*r, fail(error::eio));
-      continue;
+  if (delay_ > duration{}) return wake_up(work_);
+  while (request* r = next_request()) carry_out(*r);
+}
+
+void stick::serve() {
+  for (;;) {
+    if (request* const r = next_request()) {
+      sleep_for(delay_);
+      carry_out(*r);
+    } else {
+      sleep_on(work_);
     }
-    byte* at = content_.data() + size_t{r->sector.value()} * SECTOR_SIZE;
-    for (const buffer_head& bh : r->buffers) {
-      if (r->cmd == block_command::write)
-        std::memcpy(at, bh.b_data, BLOCK_SIZE);
-      else
-        std::memcpy(bh.b_data, at, BLOCK_SIZE);
-      at += BLOCK_SIZE;
-    }
-    end_request(*r, {});
   }
+}
+
+void stick::carry_out(request& r) {
+  if (r.cmd == block_command::read && read_fails()) return end_request(r, fail(error::eio));
+  byte* at = content_.data() + size_t{r.sector.value()} * SECTOR_SIZE;
+  for (const buffer_head& bh : r.buffers) {
+    if (r.cmd == block_command::write)
+      std::memcpy(at, bh.b_data, BLOCK_SIZE);
+    else
+      std::memcpy(bh.b_data, at, BLOCK_SIZE);
+    at += BLOCK_SIZE;
+  }
+  end_request(r, {});
 }
 
 }  // namespace pc

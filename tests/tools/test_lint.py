@@ -56,6 +56,11 @@ def test_a_good_tree_has_no_findings_and_a_bad_one_has(tree, rule):
     assert len(list(rule())) == 1
 
 
+def test_what_a_tool_left_behind_is_found(tree):
+    (tree / "lib" / "good.h.orig").write_text("")
+    assert list(lint.no_leftovers()) == ["lib/good.h.orig: left by a tool"]
+
+
 ROOMS_OF_FS = ["fs/checkpoint", "fs/buffer", "fs", "fs/replug"]  # each knows those before it
 
 

@@ -262,6 +262,19 @@ TEST(tty_jobs, a_background_process_that_reads_gets_sigttin) {
   });
 }
 
+TEST(tty_jobs, a_background_orphan_that_reads_gets_eio) {
+  with_terminal([](terminal& tty) {
+    EXPECT_EQ(tty.set_foreground(2), 0u);
+    tty.type("x\n");
+    tty.group = 3;
+    tty.is_orphan = true;
+    EXPECT_EQ(tty.read(), "errno 5");
+    EXPECT_TRUE(tty.signals.empty());
+    tty.group = 2;
+    EXPECT_EQ(tty.read(), "x\n") << "in the foreground it reads";
+  });
+}
+
 TEST(tty_jobs, without_a_foreground_group_everybody_reads) {
   with_terminal([](terminal& tty) {
     tty.group = 3;

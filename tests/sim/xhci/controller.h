@@ -72,6 +72,7 @@ class controller final : public mmio_model {
   struct planned_fault {
     u32 left = 0;  // 0: none is planned
     u32 code = 0;  // 0: no answer at all
+    u32 port = 0;  // of transfers: only those of the device at this port; 0: all
     bool strikes() { return left > 0 && --left == 0; }
   };
   // The n-th command is not executed and ends with this code.
@@ -256,7 +257,7 @@ class controller final : public mmio_model {
   ring_position commands_;
 
   static constexpr u32 imod_after_reset = 4000;
-  bool silent_ = false;  // it broke down with events for which no interrupt comes any more
+  bool silent_ = false;  // it broke down with events that are not read, and sends no interrupt
   u32 iman_ = 0, imod_ = imod_after_reset, erstsz_ = 0;
   bool interrupt_planned_ = false;
   u64 interrupts_ = 0;

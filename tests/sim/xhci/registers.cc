@@ -274,7 +274,10 @@ void controller::write_runtime(u32 offset, u32 value) {
       erdp_ = with_high(erdp_, value);
       event_ring_full_ = false;
       // Events that have not been read yet cause another interrupt (4.17.2).
-      if (has_unread_events()) interrupt();
+      if (has_unread_events())
+        interrupt();
+      else if (std::exchange(silent_, false))
+        forget_irq();
       return;
     }
     default: return;

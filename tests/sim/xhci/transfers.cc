@@ -52,7 +52,8 @@ void controller::serve(u32 id, u32 dci) {
   if (e.td.empty() && !begin_td(s, dci)) return;
   if (e.index == 0 && e.offset == 0 && !e.fetched && !e.silent) {
     ++transfers_begun;
-    if (fail_transfer.strikes()) {
+    const bool is_meant = !fail_transfer.port || fail_transfer.port == s.root_port;
+    if (is_meant && fail_transfer.strikes()) {
       if (fail_transfer.code != 0) return halt(id, dci, fail_transfer.code);
       e.silent = true;
     }
