@@ -162,7 +162,12 @@ result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u
   // A number that is in use although its bit was clear keeps the bit set; the next one is tried.
   for (;;) {
     const u32 number = TRY(allocate_bit(op, map));
-    result<inode_ref> inode = adopt_inode(sb.s_dev, ino_nr{static_cast<u16>(number)});
+    const ino_nr ino{static_cast<u16>(number)};
+    if (const result<void> reached = reach_inode(sb, ino); !reached) {
+      free_number(op, sb, number);
+      return fail(reached.error());
+    }
+    result<inode_ref> inode = adopt_inode(sb.s_dev, ino);
     if (!inode && inode.error() == error::eio) {
       complain(sb, "inode in use was free", number);
       continue;

@@ -8,29 +8,36 @@
 #include "fs/buffer/buffer.h"
 #include "fs/super.h"
 
-inode_place place_of(const m_inode& inode) {
-  const u32 index = inode.i_num.value() - 1u;
-  return {super_of(inode).inode_table() + index / INODES_PER_BLOCK,
+namespace {
+
+inode_place place_in(const super_block& sb, ino_nr number) {
+  const u32 index = number.value() - 1u;
+  return {sb.inode_table() + index / INODES_PER_BLOCK,
           index % INODES_PER_BLOCK * static_cast<u32>(sizeof(d_inode))};
 }
-
-namespace {
 
 constexpr u32 INODE_BLOCKS_AHEAD = 7;
 
 // The block of the inode table that stores an inode. Neighbouring inodes are often read soon after,
 // so the next blocks of the table are prefetched with it.
-result<buffer_ref> read_inode_block(const m_inode& inode, block_nr block) {
-  if (buffer_ref cached = get_hash_table(inode.i_dev, block); cached && cached.head()->b_uptodate)
+result<buffer_ref> read_inode_block(const super_block& sb, block_nr block) {
+  if (buffer_ref cached = get_hash_table(sb.s_dev, block); cached && cached.head()->b_uptodate)
     return cached;
-  const u32 end = super_of(inode).s_firstdatazone;
+  const u32 end = sb.s_firstdatazone;
   const u32 last = std::min(block.value() + INODE_BLOCKS_AHEAD, end - 1);
-  for (u32 next = block.value(); next <= last && start_read(inode.i_dev, block_nr{next}); ++next) {
+  for (u32 next = block.value(); next <= last && start_read(sb.s_dev, block_nr{next}); ++next) {
   }
-  return bread(inode.i_dev, block);
+  return bread(sb.s_dev, block);
 }
 
 }  // namespace
+
+inode_place place_of(const m_inode& inode) { return place_in(super_of(inode), inode.i_num); }
+
+result<void> reach_inode(const super_block& sb, ino_nr number) {
+  TRY(read_inode_block(sb, place_in(sb, number).block));
+  return {};
+}
 
 d_inode to_disk(const m_inode& inode) {
   d_inode disk{};
@@ -46,7 +53,7 @@ d_inode to_disk(const m_inode& inode) {
 
 result<void> read_inode(m_inode& inode) {
   const inode_place place = place_of(inode);
-  const buffer_ref buffer = TRY(read_inode_block(inode, place.block));
+  const buffer_ref buffer = TRY(read_inode_block(super_of(inode), place.block));
   const d_inode& disk = buffer.as<d_inode>(place.offset);
   if (disk.i_mode == 0 || disk.i_nlinks == 0) {
     if (super_block* sb = get_super(inode.i_dev))
@@ -65,7 +72,7 @@ result<void> read_inode(m_inode& inode) {
 
 result<void> write_inode(operation& op, m_inode& inode) {
   const inode_place place = place_of(inode);
-  buffer_ref buffer = TRY(read_inode_block(inode, place.block));
+  buffer_ref buffer = TRY(read_inode_block(super_of(inode), place.block));
   op.about(inode.i_num, inode.i_path.data());
   return buffer.modify(op, place.offset, sizeof(d_inode), [&](std::span<byte> bytes) {
     const d_inode disk = to_disk(inode);

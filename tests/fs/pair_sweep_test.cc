@@ -158,9 +158,7 @@ enum class cache { cold, lacks_inodes };
 void warm_up(session& process) {
   read_metadata(process);
   EXPECT_OK(sys_sync());
-  const super_block& sb = *get_super(sda);
-  for (block_nr at = sb.inode_table(); at.value() < sb.s_firstdatazone; at = at + 1)
-    forget_block(sda, at);
+  forget_inode_table(sda);
   std::vector<inode_ref> all;
   while (auto inode = get_empty_inode()) all.push_back(std::move(*inode));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "drivers/block/ramdisk.h"
+#include "fs/super.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
@@ -41,6 +42,12 @@ fs_context boot_with_root(const boot_options& options) {
   kassert(root.has_value());
   make_root_tree(*root);
   return std::move(*root);
+}
+
+void forget_inode_table(dev_id dev) {
+  const super_block& sb = *get_super(dev);
+  for (block_nr at = sb.inode_table(); at.value() < sb.s_firstdatazone; at = at + 1)
+    forget_block(dev, at);
 }
 
 result<void> session::write(const std::string& path, const std::string& content) {

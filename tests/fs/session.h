@@ -12,6 +12,9 @@ namespace sim {
 // /dev/ckpt, /mnt and /mnt2. Inside a world, once.
 fs_context boot_with_root(const boot_options& options = {});
 
+// Drops the blocks of its inode table, which are clean, from the cache: a mount prefetches them.
+void forget_inode_table(dev_id dev);
+
 // Every call opens the file, does its work and closes it.
 class session {
  public:
