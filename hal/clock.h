@@ -6,5 +6,10 @@
 // Time since boot; never goes backwards. Never sleeps; callable from interrupt handlers.
 instant now();
 
-// Seconds since 1970 (the book's CURRENT_TIME), for time stamps on disk.
+// The date when now() was 0, in seconds since 1970. stime(2) moves it. The date is this plus now():
+// one reading of one clock.
+u32 boot_date();
+
+// The date in seconds since 1970 (the book's CURRENT_TIME), for time stamps on disk. It costs less
+// than now(), and is at most one tick of the timer late.
 u32 current_time();

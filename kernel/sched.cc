@@ -140,6 +140,11 @@ void schedule() {
 
 bool time_slice_is_over() { return need_resched || current->counter <= 0; }
 
+void give_way() {
+  const irq_guard masked;
+  while (time_slice_is_over()) schedule();
+}
+
 void idle() {
   while (true) {
     release_ended_kernel_tasks();

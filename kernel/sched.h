@@ -91,6 +91,9 @@ void release(task_struct& t);
 void schedule();
 // Whether another task should have the processor when the current one returns to user mode.
 bool time_slice_is_over();
+// In the middle of a long system call, where the current task holds nothing that others wait for:
+// lets them run when its time is over. May sleep.
+void give_way();
 // Makes a sleeping task ready; `why` is what its sleep returns. Does nothing when the task is
 // awake. send_signal may call it only for an interruptible sleep. Interrupts are masked.
 void wake_task(task_struct& t, wake_reason why);

@@ -73,6 +73,15 @@ void send_signal(task_struct& to, u32 signal) {
 
 bool signal_pending() { return deliverable(*current) != 0; }
 
+bool fatal_signal_pending() {
+  for (u32 signal = 1; signal < abi::nsig; ++signal)
+    if (deliverable(*current) & signal_bit(signal) &&
+        action_of(*current, signal).handler == abi::sig_dfl &&
+        default_of(signal) == default_action::end)
+      return true;
+  return false;
+}
+
 void force_signal(task_struct& to, u32 signal) {
   const irq_guard masked;
   abi::sigaction& action = action_of(to, signal);

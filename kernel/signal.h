@@ -16,6 +16,9 @@ constexpr u32 UNBLOCKABLE = signal_bit(abi::sigkill) | signal_bit(abi::sigstop);
 // of the machine.
 void force_signal(task_struct& to, u32 signal);
 
+// Whether a signal is pending that is going to end the current process. Never sleeps.
+bool fatal_signal_pending();
+
 // Sends to every process of a group and returns how many processes it has. Never sleeps; callable
 // from interrupt handlers.
 u32 signal_group(int pgrp, u32 signal);

@@ -22,6 +22,11 @@ result<duration> to_duration(const abi::timespec& t) {
   return duration{t.seconds * NS_PER_SECOND + t.nanoseconds};
 }
 
+// Since 1970.
+duration date() { return now() - instant{} + duration{i64{boot_date()} * NS_PER_SECOND}; }
+
+u32 date_in_seconds() { return static_cast<u32>(date().ns / NS_PER_SECOND); }
+
 struct tms {
   u32 user, system, children_user, children_system;  // in ticks of HZ
 };
@@ -29,13 +34,14 @@ struct tms {
 }  // namespace
 
 result<u32> sys_time(u32 to) {
-  const u32 time = current_time();
+  const u32 time = date_in_seconds();
   if (to) TRY(put_user(to, time));
   return time;
 }
 
 result<void> sys_stime(u32 from) {
-  set_current_time(TRY(get_user<u32>(from)));
+  const u32 time = TRY(get_user<u32>(from));
+  set_boot_date(boot_date() + time - date_in_seconds());
   return {};
 }
 
@@ -47,14 +53,9 @@ result<u32> sys_times(u32 to) {
 }
 
 result<void> sys_clock_gettime(u32 clock, u32 to) {
-  const duration since_boot = now() - instant{};
   switch (clock) {
-    case abi::clock_monotonic: return put_user(to, to_timespec(since_boot));
-    case abi::clock_realtime: {
-      abi::timespec time = to_timespec(since_boot);
-      time.seconds = static_cast<i32>(current_time());
-      return put_user(to, time);
-    }
+    case abi::clock_monotonic: return put_user(to, to_timespec(now() - instant{}));
+    case abi::clock_realtime: return put_user(to, to_timespec(date()));
     default: return fail(error::einval);
   }
 }

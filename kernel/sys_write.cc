@@ -1,27 +1,57 @@
 // write and read: the first station of a byte on its way to the stick (docs/design.md).
 //
-// The descriptor becomes an open file and the pointer checked memory. The next station is
-// write_open_file in fs/read_write.cc.
+// The descriptor becomes an open file and the pointer checked memory, piece by piece. The next
+// station is write_open_file in fs/read_write.cc.
 #include <algorithm>
 
 #include "kernel/files.h"
+#include "kernel/signal.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
 
 namespace {
+
 // One call moves at most this much, so that no count looks like an error number.
 constexpr u32 MAX_COUNT = 0x7FFF'F000;
-}  // namespace
+// A call is made in pieces. Only the memory of the next piece is checked and gets its pages: a pipe
+// or a terminal may have one byte for a large buffer. Between two pieces other tasks may run.
+constexpr u32 PIECE = 256 * 1024;
 
-result<u32> sys_write(u32 fd, u32 buffer, u32 count) {
-  file& to = *TRY(file_of(fd));
-  const std::span<const byte> bytes = TRY(user_span(buffer, std::min(count, MAX_COUNT), false));
-  const result<u32> written = write_open_file(to, bytes);
+// Moves pieces until one is not whole. An error behind the first piece is met again by the next
+// call, and told there.
+template <class Move>
+result<u32> in_pieces(u32 buffer, u32 count, Move move) {
+  count = std::min(count, MAX_COUNT);
+  u32 done = 0;
+  do {
+    const u32 size = std::min(count - done, PIECE);
+    const result<u32> moved = move(buffer + done, size);
+    if (!moved) return done ? result<u32>(done) : moved;
+    done += *moved;
+    if (*moved < size) return done;
+    give_way();
+  } while (done < count && !fatal_signal_pending());
+  return done;
+}
+
+result<u32> write_piece(file& to, u32 buffer, u32 size) {
+  const result<u32> written = write_open_file(to, TRY(user_span(buffer, size, false)));
   if (written == fail(error::epipe)) send_signal(*current, abi::sigpipe);
   return written;
 }
 
+result<u32> read_piece(file& from, u32 buffer, u32 size) {
+  return read_open_file(from, TRY(user_span(buffer, size, true)));
+}
+
+}  // namespace
+
+result<u32> sys_write(u32 fd, u32 buffer, u32 count) {
+  file& to = *TRY(file_of(fd));
+  return in_pieces(buffer, count, [&](u32 at, u32 size) { return write_piece(to, at, size); });
+}
+
 result<u32> sys_read(u32 fd, u32 buffer, u32 count) {
   file& from = *TRY(file_of(fd));
-  return read_open_file(from, TRY(user_span(buffer, std::min(count, MAX_COUNT), true)));
+  return in_pieces(buffer, count, [&](u32 at, u32 size) { return read_piece(from, at, size); });
 }

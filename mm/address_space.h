@@ -42,6 +42,9 @@ class address_space {
   result<void> set_break(u32 address);
   u32 program_break() const;
 
+  // How many pages it has; one that it shares counts, too.
+  u32 present_pages() const;
+
   // A page fault at `address` while this space is active. May sleep. Errors: efault (not the
   // process's), enomem, eio (the program could not be read).
   result<void> handle_fault(u32 address, bool write);

@@ -3,6 +3,7 @@
 //
 // A page of a writable area that is mapped read-only is or was shared: the page's count tells
 // do_wp_page which. Every present page of the lower half holds one count.
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -63,6 +64,16 @@ result<u32*> address_space::make_table_entry(u32 address) {
   if (!table) return fail(error::enomem);
   directory_[address / TABLE_SPAN] = physical_address(table) | user_table_flags;
   return table_entry(address);
+}
+
+u32 address_space::present_pages() const {
+  u32 count = 0;
+  for (u32 i = 0; i < user_tables; ++i) {
+    if (!is_present(directory_[i])) continue;
+    const u32* table = table_in(directory_[i]);
+    count += static_cast<u32>(std::count_if(table, table + ENTRIES_PER_TABLE, is_present));
+  }
+  return count;
 }
 
 result<void> address_space::do_no_page(const vm_area& area, u32 address) {

@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug debug-server debug-end console demo test calls mutants bench lint doctor help
+.PHONY: run pull plug debug debug-server debug-end console demo test calls soak mutants bench lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -64,6 +64,11 @@ calls:  ## the same random system calls here and on Linux, compared line by line
 	@$(DOCTOR) --quiet build test
 	@+$(BUILD_ALL)
 	@BUILD=$(BUILD) $(PYTHON) tools/differ.py $(if $(SEEDS),--seeds $(SEEDS))
+
+soak:  ## random programs on sticks that are pulled again and again, until ^C (SEEDS=7-9, PULLS=10000)
+	@$(DOCTOR) --install build test
+	@+$(BUILD_ALL)
+	@BUILD=$(BUILD) SEEDS="$(SEEDS)" PULLS="$(PULLS)" $(PYTHON) tools/soak.py
 
 bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=phase: where time goes)
 	@$(DOCTOR) --install build demo bench

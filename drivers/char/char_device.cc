@@ -16,6 +16,7 @@ void register_char_device(u8 major, const char_device& device) {
 }
 
 result<const char_device*> find_char_device(dev_id dev) {
-  if (dev.major() >= NR_MAJORS || !char_devices[dev.major()]) return fail(error::enxio);
-  return char_devices[dev.major()];
+  const char_device* device = dev.major() < NR_MAJORS ? char_devices[dev.major()] : nullptr;
+  if (!device || (device->has && !device->has(dev.minor()))) return fail(error::enxio);
+  return device;
 }

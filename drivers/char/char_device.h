@@ -23,9 +23,12 @@ struct char_device {
   result<u32> (*ioctl)(u8 minor, u32 command, std::span<byte> argument) = nullptr;
   // Never sleeps. Null: no command has an argument.
   ioctl_argument (*argument_of)(u32 command) = nullptr;
+  // Whether there is a device with this minor number; null: with every one. The other members are
+  // called for those only. Never sleeps.
+  bool (*has)(u8 minor) = nullptr;
 };
 
 // Registers the devices of one major number. The object must live for ever.
 void register_char_device(u8 major, const char_device& device);
-// Errors: enxio.
+// Errors: enxio when there is no such major or minor number.
 result<const char_device*> find_char_device(dev_id dev);

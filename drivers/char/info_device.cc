@@ -22,13 +22,10 @@ struct info_entry {
 std::array<info_entry, 16> entries;
 std::span<byte> buffer;
 
-result<info_entry*> entry_of(u8 minor) {
-  if (minor >= entries.size() || !entries[minor].text) return fail(error::enxio);
-  return &entries[minor];
-}
+bool info_has(u8 minor) { return minor < entries.size() && entries[minor].text; }
 
 result<u32> info_read(u8 minor, std::span<byte> to, u32 position) {
-  const info_entry& entry = *TRY(entry_of(minor));
+  const info_entry& entry = entries[minor];
   text_sink out(std::span(reinterpret_cast<char*>(buffer.data()), buffer.size()));
   entry.text(out);
   const std::string_view text = out.text();
@@ -40,7 +37,7 @@ result<u32> info_read(u8 minor, std::span<byte> to, u32 position) {
 
 // One write is one or more whole lines. The lines are copied: commands may sleep.
 result<u32> info_write(u8 minor, std::span<const byte> from, u32) {
-  const info_entry& entry = *TRY(entry_of(minor));
+  const info_entry& entry = entries[minor];
   if (!entry.command) return fail(error::einval);
   if (from.size() >= LINE_MAX) return fail(error::e2big);
   std::array<char, LINE_MAX> lines;
@@ -54,7 +51,7 @@ result<u32> info_write(u8 minor, std::span<const byte> from, u32) {
   return static_cast<u32>(from.size());
 }
 
-constexpr char_device info_device = {.read = info_read, .write = info_write};
+constexpr char_device info_device = {.read = info_read, .write = info_write, .has = info_has};
 
 }  // namespace
 

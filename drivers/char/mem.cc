@@ -10,21 +10,16 @@ namespace {
 
 constexpr u8 MINOR_NULL = 3, MINOR_ZERO = 5;
 
-bool exists(u8 minor) { return minor == MINOR_NULL || minor == MINOR_ZERO; }
+bool mem_has(u8 minor) { return minor == MINOR_NULL || minor == MINOR_ZERO; }
 
 result<u32> mem_read(u8 minor, std::span<byte> to, u32) {
-  if (!exists(minor)) return fail(error::enxio);
   if (minor == MINOR_NULL) return 0;
   std::fill(to.begin(), to.end(), byte{0});
   return static_cast<u32>(to.size());
 }
 
-result<u32> mem_write(u8 minor, std::span<const byte> from, u32) {
-  if (!exists(minor)) return fail(error::enxio);
-  return static_cast<u32>(from.size());
-}
-
-constexpr char_device mem_device = {.read = mem_read, .write = mem_write};
+// Whatever is written is gone.
+constexpr char_device mem_device = {.read = mem_read, .has = mem_has};
 
 }  // namespace
 

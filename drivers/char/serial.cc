@@ -1,5 +1,6 @@
 #include "drivers/char/serial.h"
 
+#include <algorithm>
 #include <array>
 
 #include "hal/clock.h"
@@ -24,8 +25,10 @@ constexpr u8 received = 0x01, transmitter_empty = 0x20;  // line_status
 constexpr u8 divisor_115200 = 1;
 constexpr u8 serial_line = 4;
 constexpr u32 fifo_size = 16;
-constexpr duration stuck_after = 2_s;  // waits of callers that cannot sleep
-constexpr duration patience = 60_s;    // waits of callers that can
+// Waits of callers that cannot sleep: interrupts may be masked, so for room they wait only until a
+// line that works would have sent a few hundred characters more.
+constexpr duration stuck_after = 2_s, full_after = 100_ms;
+constexpr duration patience = 60_s;  // waits of callers that can sleep
 
 constexpr u32 queue_size = 16384, plenty = queue_size / 2;
 std::array<char, queue_size> queue;
@@ -60,14 +63,14 @@ void give_line_up() {
   wake_up(room);
 }
 
-// Waits until the queue holds at most `left` characters. If the line is stuck, the characters are
-// thrown away.
-void drain(u32 left) {
-  const instant deadline = now() + stuck_after;
+// Waits until the queue holds at most `left` characters. If the line is stuck, the oldest half of
+// the queue is thrown away, or all but `left`.
+void drain(u32 left, duration wait) {
+  const instant deadline = now() + wait;
   while (queued() > left) {
     send_queued();
     if (queued() > left && (stuck || now() > deadline)) {
-      head = tail - left;
+      head = tail - std::min(left, plenty);
       give_line_up();
     }
   }
@@ -101,12 +104,12 @@ void serial_init() {
 void serial_write(std::span<const char> text) {
   if (!present) return;
   for (const char c : text) {
-    if (queued() == queue_size) drain(plenty);
+    if (queued() == queue_size) drain(queue_size - fifo_size, full_after);
     queue[tail++ % queue_size] = c;
   }
   send_queued();
   if (by_polling)
-    drain(0);
+    drain(0, stuck_after);
   else
     select_interrupts();
 }
@@ -124,7 +127,7 @@ bool serial_wait_for_room() {
 
 void serial_panic() {
   by_polling = true;
-  drain(0);
+  drain(0, stuck_after);
 }
 
 void set_serial_input(void (*receive)(char)) {

@@ -44,7 +44,7 @@ buffer_head* claim_free_buffer(dev_id dev, block_nr block) {
 // of another disk may (rule 10).
 void write_other_disks(dev_id refusing) {
   for_each_disk([&](dev_id disk) {
-    if (disk != refusing && resolve(disk)) static_cast<void>(write_buffers(disk));
+    if (disk != refusing) static_cast<void>(write_buffers(disk));
   });
 }
 

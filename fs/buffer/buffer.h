@@ -21,7 +21,7 @@
 //     b_blocknr afterwards. start_read gives up its use while its read is under way: b_lock guards
 //     that.
 //   discard_buffers (the volume is given up, or its name becomes free): all heads of the disk,
-//     also those in use: not dirty, b_uptodate is false. They keep their block.
+//     also those in use: b_uptodate is false. They keep their block. None is dirty since the pull.
 //     Guard: none; the user notices. bread tests b_uptodate after each sleep, and checkpoint::dead
 //     before it reads again; begin_modify answers eio; so does begin_overwrite on a dead volume
 //     (where shadows are taken).

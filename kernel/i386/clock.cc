@@ -26,7 +26,7 @@ constexpr u8 timer_line = 0;
 
 u64 ticks = 0;
 i64 latest = 0;  // what now() returned last
-u32 boot_date = 0;
+u32 date_at_boot = 0;
 
 bool timer_interrupt(void*) {
   ++ticks;
@@ -54,7 +54,7 @@ void clock_init() {
   out8(timer_mode, rate_generator);
   out8(counter_0, counts_per_tick & 0xFF);
   out8(counter_0, counts_per_tick >> 8);
-  boot_date = read_rtc();
+  date_at_boot = read_rtc();
   (void)request_irq(timer_line, false, timer_interrupt, nullptr);
 }
 
@@ -67,6 +67,8 @@ instant now() {
   return {latest};
 }
 
-u32 current_time() { return boot_date + static_cast<u32>(ticks / HZ); }
+u32 boot_date() { return date_at_boot; }
 
-void set_current_time(u32 seconds) { boot_date += seconds - current_time(); }
+u32 current_time() { return date_at_boot + static_cast<u32>(ticks / HZ); }
+
+void set_boot_date(u32 seconds) { date_at_boot = seconds; }

@@ -10,6 +10,7 @@
 #include "kernel/i386/panic.h"
 #include "kernel/i386/task_switch.h"
 #include "kernel/i386/trap_frame.h"
+#include "kernel/out_of_memory.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "kernel/system_call.h"
@@ -86,8 +87,9 @@ void handle_page_fault(trap_frame& registers) {
   }
 
   enable_interrupts();
+  const bool write = fault_by_write::in(registers.error_code);
   const result<void> outcome =
-      current->space->handle_fault(address, fault_by_write::in(registers.error_code));
+      with_memory([&] { return current->space->handle_fault(address, write); });
   if (!outcome) {
     if (by_kernel) {
       printk("page fault at address %08x of the program\n", address);

@@ -85,6 +85,20 @@ const char_device with_all{read_some, write_some, control, [](u32 command) {
                            }};
 const char_device with_nothing{};
 
+TEST(edges, a_device_without_that_minor_number_is_not_opened) {
+  on_minix({}, [](fs_context& ctx) {
+    static constexpr char_device one{.has = [](u8 minor) { return minor == 1; }};
+    register_char_device(abi::major_mem, one);
+    for (const u8 minor : {u8{0}, u8{1}, u8{2}}) {
+      const std::string name = "/" + std::to_string(minor);
+      EXPECT_OK(make_node(ctx, name, abi::s_ifchr | 0600, dev_id(abi::major_mem, minor)));
+      const auto open = open_file(ctx, name, abi::o_rdwr, 0);
+      EXPECT_EQ(error_of(open), minor == 1 ? error{} : error::enxio) << name;
+      if (open) EXPECT_OK(close_file(**open));
+    }
+  });
+}
+
 TEST(edges, a_special_file_is_its_device) {
   on_minix({}, [](fs_context& ctx) {
     register_char_device(abi::major_console, with_all);

@@ -1,4 +1,5 @@
 // The closing audit of the file system and the buffer cache (tests/sim/audit.h).
+#include <algorithm>
 #include <vector>
 
 #include "fs/buffer/buffer_table.h"
@@ -49,6 +50,13 @@ class fs_audit final : public audited {
     }
   }
 
+  static bool is_twice(const m_inode& inode) {
+    return inode.i_num != ino_nr{} && !inode.i_gone && !inode.i_pipe &&
+           std::ranges::count_if(all_inodes(), [&](const m_inode& other) {
+             return other.i_dev == inode.i_dev && other.i_num == inode.i_num && !other.i_gone;
+           }) > 1;
+  }
+
   void check() override {
     if (buffer_total() == 0) return;
     check_buffer_invariants();
@@ -56,6 +64,7 @@ class fs_audit final : public audited {
     check_inodes(dev_id{});
     for (const m_inode& inode : all_inodes()) {
       if (inode.i_lock) left_behind("a lock of inode " + std::to_string(inode.i_num.value()));
+      if (is_twice(inode)) left_behind("inode " + std::to_string(inode.i_num.value()) + " twice");
       if (inode.i_loading || inode.i_dirt || inode.i_orphan || inode.i_mount)
         left_behind("a mark of inode " + std::to_string(inode.i_num.value()));
     }

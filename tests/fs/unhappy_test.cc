@@ -2,7 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <unistd.h>
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <set>
+#include <vector>
 
 #include "fs/buffer/invalidate.h"
 #include "fs/inode.h"
@@ -305,6 +309,47 @@ TEST(unhappy, umount_does_not_overtake_a_sync_that_deletes) {
 }
 
 // The name is gone and the zones stay marked: umount must not say that the disk is clean.
+// Three tasks wait for one inode, and the read of the first one fails: the second one reads it, and
+// the third one waits again, for that read. Each has come through another directory.
+TEST(unhappy, tasks_that_wait_for_a_read_that_fails_share_the_next_one) {
+  with_mounted_stick([](medium& stick, session& process) {
+    constexpr const char* directories[] = {"/mnt/a", "/mnt/b", "/mnt/c"};
+    for (const char* each : directories) ASSERT_TRUE(process.mkdir(each));
+    ASSERT_TRUE(process.write("/mnt/a/file", "content"));
+    for (const char* each : {"/mnt/b/file", "/mnt/c/file"})
+      ASSERT_TRUE(process.link("/mnt/a/file", each));
+    ASSERT_TRUE(process.umount());
+    ASSERT_TRUE(process.mount());
+    for (const char* each : directories) ASSERT_TRUE(names_in(process.context(), each));
+    forget_inode_table(sda);
+
+    bool has_failed = false;
+    stick.fault = [&](block_command cmd, lba, u32) {
+      const bool fails = cmd == block_command::read && !has_failed;
+      return fails ? std::optional(error::eio) : std::nullopt;
+    };
+    std::array<result<file*>, 3> open{fail(error::eio), fail(error::eio), fail(error::eio)};
+    std::vector<fiber> tasks;
+    for (u32 i = 0; i < 3; ++i)
+      tasks.push_back(spawn("opens", [&, i] {
+        session own = process.fork();
+        const std::string name = directories[i] + std::string("/file");
+        open[i] = open_file(own.context(), name, abi::o_rdonly, 0);
+        has_failed = has_failed || !open[i];
+      }));
+    for (fiber& each : tasks) each.join();
+    stick.fault = nullptr;
+
+    EXPECT_EQ(std::ranges::count_if(open, [](const auto& each) { return each.has_value(); }), 2);
+    std::set<const m_inode*> inodes;
+    for (const auto& each : open)
+      if (each) inodes.insert((*each)->f_inode.get());
+    EXPECT_EQ(inodes.size(), 1u);
+    for (const auto& each : open)
+      if (each) EXPECT_OK(close_file(**each));
+  });
+}
+
 TEST(unhappy, a_file_that_could_not_be_freed_leaves_the_mark_of_an_error) {
   constexpr u32 zone_map = INODE_TABLE_BLOCK - 1;
   with_mounted_stick(1, {}, [](medium& stick, session& process) {

@@ -58,6 +58,29 @@ TEST(system_call, time) {
   });
 }
 
+// The clock and the count of ticks are read at two moments: the date must come from one of them.
+TEST(system_call, the_date_does_not_go_backwards_before_a_tick) {
+  pc::machine machine;
+  machine.run([] {
+    const u32 to = user::room(8);
+    user::sleep_ms(990);
+    for (u32 tick = 0; tick < HZ; ++tick) {
+      EXPECT_EQ(user::call(call::clock_gettime, abi::clock_realtime, to), 0);
+      const auto before = user::get<abi::timespec>(to);
+      const auto second = static_cast<u32>(user::call(call::time, 0));
+      EXPECT_EQ(second, static_cast<u32>(before.seconds));
+      pc::delay_tick();
+      EXPECT_EQ(user::call(call::clock_gettime, abi::clock_realtime, to), 0);
+      const auto after = user::get<abi::timespec>(to);
+      EXPECT_EQ((after.seconds - before.seconds) * i64{1'000'000'000} + after.nanoseconds -
+                    before.nanoseconds,
+                1'000'000'000 / HZ);
+      EXPECT_EQ(user::call(call::time, 0), after.seconds) << "the same clock";
+      pc::tick();
+    }
+  });
+}
+
 TEST(system_call, syslog) {
   pc::machine machine;
   machine.run([] {

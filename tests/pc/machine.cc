@@ -64,7 +64,8 @@ struct machine_state {
   settings chosen;
   std::vector<byte> disk;
   u64 ticks = 0;
-  u32 date_offset = 0;
+  duration since_tick{};  // how far the timer has counted down to the next one
+  u32 boot_date = BOOT_DATE;
   bool running = false;
   jmp_buf leave;
   bool panicked = false;
@@ -334,8 +335,11 @@ void end_power(const char* how) {
   stop_machine();
 }
 
+void delay_tick() { m->since_tick = duration{NS_PER_TICK}; }
+
 void timer_tick() {
   ++m->ticks;
+  m->since_tick = {};
   if (duration{static_cast<i64>(m->ticks) * NS_PER_TICK} > m->chosen.time_limit)
     fail("the test takes too long: all tasks sleep");
   const interrupt_scope here;
@@ -382,11 +386,12 @@ void handle_irq(u8 line) {
 
 // --- hal/clock.h, kernel/i386/clock.h, power.h ---
 
-instant now() { return {pc::m ? static_cast<i64>(pc::m->ticks) * pc::NS_PER_TICK : 0}; }
-u32 current_time() {
-  return pc::BOOT_DATE + pc::m->date_offset + static_cast<u32>(pc::m->ticks / HZ);
+instant now() {
+  return {pc::m ? static_cast<i64>(pc::m->ticks) * pc::NS_PER_TICK + pc::m->since_tick.ns : 0};
 }
-void set_current_time(u32 seconds) { pc::m->date_offset += seconds - current_time(); }
+u32 boot_date() { return pc::m->boot_date; }
+u32 current_time() { return boot_date() + static_cast<u32>(pc::m->ticks / HZ); }
+void set_boot_date(u32 seconds) { pc::m->boot_date = seconds; }
 
 void power_off() { pc::end_power("off"); }
 void restart() { pc::end_power("restart"); }

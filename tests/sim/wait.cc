@@ -111,6 +111,7 @@ void yield() {
 // --- hal/clock.h ---
 
 instant now() { return state_here().time; }
+u32 boot_date() { return boot_time; }
 u32 current_time() { return boot_time + static_cast<u32>(now().ns / 1'000'000'000); }
 
 // --- hal/irq.h ---

@@ -1,5 +1,6 @@
-// init: process 1, the book's init() (chapter 4). Runs /etc/rc, then a shell, and another one
-// whenever that ends; every process whose father is gone becomes its child and is waited for here.
+// init: process 1, the book's init() (chapter 4). Runs /etc/rc, then update and a shell, and each of
+// the two again whenever it ends; every process whose father is gone becomes its child and is waited
+// for here.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,11 +30,26 @@ void become_shell(char* const arguments[]) {
   _exit(1);
 }
 
-// Waits for one child. Adopted children that end before it are waited for too.
+pid_t update = 0;  // 0: it was not started yet; -1: there was no room for it
+
+// `delay` in seconds: an update that ends at once must not keep the machine busy.
+void start_update(unsigned delay) {
+  update = fork();
+  if (update != 0) return;
+  sleep(delay);
+  char* const arguments[] = {const_cast<char*>("update"), nullptr};
+  execve("/etc/update", arguments, ENVIRONMENT);
+  perror("init: /etc/update");
+  sleep(60);  // it will be tried again
+  _exit(1);
+}
+
+// Waits for one child. Other children that end before it are waited for too.
 void wait_for(pid_t child) {
   for (;;) {
     const pid_t ended = wait(nullptr);
     if (ended == child || (ended < 0 && errno == ECHILD)) return;
+    if (ended == update || update < 0) start_update(1);
   }
 }
 
@@ -64,6 +80,7 @@ void run_shell() {
 int main() {
   open_console();
   run_rc();
+  start_update(0);
   for (;;) {
     run_shell();
     printf("\ninit: the shell has ended; here is another one\n");

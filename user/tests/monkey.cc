@@ -1,7 +1,8 @@
 // Random system calls with random, mostly bad arguments. Whatever their results are, the kernel
 // goes on, and nothing that the calls did disturbs the next program.
 //
-// `monkey SEED ROUNDS` makes other calls. Every round is a child of its own, because the calls may
+// `monkey SEED ROUNDS` makes other calls; `monkey SEED ROUNDS DIRECTORY` makes them there, and says
+// nothing. Every round is a child of its own, because the calls may
 // destroy its memory, close its files or end it.
 #include <fcntl.h>
 #include <signal.h>
@@ -114,11 +115,11 @@ void remove_all(const char* path) {
 int main(int argc, char** argv) {
   const uint32_t first = argc > 1 ? static_cast<uint32_t>(atoi(argv[1])) : 1;
   const uint32_t rounds = argc > 2 ? static_cast<uint32_t>(atoi(argv[2])) : 60;
-  const char* const playground = "/tmp/monkey";
+  const char* const playground = argc > 3 ? argv[3] : "/tmp/monkey";
   mkdir(playground, 0755);
-  chdir(playground);
+  if (chdir(playground) != 0) return 1;
   for (uint32_t seed = first; seed < first + rounds; ++seed) {
-    if (argc > 1) printf("seed %u\n", seed);
+    if (argc == 3) printf("seed %u\n", seed);
     fflush(nullptr);
     const pid_t child = fork();
     if (child == 0) _exit(play(seed));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/files.h"
 
 namespace {
 
@@ -181,6 +183,31 @@ TEST(boundaries, a_replay_flushes_three_times) {
 }
 
 // --- names that are remembered
+
+// The fifth content that the medium may have needs a flush: four are remembered. When the flush
+// fails, any content may stand there, and none has to be remembered.
+void change_a_fifth_time(const std::function<result<void>()>& change, bool flush_fails) {
+  with_stick([&](medium& stick) {
+    for (u8 content = 1; content <= checkpoint::NR_VERSIONS; ++content) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, content));
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    EXPECT_EQ(stick.count(block_command::flush), 0u) << "the first one is what stood there";
+    if (flush_fails) fail_flushes(stick, 1);
+    EXPECT_OK(change());
+    EXPECT_EQ(stick.count(block_command::flush), flush_fails ? 2u : 1u) << "it is tried again";
+    stick.fault = {};
+    EXPECT_OK(sys_sync());
+    EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x77});
+  });
+}
+
+TEST(boundaries, a_fifth_content_needs_a_flush) {
+  for (const bool flush_fails : {false, true}) {
+    change_a_fifth_time([] { return change_bytes(sda, 5, 0, 10, 0x77); }, flush_fails);
+    change_a_fifth_time([] { return fill_block(sda, 5, 0x77); }, flush_fails);
+  }
+}
 
 TEST(boundaries, the_path_of_a_file_is_remembered_to_63_characters) {
   for (const u32 length : {62u, 63u, 64u, 200u}) {
