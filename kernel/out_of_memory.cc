@@ -5,9 +5,7 @@
 #include "hal/clock.h"
 #include "hal/log.h"
 #include "hal/memory.h"
-#include "kernel/process.h"
 #include "kernel/sched.h"
-#include "kernel/signal.h"
 #include "mm/address_space.h"
 
 namespace {
@@ -16,7 +14,7 @@ constexpr duration patience = 1_s, step = 10_ms;
 
 // SIGKILL is pending, and it has not given its memory back.
 bool is_being_ended(const task_struct& t) {
-  return t.space && (t.signal & signal_bit(abi::sigkill)) != 0;
+  return t.space && (t.signal & 1u << (abi::sigkill - 1)) != 0;
 }
 
 u32 processes_being_ended() {

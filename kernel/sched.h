@@ -112,6 +112,10 @@ void prepare_kernel_entry(task_struct& t, void (*body)(void*), void* argument);
 
 // Marks a signal for a task and wakes it when it sleeps interruptibly. Never sleeps.
 void send_signal(task_struct& to, u32 signal);
+// Sends a signal that takes effect also when it is blocked or ignored, then by its default action,
+// and also in process 1. For a program's fault, which would happen again at once, for want of
+// memory, and for the end of the machine.
+void force_signal(task_struct& to, u32 signal);
 // Delivers what is pending, on the way back to user mode; may not return (default action: exit).
 void do_signal(trap_frame& registers);
 [[noreturn]] void do_exit(u32 code);

@@ -11,11 +11,6 @@ constexpr u32 signal_bit(u32 signal) { return u32{1} << (signal - 1); }
 // Neither may be caught, blocked or ignored.
 constexpr u32 UNBLOCKABLE = signal_bit(abi::sigkill) | signal_bit(abi::sigstop);
 
-// Sends a signal that takes effect also when it is blocked or ignored, then by its default action,
-// and also in process 1. For a program's fault, which would happen again at once, and for the end
-// of the machine.
-void force_signal(task_struct& to, u32 signal);
-
 // Whether a signal is pending that is going to end the current process. Never sleeps.
 bool fatal_signal_pending();
 

@@ -61,13 +61,14 @@ class Life:
                          "machine": self._choice.choice(["pc", "q35"]),
                          "append": self._choice.choice(["", "buffers=64", "policy=0.11"])}
         self._machine = None
+        self._order = []  # the sticks on /mnt and /mnt2
         self._sums = {}
         self.done = Done()
 
     @staticmethod
     def _make_stick(directory, name, kib, port, faults):
         image = directory / f"{name}.img"
-        minix.Volume.make(image, kib)
+        minix.Volume.make(image, kib).mkdir(f"/{name}")
         return Stick(image, name=name, serial=name.upper(), port=port, faults=faults)
 
     def _faults(self):
@@ -105,6 +106,8 @@ class Life:
         console.wait_prompt(PATIENCE)
         console.wait_seen("/dev/sda mounted on /mnt", timeout=PATIENCE)
         self._sh("mkdir /mnt2; while ! mount /dev/sdb /mnt2; do sleep 0.1; done 2> /dev/null")
+        # Either stick may have been found first.
+        self._order = self._sticks if "stick" in self._sh("echo /mnt/*") else self._sticks[::-1]
         for number, directory in enumerate(["/mnt", "/mnt2"]):
             self._sh(f"mkdir {directory}/kept {directory}/play")
             self._sh(f"/test/keeper {directory}/kept {self.seed * 2 + number} &")
@@ -132,10 +135,10 @@ class Life:
     def _end(self):
         self._sh("kill -9 $m0 $m1")
         for number in range(2):
+            since = len(self._machine.console.text)
             self._sh(f"kill $k{number}")
-            text = self._machine.console.expect(r"keeper: (\d+) changes", PATIENCE)
-            self.done.changes += int(text.group(1))
-            self._note_sums(number)
+            self._machine.console.wait_seen(r"keeper: \d+ changes", since, PATIENCE)
+            self._note_sums(number, self._machine.console.text[since:])
         self._machine.console.start("sync; poweroff")
         try:
             status = self._machine.wait_end(PATIENCE)
@@ -146,11 +149,11 @@ class Life:
         if status != 0:
             raise Wrong(f"QEMU has ended with status {status}")
 
-    def _note_sums(self, number):
-        """What `keeper` has just printed."""
-        last = self._machine.console.text.split(f"kill $k{number}")[-1]
+    def _note_sums(self, number, text):
+        """What `keeper` has printed. Its lines may stand behind a prompt."""
         self._sums[number] = {name: (int(crc), int(length)) for name, crc, length in
-                              re.findall(r"\bkept (\w+) (\d+) (\d+)", last)}
+                              re.findall(r"\bkept (\w+) (\d+) (\d+)", text)}
+        self.done.changes += int(re.search(r"keeper: (\d+) changes", text).group(1))
 
     # --- the images --------------------------------------------------------------------------
 
@@ -158,7 +161,7 @@ class Life:
         text = self._machine.console.text
         if "PANIC: " in text:
             raise Wrong(f"the kernel has panicked\n{text[-3000:]}")
-        for number, stick in enumerate(self._sticks):
+        for number, stick in enumerate(self._order):
             if not (self._has_bad_sectors and stick.faults):
                 self._judge(stick, self._sums[number])
 

@@ -19,6 +19,14 @@ namespace {
 
 std::string name_of(dev_id dev) { return disk_name(dev).data(); }
 
+bool is_twice(const m_inode& inode) {
+  const auto is_same = [&](const m_inode& other) {
+    return other.i_dev == inode.i_dev && other.i_num == inode.i_num && !other.i_gone;
+  };
+  return inode.i_num != ino_nr{} && !inode.i_gone && !inode.i_pipe &&
+         std::ranges::count_if(all_inodes(), is_same) > 1;
+}
+
 class fs_audit final : public audited {
   void unmount() override {
     if (buffer_total() == 0) return;  // this world has no file system
@@ -48,13 +56,6 @@ class fs_audit final : public audited {
                   std::to_string(inode.i_num.value()) + " of " + name_of(inode.i_dev) + " \"" +
                   inode.i_path.data() + "\"");
     }
-  }
-
-  static bool is_twice(const m_inode& inode) {
-    return inode.i_num != ino_nr{} && !inode.i_gone && !inode.i_pipe &&
-           std::ranges::count_if(all_inodes(), [&](const m_inode& other) {
-             return other.i_dev == inode.i_dev && other.i_num == inode.i_num && !other.i_gone;
-           }) > 1;
   }
 
   void check() override {

@@ -46,6 +46,11 @@ void expect_alive(int child) {
   end(child);
 }
 
+void wake(task_struct& sleeper) {
+  const irq_guard masked;
+  wake_task(sleeper, wake_reason::signalled);
+}
+
 // Calls it in a process of its own, which must end well, while no page is free.
 void expect_done_without_memory(std::function<void()> body) {
   u32 status = 0;
@@ -129,20 +134,25 @@ TEST(out_of_memory, ends_another_one_when_the_largest_does_not_end) {
     EXPECT_LT(now() - begun, 3_s);
     expect_killed(middle);
     expect_alive(small);
-    {
-      const irq_guard masked;
-      wake_task(stuck, wake_reason::signalled);
-    }
+    wake(stuck);
     user::sleep_ms(100);
     expect_killed(large);
   });
 }
 
-// Two processes have no memory at once: one end is enough for both.
+// Two processes have no memory at once, and the largest one takes a moment to end: one end is
+// enough for both.
 TEST(out_of_memory, one_end_is_enough_for_two_that_ask) {
   pc::machine machine;
   machine.run([] {
     const int large = process_with(60), middle = process_with(40);
+    task_struct& slow = *find_process(large);
+    slow.state = task_state::uninterruptible;
+    const int waker = user::fork([&] {
+      user::sleep_ms(300);
+      wake(slow);
+      user::exit(0);
+    });
     const int other = user::fork([] {
       take(1);
       user::call(call::brk, pc::HEAP_START + 20 * PAGE_SIZE);
@@ -158,6 +168,7 @@ TEST(out_of_memory, one_end_is_enough_for_two_that_ask) {
     u32 status = 0;
     EXPECT_EQ(user::waitpid(other, &status), other);
     EXPECT_EQ(status, 8u << 8);
+    EXPECT_EQ(user::waitpid(waker), waker);
     expect_killed(large);
     expect_alive(middle);
   });

@@ -63,7 +63,8 @@ class machine {
 const std::string& console();
 // The next timer interrupts, as they come in the middle of the kernel.
 void tick(u32 count = 1);
-// The timer has come to the next tick, but its interrupt still waits, because interrupts are masked.
+// The timer has come to the next tick, but its interrupt still waits, because interrupts are
+// masked.
 void delay_tick();
 // Memory for the kernel: `pages` stay free, the others are taken until release_memory.
 void leave_free_pages(u32 pages);

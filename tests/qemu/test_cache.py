@@ -1,6 +1,7 @@
 """Both ways of synchronising (the book, chapter 5): `update`, and by force when the cache is full."""
 
 import random
+import re
 
 import minix
 
@@ -12,6 +13,25 @@ def test_update_writes_after_a_while(boot, make_stick):
     assert not guest.holds("/later", b"later\n")
     guest.wait_for(lambda: guest.holds("/later", b"later\n"), "update syncs")
     guest.ok("kill -9 $!")  # it ignores SIGTERM
+
+
+def update_of(guest):
+    """Its process, as a set of one number; empty while there is none."""
+    return set(re.findall(r"^(\d+) .*\bupdate\r?$", guest.sh("cat /dev/tasks"), re.MULTILINE))
+
+
+def test_update_is_started_again(boot):
+    guest = boot()
+    first = update_of(guest)
+    assert len(first) == 1
+    guest.ok(f"kill -9 {first.pop()}")
+    guest.wait_for(lambda: update_of(guest), "init starts another one")
+    second = update_of(guest)
+    guest.console.start("kill -9 -1")
+    guest.console.expect("here is another one")
+    guest.console.wait_prompt()
+    guest.wait_for(lambda: update_of(guest) not in (set(), second), "also beside the shell")
+    assert len(update_of(guest)) == 1
 
 
 def test_a_full_cache_forces_writing(boot, make_stick, data):

@@ -14,7 +14,7 @@ def test_a_byte_that_differs_is_noticed(tmp_path):
     """The judge itself: the image is changed after the machine has ended."""
     life = soak.Life(3, tmp_path, seconds=1)
     life.run()
-    stick = life._sticks[0]  # pylint: disable=protected-access
+    stick = life._order[0]  # pylint: disable=protected-access
     name, (crc, length) = next(iter(life._sums[0].items()))  # pylint: disable=protected-access
     life._sums[0][name] = (crc ^ 1, length)  # pylint: disable=protected-access
     try:

@@ -1,6 +1,6 @@
-// init: process 1, the book's init() (chapter 4). Runs /etc/rc, then update and a shell, and each of
-// the two again whenever it ends; every process whose father is gone becomes its child and is waited
-// for here.
+// init: process 1, the book's init() (chapter 4). Runs /etc/rc, then update and a shell, and each
+// of the two again whenever it ends; every process whose father is gone becomes its child and is
+// waited for here.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

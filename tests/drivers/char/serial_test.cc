@@ -190,7 +190,8 @@ TEST(serial, the_queue_holds_so_much_without_waiting) {
 // A caller with interrupts masked waits for a few characters, not for half of the queue.
 TEST(serial, a_full_queue_keeps_interrupts_masked_for_a_moment) {
   with_slow_line([](serial_line& line) {
-    serial_write(letters(QUEUE + FIFO));
+    serial_write(letters(QUEUE));
+    serial_write(letters(FIFO, QUEUE));
     line.speed = serial_line::mode::quick;
     line.polls = 1000;
     serial_write(letters(1));
@@ -199,8 +200,8 @@ TEST(serial, a_full_queue_keeps_interrupts_masked_for_a_moment) {
   });
 }
 
-// A line that takes nothing for a tenth of a second is not connected: the oldest text is thrown away, and
-// no later writer waits. When it takes characters again, all is as before.
+// A line that takes nothing for a tenth of a second is not connected: the oldest text is thrown
+// away, and no later writer waits. When it takes characters again, all is as before.
 TEST(serial, a_dead_line_is_waited_for_once) {
   with_slow_line([](serial_line& line) {
     const u32 before = QUEUE + FIFO;
