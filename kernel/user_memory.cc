@@ -5,14 +5,12 @@
 
 #include "hal/memory.h"
 #include "hal/panic.h"
-#include "kernel/out_of_memory.h"
 #include "kernel/sched.h"
 #include "mm/address_space.h"
 
 result<std::span<byte>> user_span(u32 address, u32 length, bool write) {
   kassert(current->space);  // a kernel task has no user memory
-  if (length != 0)
-    TRY(with_memory([&] { return current->space->verify_area(address, length, write); }));
+  if (length != 0) TRY(current->space->verify_area(address, length, write));
   return std::span<byte>(reinterpret_cast<byte*>(address), length);
 }
 
