@@ -15,8 +15,7 @@ bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag) {
 }
 
 bulk_only::bulk_only(host_device& device, const interface_info& interface)
-    : device_(device),
-      memory_(device.memory.page),
+    : transport(device),
       cbw_segment_{memory_.address() + cbw_offset, sizeof(command_block_wrapper)},
       csw_segment_{memory_.address() + csw_offset, sizeof(command_status_wrapper)} {
   for (const endpoint& e : interface.endpoints())
@@ -191,7 +190,7 @@ result<void> bulk_only::recover() {
   return bring_into_step(device_);
 }
 
-result<command_reply> bulk_only::execute(const scsi_command& command) {
+result<command_reply> bulk_only::carry_out(const scsi_command& command) {
   if (device_.gone()) return fail(error::enodev);
   const result<command_reply> reply = attempt(command);
   // enomem is the host's want of memory: no reason to reset the device.
@@ -203,6 +202,32 @@ result<command_reply> bulk_only::execute(const scsi_command& command) {
     device_.release();
     return fail(error::enodev);
   }
+  return reply;
+}
+
+// What the device tells of the command that has just failed; nothing if it refuses to tell.
+result<std::span<const byte>> bulk_only::request_sense() {
+  constexpr u8 opcode = 0x03;
+  const std::span<byte> data = memory_.bytes().subspan(sense_offset, sense_length);
+  std::ranges::fill(data, byte{0});
+  const dma_segment segment{memory_.address() + sense_offset, sense_length};
+  const scsi_command c{.cdb = {opcode, 0, 0, 0, sense_length},
+                       .cdb_length = 6,
+                       .data = direction::in,
+                       .segments = {&segment, 1},
+                       .length = sense_length};
+  const command_reply reply = TRY(carry_out(c));
+  return reply.failed ? std::span<const byte>{} : data.first(reply.actual);
+}
+
+result<command_reply> bulk_only::execute(const scsi_command& command) {
+  command_reply reply = TRY(carry_out(command));
+  if (!reply.failed) return reply;
+  const result<std::span<const byte>> sense = request_sense();
+  if (sense)
+    reply.sense = *sense;
+  else if (sense.error() != error::enomem)  // that would mean that the command was not sent
+    return fail(sense.error());
   return reply;
 }
 

@@ -8,20 +8,19 @@
 // - The data count only when the status says so: a device may fill up the data of a failed command,
 //   and tells the failure in the status alone.
 // - Each command has a tag of its own, by which the status of an earlier command is recognised.
+// - After a failed command REQUEST SENSE is sent at once (5.3.3 leaves it to the host): the next
+//   command would clear the sense data.
 // - After a phase error, a wrong status or a time-out, host and device are out of step: they
-// disagree
-//   about what comes next. A port reset brings them into step again. (The class's own Bulk-Only
-//   Reset makes QEMU 7.2 abort when a status is unread.)
+//   disagree about what comes next. A port reset brings them into step again. (The class's own
+//   Bulk-Only Reset makes QEMU 7.2 abort when a status is unread.)
 #pragma once
 
 #include <array>
 #include <optional>
 #include <span>
 
-#include "drivers/usb/core.h"
-#include "hal/dma.h"
+#include "drivers/usb/storage/transport.h"
 #include "lib/endian.h"
-#include "lib/result.h"
 
 namespace usb::storage {
 
@@ -48,48 +47,21 @@ static_assert(sizeof(command_status_wrapper) == 13);
 
 enum class csw_status : u8 { good = 0, failed = 1, phase_error = 2 };
 
-// The direction of a command's data.
-enum class direction : u8 { none, in, out };
-
-struct scsi_command {
-  std::array<u8, 16> cdb{};
-  u8 cdb_length = 0;
-  direction data = direction::none;
-  std::span<const dma_segment> segments;
-  u32 length = 0;  // of all segments
-  duration timeout = 5_s;
-};
-
-struct command_reply {
-  bool failed = false;  // the device reports a failure; REQUEST SENSE tells why
-  u32 actual = 0;       // the number of bytes that were moved and count
-};
-
 // Whether `length` bytes are a valid status (6.3) for the command with this tag.
 bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag);
 
-class bulk_only {
+class bulk_only final : public transport {
  public:
-  // The wrappers and the scratch memory are in device.memory.page.
+  // The wrappers are in device.memory.page.
   bulk_only(host_device& device, const interface_info& interface);
 
   // Whether the interface has bulk endpoints of both directions, which every command needs.
   bool has_endpoints() const { return in_ != 0 && out_ != 0; }
 
-  // Runs one command. Sleeps, at most for the command's timeout and the recovery. Errors: eio or
-  // etimedout (the transport failed, the device has been reset, and the command may or may not have
-  // been executed), enomem (there is no room for the command; it was not sent), enodev.
-  result<command_reply> execute(const scsi_command& command);
-
-  // Memory for small data. The next command that uses it overwrites it.
-  std::span<byte> scratch() const { return memory_.bytes().subspan(scratch_offset); }
-  dma_segment scratch_segment(u32 length) const {
-    return {memory_.address() + scratch_offset, length};
-  }
-  host_device& device() const { return device_; }
+  result<command_reply> execute(const scsi_command& command) override;
 
  private:
-  static constexpr u32 cbw_offset = 0, csw_offset = 64, scratch_offset = 512;
+  static constexpr u32 cbw_offset = 0, csw_offset = 64, sense_offset = 128, sense_length = 18;
   // QEMU takes data in parts of 128 KiB.
   static constexpr u32 longest_write_with_status = 128 * 1024;
 
@@ -99,6 +71,8 @@ class bulk_only {
     instant deadline;
   };
 
+  result<command_reply> carry_out(const scsi_command& command);
+  result<std::span<const byte>> request_sense();
   result<command_reply> attempt(const scsi_command& command);
   void fill_cbw(const scsi_command& command);
   void prepare(exchange& x, const scsi_command& command);
@@ -116,9 +90,7 @@ class bulk_only {
 
   command_status_wrapper status() const;
 
-  host_device& device_;
   u8 in_ = 0, out_ = 0;
-  const dma_buffer& memory_;
   dma_segment cbw_segment_, csw_segment_;
   u32 tag_ = 0;
 };

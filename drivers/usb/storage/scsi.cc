@@ -12,12 +12,10 @@ namespace usb::storage {
 namespace {
 
 namespace opcode {
-constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry = 0x12, mode_sense_6 = 0x1A,
-             start_stop_unit = 0x1B, read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A,
-             synchronize_cache_10 = 0x35;
+constexpr u8 test_unit_ready = 0x00, inquiry = 0x12, mode_sense_6 = 0x1A, start_stop_unit = 0x1B,
+             read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A, synchronize_cache_10 = 0x35;
 }  // namespace opcode
 
-constexpr u32 sense_length = 18;
 constexpr u32 mode_sense_length = 192;  // Windows asks for as much, so devices are tested with it
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
@@ -107,23 +105,15 @@ result<command_reply> scsi_disk::send(const scsi_command& command) {
   return reply;
 }
 
-result<verdict> scsi_disk::ask_what_failed() {
-  std::memset(transport_.scratch().data(), 0, sense_length);
-  const dma_segment segment = transport_.scratch_segment(sense_length);
-  scsi_command c = command_of({opcode::request_sense, 0, 0, 0, sense_length, 0});
-  c.data = direction::in;
-  c.segments = {&segment, 1};
-  c.length = sense_length;
-  const command_reply reply = TRY(send(c));
-  if (reply.failed) {
+verdict scsi_disk::judge_failure(std::span<const byte> sense) {
+  if (sense.empty()) {
     cache_doubt_ = true;  // it may have been a deferred error
     return verdict::failed;
   }
-  return judge(parse_sense(transport_.scratch().first(reply.actual)));
+  return judge(parse_sense(sense));
 }
 
-// Runs a command to its final outcome. A command that has failed stays failed, though the REQUEST
-// SENSE after it succeeds.
+// Runs a command to its final outcome.
 result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
   const bool final = what == after_failure::give_up;
@@ -138,9 +128,7 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
       continue;
     }
     if (!reply->failed) return reply->actual;
-    const result<verdict> why = ask_what_failed();
-    if (!why && why.error() == error::enodev) return fail(error::enodev);
-    switch (why.value_or(verdict::retry)) {
+    switch (judge_failure(reply->sense)) {
       case verdict::attention: break;
       case verdict::retry:
         if (final) return fail(error::eio);

@@ -1,7 +1,6 @@
-// SCSI commands for a disk (SPC-4, SBC-3) over Bulk-Only Transport, and what is done when one
-// fails.
+// SCSI commands for a disk (SPC-4, SBC-3), and what is done when one fails.
 //
-// After a failed command REQUEST SENSE is sent at once. `verdict` is the meaning of its answer.
+// A failed command comes back from the transport with sense data. `verdict` is their meaning.
 //
 // Two of the answers end the plug, as if the stick had been pulled and plugged in again: the medium
 // was changed or taken out, or the device was reset by itself (06/29). The caller announces a new
@@ -18,7 +17,7 @@
 #include <span>
 #include <utility>
 
-#include "drivers/usb/storage/bot.h"
+#include "drivers/usb/storage/transport.h"
 #include "lib/ids.h"
 
 namespace usb::storage {
@@ -77,8 +76,7 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 
 class scsi_disk {
  public:
-  scsi_disk(host_device& device, const interface_info& interface) : transport_(device, interface) {}
-  bool has_endpoints() const { return transport_.has_endpoints(); }
+  explicit scsi_disk(transport& carrier) : transport_(carrier) {}
   host_device& device() const { return transport_.device(); }
 
   // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium (ask again later),
@@ -110,7 +108,7 @@ class scsi_disk {
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
   result<command_reply> send(const scsi_command& command);
-  result<verdict> ask_what_failed();
+  verdict judge_failure(std::span<const byte> sense);
   scsi_command small_in(std::initializer_list<u8> cdb, u32 length) const;
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
@@ -120,7 +118,7 @@ class scsi_disk {
   result<void> check_last_sector(disk_facts& to);
   result<void> read_modes(disk_facts& to);
 
-  bulk_only transport_;
+  transport& transport_;
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media

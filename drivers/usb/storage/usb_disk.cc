@@ -60,7 +60,7 @@ bool matches(const interface_info& interface) {
 
 void serve(host_device& device, const interface_info& interface) {
   session& s = *new (device.memory.object.bytes().data()) session(device, interface);
-  if (s.disk.has_endpoints())
+  if (s.carrier.has_endpoints())
     serve_media(s);
   else
     printk("usb %u-%u: a disk without a pair of bulk endpoints\n", device.facts.bus,

@@ -10,6 +10,7 @@
 
 #include "drivers/block/block_device.h"
 #include "drivers/usb/core.h"
+#include "drivers/usb/storage/bot.h"
 #include "drivers/usb/storage/scsi.h"
 
 namespace usb::storage {
@@ -24,8 +25,9 @@ void serve(host_device& device, const interface_info& interface);
 
 // The driver's object for a device, from plug to pull; it is placed in host_device::memory.
 struct session {
-  session(host_device& device, const interface_info& interface) : disk(device, interface) {}
-  scsi_disk disk;
+  session(host_device& device, const interface_info& interface) : carrier(device, interface) {}
+  bulk_only carrier;
+  scsi_disk disk{carrier};
   segment_list segments{};
 };
 constexpr u32 object_size = sizeof(session);

@@ -1,0 +1,63 @@
+// The interface between SCSI commands (scsi.h) and what carries them over USB: Bulk-Only Transport
+// (bot.h); UAS is to be added beside it.
+//
+// A transport belongs to one device and carries the commands of all its logical units, one at a
+// time. It knows nothing of what a command means; what it needs to know stands in scsi_command.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "drivers/usb/core.h"
+#include "hal/dma.h"
+#include "lib/result.h"
+
+namespace usb::storage {
+
+// The direction of a command's data.
+enum class direction : u8 { none, in, out };
+
+struct scsi_command {
+  std::array<u8, 16> cdb{};
+  u8 cdb_length = 0;
+  direction data = direction::none;
+  std::span<const dma_segment> segments;
+  u32 length = 0;  // of all segments
+  duration timeout = 5_s;
+};
+
+// The outcome of a command that was carried to its end.
+struct command_reply {
+  bool failed = false;  // CHECK CONDITION
+  u32 actual = 0;       // the number of bytes that were moved and count
+  // Of a failed command: why (SPC-4, 4.5), until the next command. Empty: the device does not tell.
+  std::span<const byte> sense{};
+};
+
+class transport {
+ public:
+  explicit transport(host_device& device) : device_(device), memory_(device.memory.page) {}
+  virtual ~transport() = default;
+  transport(const transport&) = delete;
+  transport& operator=(const transport&) = delete;
+
+  // Carries out one command. Sleeps, at most for the command's timeout and the recovery. Errors:
+  // eio or etimedout (the transport failed, the device has been reset, and the command may or may
+  // not have been executed), enomem (there is no room for the command; it was not sent), enodev.
+  virtual result<command_reply> execute(const scsi_command& command) = 0;
+
+  // Memory for small data. The next command that uses it overwrites it.
+  std::span<byte> scratch() const { return memory_.bytes().subspan(scratch_offset); }
+  dma_segment scratch_segment(u32 length) const {
+    return {memory_.address() + scratch_offset, length};
+  }
+  host_device& device() const { return device_; }
+
+ protected:
+  static constexpr u32 scratch_offset = 512;
+
+  host_device& device_;
+  const dma_buffer& memory_;  // up to scratch_offset it is the transport's own
+};
+
+}  // namespace usb::storage
