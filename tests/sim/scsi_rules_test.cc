@@ -14,8 +14,9 @@ namespace sim {
 namespace {
 
 constexpr u32 sectors = 20;
-constexpr std::array<u8, 16> write_10{0x2A, 0, 0, 0, 0, 0, 0, 0, 1}, synchronize{0x35},
-    request_sense{0x03, 0, 0, 0, 18};
+constexpr std::array<u8, 16> write_10{0x2A, 0, 0, 0, 0, 0, 0, 0, 1},
+    read_10{0x28, 0, 0, 0, 0, 0, 0, 0, 1}, synchronize{0x35}, request_sense{0x03, 0, 0, 0, 18},
+    inquiry{0x12, 0, 0, 0, 36};
 
 void fill_cache(medium& storage) {
   medium::sector content;
@@ -84,6 +85,53 @@ TEST(scsi_rules, a_deferred_error_is_about_the_cache_and_not_about_the_command) 
     const std::vector<byte> sense = target.begin(request_sense, 18);
     EXPECT_EQ(sense[0], byte{0x71});
   });
+}
+
+// What a recovered error says of itself: the command was executed, with its data.
+TEST(scsi_rules, a_recovered_error_is_of_a_command_that_was_executed) {
+  with_target([](medium& storage, scsi_target& target) {
+    target.failures.assign(3, {1, 0x17, 0});
+    target.begin(write_10, SECTOR_SIZE);
+    EXPECT_FALSE(target.failed()) << "known only with the status";
+    EXPECT_TRUE(target.take(std::vector<byte>(SECTOR_SIZE, byte{1})));
+    EXPECT_TRUE(target.finish(true));
+    EXPECT_TRUE(target.failed() && target.recovered());
+    EXPECT_EQ(storage.newest(0)[0], byte{1});
+    EXPECT_TRUE(storage.log().back().succeeded);
+    EXPECT_EQ(target.begin(request_sense, 18)[2], byte{1});
+    EXPECT_FALSE(target.failed() || target.recovered());
+
+    EXPECT_EQ(target.begin(read_10, SECTOR_SIZE)[0], byte{1});
+    EXPECT_TRUE(target.finish(true));
+    EXPECT_TRUE(target.recovered());
+    target.begin(synchronize, 0);
+    EXPECT_TRUE(target.finish(true));
+    EXPECT_TRUE(target.recovered());
+    EXPECT_EQ(storage.cached_sectors(), 0u);
+    EXPECT_EQ(durable_sectors(storage), sectors - 1) << "one has been overwritten";
+  });
+}
+
+TEST(scsi_rules, a_deferred_error_is_never_of_a_command_that_was_executed) {
+  with_target([](medium&, scsi_target& target) {
+    target.failures.push_back({1, 0x17, 0, true});
+    target.begin(read_10, SECTOR_SIZE);
+    EXPECT_TRUE(target.failed());
+    EXPECT_FALSE(target.recovered());
+  });
+}
+
+// Sense data are kept until the next command: a host that asks later asks in vain.
+TEST(scsi_rules, sense_data_last_until_the_next_command) {
+  for (const bool at_once : {true, false})
+    with_target([&](medium&, scsi_target& target) {
+      target.failures.push_back({3, 0x11, 0});
+      target.begin(read_10, SECTOR_SIZE);
+      EXPECT_TRUE(target.failed());
+      if (!at_once) target.begin(inquiry, 36);
+      EXPECT_EQ(target.begin(request_sense, 18)[2], at_once ? byte{3} : byte{0});
+      EXPECT_EQ(target.begin(request_sense, 18)[2], byte{0}) << "and it is told once";
+    });
 }
 
 TEST(scsi_rules, a_reset_of_the_stick_drops_the_cache) {

@@ -64,8 +64,14 @@ std::vector<byte> scsi_target::begin(command_block cdb, u32 length) {
   failed_ = false;
   partial_sector_.clear();
   record_.reset();
+  recovered_.reset();
+  if (opcode() != request_sense) sense_ = {};  // SPC-4, 5.14: it is kept for the next command only
   if (!well_formed(length)) return refuse({5, 0x24, 0});
-  if (const std::optional<sense> trouble = trouble_ahead()) return refuse(*trouble);
+  if (const std::optional<sense> trouble = trouble_ahead()) {
+    constexpr u8 recovered_error = 1;
+    if (trouble->key != recovered_error || trouble->deferred) return refuse(*trouble);
+    recovered_ = *trouble;
+  }
   std::vector<byte> data = execute();
   if (data.size() > length) data.resize(length);
   return data;
@@ -182,7 +188,15 @@ bool scsi_target::finish(bool good) {
     record_->succeeded = good && !failed_;
     storage_.note(*record_);
   }
+  report_recovery();
   return true;
+}
+
+// SPC-4, 4.5.6: RECOVERED ERROR is told of a command that was completed successfully.
+void scsi_target::report_recovery() {
+  if (failed_ || !recovered_) return;
+  sense_ = *recovered_;
+  failed_ = true;
 }
 
 // --- what it says of itself ---

@@ -40,6 +40,8 @@ class scsi_target {
   // pulled here.
   bool finish(bool good);
   bool failed() const { return failed_; }  // CHECK CONDITION; REQUEST SENSE tells why
+  // CHECK CONDITION, but the command was executed, with its data (sense key 1).
+  bool recovered() const { return failed_ && recovered_; }
 
   u8 opcode() const { return cdb_[0]; }
   bool used() const { return used_; }  // the first READ(10) since power-on has come
@@ -61,6 +63,7 @@ class scsi_target {
   };
 
   std::optional<sense> trouble_ahead();
+  void report_recovery();
   std::optional<sense> next_failure();
   std::vector<byte> execute();
   bool well_formed(u32 length) const;
@@ -82,7 +85,8 @@ class scsi_target {
   std::array<u8, 16> cdb_{};
   bool failed_ = false;
   bool used_ = false;
-  sense sense_;
+  sense sense_;                     // until the next command
+  std::optional<sense> recovered_;  // what the status is going to tell of this command
   std::vector<byte> partial_sector_;
   u32 next_sector_ = 0;
   std::optional<command_record> record_;  // of a command that moves data, or flushes

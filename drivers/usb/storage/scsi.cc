@@ -5,7 +5,6 @@
 
 #include "hal/clock.h"
 #include "hal/log.h"
-#include "hal/wait.h"
 
 namespace usb::storage {
 
@@ -40,9 +39,20 @@ bool ends_the_plug(error e) { return e == error::enodev || e == error::enomedium
 
 }  // namespace
 
+namespace {
+u8 response_code(std::span<const byte> data) {
+  return data.empty() ? u8{0} : static_cast<u8>(data[0] & byte{0x7F});
+}
+}  // namespace
+
+bool is_sense(std::span<const byte> data) {
+  const u8 response = response_code(data);
+  return response >= 0x70 && response <= 0x73;
+}
+
 sense parse_sense(std::span<const byte> data) {
   const auto at = [&](size_t i) { return i < data.size() ? static_cast<u8>(data[i]) : u8{0}; };
-  const u8 response = at(0) & 0x7F;
+  const u8 response = response_code(data);
   const bool deferred = response == 0x71 || response == 0x73;
   switch (response) {
     case 0x70:
@@ -54,14 +64,16 @@ sense parse_sense(std::span<const byte> data) {
 }
 
 verdict judge(const sense& s) {
-  constexpr u8 not_ready = 2, illegal_request = 5, unit_attention = 6, data_protect = 7;
+  constexpr u8 recovered_error = 1, not_ready = 2, illegal_request = 5, unit_attention = 6,
+               data_protect = 7;
   if (s.deferred) return verdict::deferred;
   switch (s.key) {
+    case recovered_error: return verdict::recovered;
     case not_ready:
       if (s.asc == 0x3A) return verdict::no_medium;
       return s.asc == 0x04 ? verdict::becoming_ready : verdict::retry;
     case illegal_request:
-      if (s.asc == 0x20) return verdict::not_supported;
+      if (s.asc == 0x20 || s.asc == 0x24) return verdict::not_supported;
       return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
     case unit_attention:
       if (s.asc == 0x29) return verdict::reset;
@@ -106,19 +118,18 @@ result<command_reply> scsi_disk::send(const scsi_command& command) {
 }
 
 verdict scsi_disk::judge_failure(std::span<const byte> sense) {
-  if (sense.empty()) {
-    cache_doubt_ = true;  // it may have been a deferred error
-    return verdict::failed;
-  }
-  return judge(parse_sense(sense));
+  if (!is_sense(sense)) cache_doubt_ = true;  // it may have been a deferred error
+  return sense.empty() ? verdict::failed : judge(parse_sense(sense));
 }
 
-// Runs a command to its final outcome.
+// Runs a command to its final outcome. One unit attention is normal; before further ones there is
+// more and more time.
 result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
   const bool final = what == after_failure::give_up;
   const instant patience = now() + 30_s;
   int transport_failures = 0;
+  duration rest{};  // before the next try
   for (int tries = 0; tries < max_tries; ++tries) {
     const result<command_reply> reply = send(command);
     if (!reply) {
@@ -129,7 +140,11 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
     }
     if (!reply->failed) return reply->actual;
     switch (judge_failure(reply->sense)) {
-      case verdict::attention: break;
+      case verdict::recovered: return reply->actual;
+      case verdict::attention:
+        if (tries + 1 < max_tries) transport_.pause(rest);
+        rest = std::max(rest + rest, 100_ms);
+        break;
       case verdict::retry:
         if (final) return fail(error::eio);
         break;
@@ -140,7 +155,7 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
       case verdict::becoming_ready:
         if (now() >= patience) return fail(error::eio);
         --tries;
-        sleep_for(100_ms);
+        transport_.pause(100_ms);
         break;
       case verdict::medium_changed: medium_changed_ = true; [[fallthrough]];
       case verdict::reset:
@@ -188,7 +203,9 @@ result<void> scsi_disk::test_ready() {
 result<void> scsi_disk::wait_until_ready() {
   const result<void> ready = test_ready();
   if (ready || ready.error() != error::eio) return ready;
-  TRY(run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0})));
+  // Whether it was started is seen by its readiness: not every device knows the command.
+  const result<u32> started = run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0}));
+  if (!started && ends_the_plug(started.error())) return fail(started.error());
   return test_ready();
 }
 
@@ -277,14 +294,18 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
 
 // After any failure, a pull included, nothing is known to be durable. The command is not tried
 // again: the device may have dropped what it could not write, and a second try would succeed and
-// hide that.
+// hide that. A device that has executed the command and refuses it later has failed: only the first
+// refusal says that there is no cache.
 result<void> scsi_disk::synchronize_cache() {
   if (no_synchronize_) return {};
   scsi_command c = command_of({opcode::synchronize_cache_10, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   c.timeout = 60_s;
   const result<u32> done = run(c, after_failure::give_up);
-  if (done) return {};
-  if (done.error() == error::enotsup) {
+  if (done) {
+    synchronizes_ = true;
+    return {};
+  }
+  if (done.error() == error::enotsup && !synchronizes_) {
     printk("usb %u-%u: no SYNCHRONIZE CACHE; taken to write through\n", device().facts.bus,
            device().facts.port);
     no_synchronize_ = true;

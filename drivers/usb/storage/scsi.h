@@ -10,7 +10,9 @@
 // writes must be made again before a flush can prove them durable:
 // - SYNCHRONIZE CACHE has failed, in any way. It is not tried again here: the second one would
 //   succeed, because the device has nothing left to write.
-// - A deferred error (SPC-4, 4.5.5): a command that had succeeded has failed later.
+// - A deferred error (SPC-4, 4.5.5): a command that had succeeded has failed later. A failure
+// without
+//   sense data may be one.
 // - The driver has reset the device, after a failure of the transport.
 #pragma once
 
@@ -26,11 +28,14 @@ struct sense {
   u8 key = 0, asc = 0, ascq = 0;
   bool deferred = false;  // the error is one of an earlier command
 };
-// Reads the fixed format (70h; deferred 71h) and the descriptor format (72h; deferred 73h). Key 0
-// for any other data.
+// Whether these are sense data at all: in the fixed format (70h; deferred 71h) or in the descriptor
+// format (72h; deferred 73h).
+bool is_sense(std::span<const byte> data);
+// Reads both formats. Key 0 for any other data.
 sense parse_sense(std::span<const byte> data);
 
 enum class verdict : u8 {
+  recovered,       // executed successfully, with some effort of the device
   retry,           // the command failed, and may succeed the next time
   attention,       // not executed: the device had a message, but nothing has failed
   deferred,        // not executed: the device reports that an earlier command has failed
@@ -39,7 +44,7 @@ enum class verdict : u8 {
   medium_changed,  // unit attention
   no_medium,
   write_protected,
-  not_supported,  // the device does not know this command
+  not_supported,  // the device does not know this command, or not in this form
   out_of_range,
   failed,
 };
@@ -91,7 +96,7 @@ class scsi_disk {
   result<void> read_write(bool write, lba first, u32 sectors,
                           std::span<const dma_segment> segments);
   // After success, all completed writes are durable, if take_cache_doubt() is false. A device that
-  // does not know the command is taken to have no write cache.
+  // does not know the command is taken to have no write cache, unless it has executed it before.
   result<void> synchronize_cache();
   result<void> test_ready();
 
@@ -122,7 +127,8 @@ class scsi_disk {
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
-  bool no_synchronize_ = false;
+  bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE
+  bool no_synchronize_ = false;  // it does not know it
   bool cache_doubt_ = false;
 };
 

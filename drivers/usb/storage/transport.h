@@ -53,6 +53,9 @@ class transport {
   }
   host_device& device() const { return device_; }
 
+  // Sleeps for `time`. A pull ends it.
+  void pause(duration time);
+
  protected:
   static constexpr u32 scratch_offset = 512;
 

@@ -1,5 +1,6 @@
 #include "drivers/usb/storage/usb_disk.h"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -13,40 +14,53 @@ namespace usb::storage {
 
 namespace {
 
+// How often a card reader is asked whether there is a card in it.
+constexpr duration look_interval = 1_s;
+
 constexpr u8 class_mass_storage = 8, subclass_scsi = 6, protocol_bulk_only = 0x50;
 
-// A card reader without a card is asked every second.
-void wait_for_medium(host_device& device) {
-  const irq_guard guard;
-  const instant next_look = now() + 1_s;
-  while (!device.gone() && sleep_on(device.activity, next_look) == wake_reason::woken) {
+// The pause before a device that has ended a plug by itself is examined again. Without it, a device
+// with a unit attention for every command would begin a hundred plugs in a second.
+class pace {
+ public:
+  // After a plug of this length.
+  duration pause_after(duration life) {
+    constexpr duration lasting = 10_s, shortest = 100_ms, longest = 12'800_ms;
+    pause_ = life >= lasting ? duration{} : std::clamp(pause_ + pause_, shortest, longest);
+    return pause_;
   }
-}
+
+ private:
+  duration pause_{};
+};
 
 // The medium is of no use. Waits until it has been taken out or exchanged, or the device is gone.
-void wait_for_another_medium(scsi_disk& disk) {
+void wait_for_another_medium(session& s) {
   result<void> ready;
   do {
-    wait_for_medium(disk.device());
-    ready = disk.test_ready();
-  } while (!disk.device().gone() && (ready || ready.error() != error::enomedium));
+    s.carrier.pause(look_interval);
+    ready = s.disk.test_ready();
+  } while (!s.disk.device().gone() && (ready || ready.error() != error::enomedium));
 }
 
 void serve_media(session& s) {
   host_device& device = s.disk.device();
+  pace pace;
   while (!device.gone()) {
     const result<disk_facts> facts = s.disk.make_ready();
     if (facts) {
+      const instant begun = now();
       usb_disk plug(s.disk, *facts, s.segments);
       plug.work();
+      s.carrier.pause(pace.pause_after(now() - begun));
     } else if (facts.error() == error::enomedium) {
-      wait_for_medium(device);
+      s.carrier.pause(look_interval);
     } else {
       if (!device.gone())
         printk("usb %u-%u: the disk is not usable (error %d)\n", device.facts.bus,
                device.facts.port, to_errno(facts.error()));
       if (!s.disk.takes_media()) return;
-      wait_for_another_medium(s.disk);
+      wait_for_another_medium(s);
     }
   }
 }
@@ -113,7 +127,7 @@ bool usb_disk::idle() {
   {
     const irq_guard guard;
     if (disk_.device().gone()) return true;
-    const instant next_look = removable_medium_ ? now() + 1_s : never;
+    const instant next_look = removable_medium_ ? now() + look_interval : never;
     if (sleep_on(disk_.device().activity, next_look) == wake_reason::woken) return true;
   }
   const result<void> ready = disk_.test_ready();

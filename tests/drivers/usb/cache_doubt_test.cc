@@ -49,21 +49,24 @@ TEST(usb_cache, a_flush_that_was_not_executed_is_tried_again) {
     });
 }
 
-// The command that gets the deferred error is sent again; the writes before it are in doubt.
+// SPC-4, 4.5.5: any command may be the one that is told of it. That command was not executed and is
+// sent again; the writes before it are in doubt, whatever the error is.
 TEST(usb_cache, a_deferred_error_puts_earlier_writes_in_doubt) {
   for (const block_command cmd : {block_command::read, block_command::write})
-    with_disk({}, [&](served_stick& s, block_device& disk) {
-      dma_block block;
-      block.fill(0x5A);
-      s.stick.disk.failures.push_back(deferred_error);
-      const u8 opcode = cmd == block_command::read ? read_10 : write_10;
-      const u32 before = s.stick.count(opcode);
-      EXPECT_TRUE(block.move(disk, cmd, 8));
-      EXPECT_EQ(s.stick.count(opcode), before + 2);
-      EXPECT_EQ(disk.caches_lost(), 1u);
-      EXPECT_TRUE(disk.flush());
-      EXPECT_EQ(disk.caches_lost(), 1u);
-    });
+    for (u8 key = 0; key < 16; ++key)
+      with_disk({}, [&](served_stick& s, block_device& disk) {
+        dma_block block;
+        block.fill(0x5A);
+        s.stick.disk.failures.push_back({key, 0x29, 0, true});
+        const u8 opcode = cmd == block_command::read ? read_10 : write_10;
+        const u32 before = s.stick.count(opcode);
+        EXPECT_TRUE(block.move(disk, cmd, 8));
+        EXPECT_EQ(s.stick.count(opcode), before + 2);
+        EXPECT_EQ(disk.caches_lost(), 1u);
+        EXPECT_TRUE(disk.flush());
+        EXPECT_EQ(disk.caches_lost(), 1u);
+        EXPECT_EQ(s.departures, 0u);
+      });
 }
 
 // An idle reader of cards is asked every second whether its card is there: what it answers is

@@ -21,12 +21,13 @@ constexpr u8 inquiry = 0x12, start_stop = 0x1B, read_capacity = 0x25;
 
 TEST(scsi_sense, every_code_has_its_meaning) {
   const std::map<std::pair<int, int>, verdict> known{
-      {{2, 0x3A}, verdict::no_medium},     {{2, 0x04}, verdict::becoming_ready},
-      {{5, 0x20}, verdict::not_supported}, {{5, 0x21}, verdict::out_of_range},
-      {{6, 0x29}, verdict::reset},         {{6, 0x28}, verdict::medium_changed},
-      {{6, 0x3A}, verdict::no_medium},     {{7, 0x27}, verdict::write_protected}};
+      {{2, 0x3A}, verdict::no_medium},      {{2, 0x04}, verdict::becoming_ready},
+      {{5, 0x20}, verdict::not_supported},  {{5, 0x21}, verdict::out_of_range},
+      {{5, 0x24}, verdict::not_supported},  {{6, 0x29}, verdict::reset},
+      {{6, 0x28}, verdict::medium_changed}, {{6, 0x3A}, verdict::no_medium},
+      {{7, 0x27}, verdict::write_protected}};
   const std::map<int, verdict> of_key{
-      {5, verdict::failed}, {6, verdict::attention}, {7, verdict::failed}};
+      {1, verdict::recovered}, {5, verdict::failed}, {6, verdict::attention}, {7, verdict::failed}};
   for (int key = 0; key < 16; ++key)
     for (int asc = 0; asc < 256; ++asc) {
       const sense s{static_cast<u8>(key), static_cast<u8>(asc), 0};
@@ -115,6 +116,24 @@ TEST(scsi_tries, are_five_of_what_may_succeed_the_next_time) {
   }
 }
 
+// A device that has one unit attention after another is given some time between the tries: 700 ms
+// in all.
+TEST(scsi_tries, come_slower_while_there_are_unit_attentions) {
+  for (const auto& [why, pauses] :
+       {std::pair{scsi_target::sense{6, 0x2A, 1}, std::array{0, 100, 300, 700, 700}},
+        {scsi_target::sense{3, 0x11, 0}, std::array{0, 0, 0, 0, 0}}})
+    for (u32 failures = 1; failures <= 5; ++failures)
+      with_disk({}, [&](served_stick& s, block_device& disk) {
+        dma_block block;
+        s.stick.disk.failures.assign(failures, why);
+        const instant begun = now();
+        EXPECT_EQ(block.move(disk, block_command::read, 8).has_value(), failures < 5);
+        const i64 took = (now() - begun).milliseconds(), least = pauses[failures - 1];
+        EXPECT_GE(took, least) << failures;
+        EXPECT_LT(took, least + 20) << failures;
+      });
+}
+
 TEST(scsi_tries, is_one_of_what_never_will) {
   for (const scsi_target::sense why :
        {scsi_target::sense{5, 0x24, 0}, {5, 0x20, 0}, {5, 0x21, 0}, {7, 0x30, 0}})
@@ -153,6 +172,45 @@ TEST(scsi_tries, go_on_for_half_a_minute_while_a_disk_becomes_ready) {
 
 // REQUEST SENSE fails, too: by a failure of the transport the command may be tried again; refused,
 // it may have been a deferred error.
+// RECOVERED ERROR: the command was executed, and its data count. With a part of them it has failed
+// like any other one.
+TEST(scsi_tries, is_one_of_what_succeeded_with_some_effort) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    block.fill(0x77);
+    for (const block_command cmd : {block_command::write, block_command::read}) {
+      const size_t before = s.stick.opcodes.size();
+      s.stick.disk.failures.push_back({1, 0x17, 0});
+      EXPECT_TRUE(block.move(disk, cmd, 8));
+      EXPECT_EQ(s.stick.opcodes.size(), before + 2) << "the command and REQUEST SENSE";
+      EXPECT_EQ(block.head.b_data[1023], byte{0x77});
+      if (cmd == block_command::write) block.fill(0);
+    }
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.cdb[0] == read_10) a.residue = SECTOR_SIZE;
+    };
+    s.stick.disk.failures.push_back({1, 0x17, 0});
+    EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    EXPECT_EQ(disk.caches_lost(), 0u);
+  });
+}
+
+// Sense data without a meaning may be those of a deferred error.
+TEST(scsi_tries, go_on_without_sense_but_in_doubt) {
+  for (const u8 code : {u8{0x00}, u8{0x6F}, u8{0x74}, u8{0x7F}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      s.stick.meddle = [=](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.cdb[0] == request_sense) a.data[0] = byte{code};
+      };
+      s.stick.disk.failures.assign(4, {5, 0x20, 0});
+      const u32 before = s.stick.count(read_10);
+      dma_block block;
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+      EXPECT_EQ(s.stick.count(read_10) - before, 5u);
+      EXPECT_EQ(disk.caches_lost(), 1u) << int{code};
+    });
+}
+
 TEST(scsi_tries, of_a_command_whose_failure_is_not_explained) {
   for (const bool refused : {true, false})
     with_disk({}, [&](served_stick& s, block_device& disk) {
@@ -190,12 +248,14 @@ TEST(scsi_tries, a_flush_has_only_one) {
   for (const flush_case& c : std::initializer_list<flush_case>{
            {{3, 0x0C, 0}, 1, error::eio},
            {{3, 0x0C, 0, true}, 1, error::eio},
-           {{5, 0x24, 0}, 1, error::eio},
            {{5, 0x21, 0}, 1, error::eio},
+           {{5, 0x26, 0}, 1, error::eio},
            {{7, 0x27, 0}, 1, error::erofs},
            {{6, 0x2A, 0}, 2, {}},  // a message; the flush was not executed
            {{2, 0x04, 1}, 2, {}},
-           {{5, 0x20, 0}, 1, {}}})  // no such command: it writes through
+           {{1, 0x17, 0}, 1, {}},  // done, with some effort
+           {{5, 0x24, 0}, 1, {}},  // no such command: it writes through
+           {{5, 0x20, 0}, 1, {}}})
     with_disk({}, [&](served_stick& s, block_device& disk) {
       s.stick.disk.failures.assign(1, c.why);
       const result<void> outcome = disk.flush();
@@ -358,7 +418,14 @@ TEST(scsi_disk, is_started_only_if_it_does_not_start_by_itself) {
   arrives(
       [](fake_stick& s) {
         s.disk.failures.assign(5, {2, 0x05, 0});
-        s.disk.never_succeeds[start_stop] = {5, 0x24, 0};
+        s.disk.never_succeeds[start_stop] = {5, 0x20, 0};
+      },
+      true);  // it does not know the command, and needs none
+  arrives(
+      [](fake_stick& s) {
+        s.disk.failures.assign(5, {2, 0x05, 0});
+        s.disk.never_succeeds[start_stop] = {2, 0x3A, 0};
+        s.disk.never_succeeds[test_unit_ready] = {2, 0x05, 0};
       },
       false);
 }

@@ -44,7 +44,9 @@ TEST(usb_scsi, judges_what_a_failure_means) {
   EXPECT_EQ(judge({2, 0x04, 1}), verdict::becoming_ready);
   EXPECT_EQ(judge({5, 0x20, 0}), verdict::not_supported);
   EXPECT_EQ(judge({5, 0x21, 0}), verdict::out_of_range);
-  EXPECT_EQ(judge({5, 0x24, 0}), verdict::failed);
+  EXPECT_EQ(judge({5, 0x24, 0}), verdict::not_supported);
+  EXPECT_EQ(judge({5, 0x26, 0}), verdict::failed);
+  EXPECT_EQ(judge({1, 0x17, 0}), verdict::recovered);
   EXPECT_EQ(judge({7, 0x27, 0}), verdict::write_protected);
   EXPECT_EQ(judge({0x0B, 0, 6}), verdict::retry);
 }

@@ -7,6 +7,7 @@
 #include "hal/clock.h"
 #include "tests/drivers/block/manual_disk.h"
 #include "tests/drivers/usb/served_stick.h"
+#include "tests/fs/machine.h"
 
 namespace usb::storage {
 namespace {
@@ -139,6 +140,42 @@ TEST(usb_disk, a_reset_or_a_changed_medium_begins_a_new_plug) {
     });
 }
 
+// A device that has a unit attention for every use ends each plug as soon as it begins. It is
+// examined less and less often; a plug that lasts ends that.
+TEST(usb_disk, endless_unit_attention_is_examined_less_and_less_often) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    const auto end_a_plug = [&] {
+      block_device* disk = s.await_arrival();
+      ASSERT_TRUE(disk);
+      dma_block block;
+      stick.disk.failures.push_back({6, 0x29, 0});
+      EXPECT_FALSE(block.move(*disk, block_command::read, 8));
+    };
+    const auto pause_after = [&](duration life) {
+      static_cast<void>(s.await_arrival());
+      sleep_for(life);
+      end_a_plug();
+      const instant ended = now();
+      EXPECT_TRUE(s.await_arrival());
+      return (now() - ended).milliseconds();
+    };
+    for (const i64 least : {100, 200, 400, 800, 1600, 3200, 6400, 12800, 12800}) {
+      const i64 pause = pause_after(0_s);
+      EXPECT_GE(pause, least);
+      EXPECT_LT(pause, least + 50);
+    }
+    EXPECT_LT(pause_after(10_s), 50) << "it was of use for some time";
+    EXPECT_GE(pause_after(9900_ms), 100);
+    EXPECT_LT(pause_after(11_s), 50);
+    end_a_plug();
+    const instant pulled = now();
+    s.finish();
+    EXPECT_LT((now() - pulled).milliseconds(), 1) << "a pull ends the pause";
+  });
+}
+
 TEST(usb_disk, notices_a_card_that_is_taken_out_and_put_in) {
   with_disk([](fake_stick& stick) { stick.disk.removable_medium = true; },
             [](served_stick& s, block_device&) {
@@ -151,16 +188,36 @@ TEST(usb_disk, notices_a_card_that_is_taken_out_and_put_in) {
             });
 }
 
+// Linux takes the same two answers for it. The device is not asked again.
 TEST(usb_disk, a_device_without_synchronize_cache_writes_through) {
-  with_disk(
-      [](fake_stick& stick) {
-        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
-      },
-      [](served_stick& s, block_device& disk) {
-        EXPECT_TRUE(disk.flush());
-        EXPECT_TRUE(disk.flush());
-        EXPECT_EQ(s.stick.count(synchronize), 1u);
-      });
+  for (const u8 asc : {u8{0x20}, u8{0x24}})
+    with_disk(
+        [&](fake_stick& stick) {
+          stick.disk.never_succeeds[synchronize] = {5, asc, 0};
+        },
+        [](served_stick& s, block_device& disk) {
+          EXPECT_TRUE(disk.flush());
+          EXPECT_TRUE(said("usb 0-1: no SYNCHRONIZE CACHE; taken to write through\n"));
+          EXPECT_TRUE(disk.flush());
+          EXPECT_EQ(s.stick.count(synchronize), 1u);
+          EXPECT_EQ(disk.caches_lost(), 0u);
+        });
+}
+
+// A device that has flushed before knows the command: its refusal proves nothing about the cache.
+TEST(usb_disk, a_refusal_after_a_flush_is_a_failed_flush) {
+  for (const u8 asc : {u8{0x20}, u8{0x24}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      EXPECT_TRUE(disk.flush());
+      s.stick.disk.never_succeeds[synchronize] = {5, asc, 0};
+      for (u32 i = 1; i <= 3; ++i) {
+        EXPECT_EQ(disk.flush().error(), error::eio);
+        EXPECT_EQ(disk.caches_lost(), i);
+        EXPECT_EQ(s.stick.count(synchronize), 1 + i) << "it is asked each time";
+      }
+      s.stick.disk.never_succeeds.clear();
+      EXPECT_TRUE(disk.flush());
+    });
 }
 
 TEST(usb_disk, a_failing_flush_is_an_error) {

@@ -284,7 +284,10 @@ packet usb_stick::give_status() {
     return {handshake::stall, {}};
   }
   if (!disk_.finish(answer_.status == 0)) return {handshake::nak, {}};
-  if (answer_.status == 0 && disk_.failed()) refuse();
+  if (disk_.recovered())
+    answer_.status = 1;
+  else if (answer_.status == 0 && disk_.failed())
+    refuse();
   if (storage_.step(step_kind::status)) return {handshake::nak, {}};
   std::vector<byte> csw(13);
   std::memcpy(csw.data(), "USBS", 4);
