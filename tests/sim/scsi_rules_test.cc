@@ -134,6 +134,112 @@ TEST(scsi_rules, sense_data_last_until_the_next_command) {
     });
 }
 
+// --- what a disk says of itself
+
+using block = std::array<u8, 16>;
+struct question {
+  const char* name;
+  block cdb;
+  u32 length;    // that the host wants to move
+  bool refused;  // as an invalid field
+};
+void PrintTo(const question& q, std::ostream* to) { *to << q.name; }
+
+class scsi_rules_of : public testing::TestWithParam<question> {};
+
+TEST_P(scsi_rules_of, a_command_block) {
+  with_target([](medium&, scsi_target& target) {
+    const question& q = GetParam();
+    target.begin(q.cdb, q.length);
+    EXPECT_EQ(target.failed(), q.refused);
+    if (!q.refused) return;
+    const std::vector<byte> sense = target.begin(request_sense, 18);
+    EXPECT_EQ(sense[2], byte{5});
+    EXPECT_EQ(sense[12], byte{0x24});
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, scsi_rules_of,
+    testing::Values(
+        question{"all_pages", {0x1A, 0, 0x3F, 0, 192}, 192, false},
+        question{"all_pages_without_descriptor", {0x1A, 8, 0x3F, 0, 192}, 192, false},
+        question{"a_reserved_bit", {0x1A, 4, 0x3F, 0, 192}, 192, true},
+        question{"default_values", {0x1A, 0, 0xBF, 0, 192}, 192, true},
+        question{"another_page", {0x1A, 0, 0x1C, 0, 192}, 192, true},
+        question{"another_length", {0x1A, 0, 0x3F, 0, 192}, 191, true},
+        question{"sixteen", {0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}, 32, false},
+        question{"another_action", {0x9E, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}, 32, true},
+        question{
+            "sixteen_at_an_address", {0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 32}, 32, true},
+        question{"ten", {0x25}, 8, false},
+        question{"ten_with_pmi", {0x25, 0, 0, 0, 0, 0, 0, 0, 1}, 8, true},
+        question{"an_inquiry", {0x12, 0, 0, 0, 36}, 36, false},
+        question{"a_vital_page", {0x12, 1, 0x80, 0, 36}, 36, true}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(scsi_rules, mode_pages_stand_behind_the_block_descriptor) {
+  with_target([](medium& storage, scsi_target& target) {
+    storage.write_protected = true;
+    for (const u8 without : {u8{0}, u8{8}}) {
+      const std::vector<byte> data = target.begin(block{0x1A, without, 0x3F, 0, 192}, 192);
+      ASSERT_EQ(data.size(), 4u + 12 + 20 + (without ? 0 : 8));
+      EXPECT_EQ(data[0], static_cast<byte>(data.size() - 1));
+      EXPECT_EQ(data[2], byte{0x80});
+      const size_t pages = 4 + static_cast<size_t>(data[3]);
+      EXPECT_EQ(data[pages], byte{1});
+      EXPECT_EQ(data[pages + 12], byte{8});
+      EXPECT_EQ(data[pages + 14], byte{4});
+    }
+    EXPECT_EQ(target.begin(block{0x1A, 8, 0x08, 0, 192}, 192).size(), 24u);
+    EXPECT_EQ(target.begin(block{0x1A, 8, 0x3F, 0, 5}, 5).size(), 5u) << "as far as there is room";
+    target.mode_pages = {0x3F};
+    target.begin(block{0x1A, 8, 0x08, 0, 192}, 192);
+    EXPECT_TRUE(target.failed());
+    target.mode_length = 192;
+    target.begin(block{0x1A, 0, 0x3F, 0, 4}, 4);
+    EXPECT_TRUE(target.failed());
+  });
+}
+
+TEST(scsi_rules, a_large_disk_tells_its_size_to_sixteen_bytes) {
+  with_target([](medium&, scsi_target& target) {
+    for (const u64 last : {u64{0xFFFF'FFFE}, u64{0xFFFF'FFFF}, u64{0x1'2345'6789}}) {
+      target.claimed_last_lba = last;
+      const u64 told = std::min<u64>(last, 0xFFFF'FFFF);
+      const std::vector<byte> ten = target.begin(block{0x25}, 8);
+      for (u32 i = 0; i < 4; ++i) EXPECT_EQ(ten[i], static_cast<byte>(told >> (24 - 8 * i)));
+      const std::vector<byte> sixteen =
+          target.begin(block{0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}, 32);
+      ASSERT_EQ(sixteen.size(), 32u);
+      for (u32 i = 0; i < 8; ++i) EXPECT_EQ(sixteen[i], static_cast<byte>(last >> (56 - 8 * i)));
+      EXPECT_EQ(sixteen[10], byte{2});
+    }
+  });
+}
+
+TEST(scsi_rules, an_inquiry_may_be_short) {
+  with_target([](medium&, scsi_target& target) {
+    for (const u32 length : {5u, 8u, 35u, 36u}) {
+      target.inquiry_length = length;
+      const std::vector<byte> data = target.begin(inquiry, 36);
+      ASSERT_EQ(data.size(), length);
+      EXPECT_EQ(data[4], static_cast<byte>(length - 5));
+    }
+  });
+}
+
+TEST(scsi_rules, command_blocks_have_the_length_of_their_group) {
+  for (const auto& [opcode, length] : {std::pair{0x00, 6u},
+                                       {0x1F, 6u},
+                                       {0x20, 10u},
+                                       {0x5F, 10u},
+                                       {0x80, 16u},
+                                       {0x9F, 16u},
+                                       {0xA0, 12u}})
+    EXPECT_EQ(scsi_target::length_of(static_cast<u8>(opcode)), length);
+}
+
 TEST(scsi_rules, a_reset_of_the_stick_drops_the_cache) {
   run(1, [] {
     medium storage(64);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry_command = 0x12,
              mode_sense = 0x1A, start_stop = 0x1B, read_capacity = 0x25, read_10 = 0x28,
-             write_10 = 0x2A, synchronize_cache = 0x35;
+             write_10 = 0x2A, synchronize_cache = 0x35, service_action_in = 0x9E;
+constexpr u8 read_capacity_16 = 0x10;  // its service action
 
 void put_big_endian(std::vector<byte>& to, size_t at, u32 value) {
   for (u32 i = 0; i < 4; ++i) to[at + i] = static_cast<byte>(value >> (24 - 8 * i));
@@ -91,15 +92,19 @@ bool scsi_target::well_formed(u32 length) const {
   switch (opcode()) {
     case request_sense:
     case inquiry_command: expected = take(4, 1); break;
-    case mode_sense:  // without block descriptors; the caching page, or all
-      if (take(1, 1) != 8 || (cdb_[2] != 0x08 && cdb_[2] != 0x3F)) return false;
-      take(2, 1);
+    case mode_sense:  // current values, with or without block descriptors
+      if ((take(1, 1) & ~8u) != 0 || (take(2, 1) & 0xC0) != 0) return false;
       expected = take(4, 1);
+      if (mode_length && *mode_length != expected) return false;
       break;
     case start_stop:
       if (take(4, 1) != 1) return false;
       break;
     case read_capacity: expected = 8; break;
+    case service_action_in:
+      if (take(1, 1) != read_capacity_16) return false;
+      expected = take(10, 4);
+      break;
     case read_10:
     case write_10:
       take(2, 4);
@@ -118,6 +123,7 @@ std::vector<byte> scsi_target::execute() {
     case inquiry_command: return inquiry();
     case mode_sense: return modes();
     case read_capacity: return capacity();
+    case service_action_in: return long_capacity();
     case read_10: return read();
     case write_10: begin_write(); return {};
     case synchronize_cache: begin_record(block_command::flush, 0, 0); return {};
@@ -218,27 +224,50 @@ std::vector<byte> scsi_target::inquiry() const {
   data[1] = removable_medium ? byte{0x80} : byte{0};
   data[2] = byte{5};
   data[3] = byte{2};
-  data[4] = byte{31};
+  data[4] = static_cast<byte>(inquiry_length - 5);
   std::memcpy(data.data() + 8, "SIM", 3);
   std::memcpy(data.data() + 16, "STICK", 5);
+  data.resize(inquiry_length);
   return data;
 }
 
+// SBC-3, 5.12: FFFFFFFFh sends the host to READ CAPACITY(16).
 std::vector<byte> scsi_target::capacity() const {
   std::vector<byte> data(8, byte{0});
-  put_big_endian(data, 0, claimed_last_lba.value_or(storage_.identity.sectors - 1));
+  put_big_endian(data, 0, static_cast<u32>(std::min<u64>(last_lba(), 0xFFFF'FFFF)));
   put_big_endian(data, 4, block_size);
   return data;
 }
 
-// The caching page, with the write cache switched on.
-std::vector<byte> scsi_target::modes() const {
-  std::vector<byte> data(24, byte{0});
-  data[0] = byte{23};
+std::vector<byte> scsi_target::long_capacity() const {
+  std::vector<byte> data(32, byte{0});
+  put_big_endian(data, 0, static_cast<u32>(last_lba() >> 32));
+  put_big_endian(data, 4, static_cast<u32>(last_lba()));
+  put_big_endian(data, 8, block_size);
+  return data;
+}
+
+// SPC-4, 6.11: a header, a block descriptor unless the host wants none, and the page; or all pages
+// in the order of their numbers. Here these are error recovery and caching.
+std::vector<byte> scsi_target::modes() {
+  const u8 page = cdb_[2], all_pages = 0x3F;
+  if (!mode_pages.contains(page)) return refuse({5, 0x24, 0});
+  const bool with_descriptor = (cdb_[1] & 8) == 0;
+  std::vector<byte> data(with_descriptor ? 12 : 4, byte{0});
   data[2] = storage_.write_protected ? byte{0x80} : byte{0};
-  data[4] = byte{0x08};
-  data[5] = byte{0x12};
-  data[6] = byte{0x04};
+  data[3] = with_descriptor ? byte{8} : byte{0};
+  if (with_descriptor) put_big_endian(data, 8, block_size);
+  const auto add = [&](u8 number, u32 length, u8 flags) {
+    if (page != number && page != all_pages) return;
+    const size_t at = data.size();
+    data.resize(at + length, byte{0});
+    data[at] = byte{number};
+    data[at + 1] = static_cast<byte>(length - 2);
+    data[at + 2] = byte{flags};
+  };
+  add(0x01, 12, 0xC0);
+  add(0x08, 20, tells_write_cache ? 0x04 : 0);
+  data[0] = static_cast<byte>(data.size() - 1);
   return data;
 }
 

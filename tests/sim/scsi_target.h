@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -25,7 +26,9 @@ class scsi_target {
   using command_block = std::span<const u8, 16>;
 
   // The length of the command blocks with this operation code (SPC-4, 4.2.5.1).
-  static u32 length_of(u8 opcode) { return opcode < 0x20 ? 6 : 10; }
+  static u32 length_of(u8 opcode) {
+    return opcode < 0x20 ? 6 : opcode < 0x80 ? 10 : opcode < 0xA0 ? 16 : 12;
+  }
 
   explicit scsi_target(medium& storage) : storage_(storage) {}
 
@@ -51,9 +54,15 @@ class scsi_target {
   std::map<u8, sense> never_succeeds;  // by operation code
   // The n-th command with this operation code from now on fails so, once.
   void fail_at(u8 opcode, u32 n, sense why) { planned_ = {opcode, n, why}; }
+
+  // --- what it says of itself ---
   u32 block_size = SECTOR_SIZE;
-  std::optional<u32> claimed_last_lba;
+  std::optional<u64> claimed_last_lba;
   bool removable_medium = false;
+  bool tells_write_cache = true;
+  u32 inquiry_length = 36;
+  std::set<u8> mode_pages{0x01, 0x08, 0x3F};  // the pages that it gives when asked for
+  std::optional<u32> mode_length;             // it fails on any other allocation length
 
  private:
   struct planned_failure {
@@ -73,8 +82,10 @@ class scsi_target {
   std::vector<byte> refuse(sense why);
   std::vector<byte> sense_data();
   std::vector<byte> inquiry() const;
+  u64 last_lba() const { return claimed_last_lba.value_or(storage_.identity.sectors - 1); }
   std::vector<byte> capacity() const;
-  std::vector<byte> modes() const;
+  std::vector<byte> long_capacity() const;
+  std::vector<byte> modes();
   u32 big_endian(size_t at, int bytes) const;
   u32 first_sector() const { return big_endian(2, 4); }
   u32 sector_count() const { return big_endian(7, 2); }

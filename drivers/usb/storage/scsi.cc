@@ -12,10 +12,10 @@ namespace {
 
 namespace opcode {
 constexpr u8 test_unit_ready = 0x00, inquiry = 0x12, mode_sense_6 = 0x1A, start_stop_unit = 0x1B,
-             read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A, synchronize_cache_10 = 0x35;
+             read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A, synchronize_cache_10 = 0x35,
+             service_action_in_16 = 0x9E;
+constexpr u8 read_capacity_16 = 0x10;  // a service action
 }  // namespace opcode
-
-constexpr u32 mode_sense_length = 192;  // Windows asks for as much, so devices are tested with it
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
   scsi_command c;
@@ -84,12 +84,22 @@ verdict judge(const sense& s) {
   }
 }
 
+// SPC-4, 7.5.3 and 7.5.7: a header, block descriptors, pages. A page begins with its number and the
+// number of bytes that follow, which has two bytes in a subpage. Page 0 is the last one and may
+// have any form.
 bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
+  constexpr u8 caching = 0x08, number = 0x3F, has_subpage = 0x40;
   if (data.size() < 4) return false;
-  to.write_protected = (data[2] & byte{0x80}) != byte{0};
-  const size_t page = 4 + static_cast<size_t>(data[3]);
-  if (page + 2 < data.size() && (data[page] & byte{0x3F}) == byte{0x08})
-    to.write_cache = (data[page + 2] & byte{0x04}) != byte{0};
+  const auto at = [&](size_t i) { return static_cast<u8>(data[i]); };
+  to.write_protected = (at(2) & 0x80) != 0;
+  const size_t end = std::min(data.size(), size_t{at(0)} + 1);
+  for (size_t page = 4 + size_t{at(3)}; page + 2 < end;) {
+    const u8 first = at(page) & (number | has_subpage);
+    if (first == caching) to.write_cache = (at(page + 2) & 0x04) != 0;
+    if (first == 0) break;
+    const bool long_form = (first & has_subpage) != 0 && page + 3 < end;
+    page += long_form ? 4 + (size_t{at(page + 2)} << 8 | at(page + 3)) : 2 + size_t{at(page + 1)};
+  }
   return true;
 }
 
@@ -171,24 +181,28 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   return fail(error::eio);
 }
 
-scsi_command scsi_disk::small_in(std::initializer_list<u8> cdb, u32 length) const {
+// Asks for data of this length, which come into the scratch memory. Returns how many bytes came.
+result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length) {
+  std::memset(transport_.scratch().data(), 0, length);
+  const dma_segment segment = transport_.scratch_segment(length);
   scsi_command c = command_of(cdb);
   c.data = direction::in;
+  c.segments = {&segment, 1};
   c.length = length;
-  return c;
+  return run(c);
 }
 
 // --- getting ready ---
 
+// Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). A direct-access
+// device that is connected has a 0 in the first one.
 result<void> scsi_disk::inquire(disk_facts& to) {
-  const dma_segment segment = transport_.scratch_segment(sizeof(standard_inquiry));
-  scsi_command c =
-      small_in({opcode::inquiry, 0, 0, 0, sizeof(standard_inquiry), 0}, sizeof(standard_inquiry));
-  c.segments = {&segment, 1};
+  constexpr u32 least = 5;
   standard_inquiry reply{};
-  if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
-  std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
-  if ((reply.device_type & 0x1F) != 0) return fail(error::enotsup);  // not a direct-access device
+  const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply)));
+  if (length < least) return fail(error::eproto);
+  std::memcpy(&reply, transport_.scratch().data(), length);
+  if (reply.device_type != 0) return fail(error::enotsup);
   to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
@@ -209,25 +223,45 @@ result<void> scsi_disk::wait_until_ready() {
   return test_ready();
 }
 
+// READ CAPACITY(10), and (16) for a disk that is too large for it (SBC-3, 5.12 and 5.13).
+result<capacity_16_reply> scsi_disk::ask_capacity() {
+  capacity_reply small;
+  if (TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small))) <
+      sizeof(small))
+    return fail(error::eproto);
+  std::memcpy(&small, transport_.scratch().data(), sizeof(small));
+  if (small.last_lba != 0xFFFF'FFFF)
+    return capacity_16_reply{u64{small.last_lba}, small.block_size};
+  constexpr u8 length = 32;
+  capacity_16_reply large;
+  if (TRY(ask({opcode::service_action_in_16, opcode::read_capacity_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+               0, length, 0, 0},
+              length)) < sizeof(large))
+    return fail(error::eproto);
+  std::memcpy(&large, transport_.scratch().data(), sizeof(large));
+  return large;
+}
+
+// A sector's number has 32 bits in the block layer (lba), so of a disk of more than 2 TiB a part is
+// used. READ(10) and WRITE(10) reach as far.
 result<void> scsi_disk::read_capacity(disk_facts& to) {
-  const dma_segment segment = transport_.scratch_segment(sizeof(capacity_reply));
-  scsi_command c =
-      small_in({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(capacity_reply));
-  c.segments = {&segment, 1};
-  capacity_reply reply;
-  if (TRY(run(c)) < sizeof(reply)) return fail(error::eproto);
-  std::memcpy(&reply, transport_.scratch().data(), sizeof(reply));
+  constexpr u64 most_sectors = 0xFFFF'FFFF;
+  const capacity_16_reply capacity = TRY(ask_capacity());
   const device_facts& facts = device().facts;
-  if (reply.block_size != SECTOR_SIZE) {
+  if (capacity.block_size != SECTOR_SIZE) {
     printk("usb %u-%u: sectors of %u bytes are not supported\n", facts.bus, facts.port,
-           static_cast<u32>(reply.block_size));
+           static_cast<u32>(capacity.block_size));
     return fail(error::enotsup);
   }
-  if (reply.last_lba == 0xFFFF'FFFF || reply.last_lba == 0) {
+  const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
+  if (sectors < SECTORS_PER_BLOCK) {
     printk("usb %u-%u: a medium of this size is not supported\n", facts.bus, facts.port);
     return fail(error::enotsup);
   }
-  to.sectors = reply.last_lba + 1;
+  if (sectors > most_sectors)
+    printk("usb %u-%u: a medium of %u GiB: only the first 2 TiB are used\n", facts.bus, facts.port,
+           static_cast<u32>(sectors >> 21));
+  to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
 }
 
@@ -241,16 +275,13 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   return {};
 }
 
-// Many devices have no caching page. Then they are taken to be writable and to have a write cache.
+// All pages and 192 bytes: Windows and Linux ask for them, so that is what devices know. One that
+// fails is taken to be writable and to have a write cache.
 result<void> scsi_disk::read_modes(disk_facts& to) {
-  std::memset(transport_.scratch().data(), 0, mode_sense_length);
-  const dma_segment segment = transport_.scratch_segment(mode_sense_length);
-  scsi_command c =
-      small_in({opcode::mode_sense_6, 8, 0x08, 0, mode_sense_length, 0}, mode_sense_length);
-  c.segments = {&segment, 1};
-  const result<u32> length = run(c);
-  if (!length && ends_the_plug(length.error())) return fail(length.error());
-  if (length) static_cast<void>(parse_mode_sense(transport_.scratch().first(*length), to));
+  constexpr u8 all_pages = 0x3F, length = 192;
+  const result<u32> came = ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length);
+  if (!came && ends_the_plug(came.error())) return fail(came.error());
+  if (came) static_cast<void>(parse_mode_sense(transport_.scratch().first(*came), to));
   return {};
 }
 

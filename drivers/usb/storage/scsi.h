@@ -63,17 +63,25 @@ struct capacity_reply {
 };
 static_assert(sizeof(capacity_reply) == 8);
 
+// The beginning of what READ CAPACITY(16) answers; the rest tells of protection and provisioning.
+struct capacity_16_reply {
+  be64 last_lba;
+  be32 block_size;
+};
+static_assert(sizeof(capacity_16_reply) == 12);
+
 // What SCSI tells about a disk.
 struct disk_facts {
   std::array<char, 9> vendor{};
   std::array<char, 17> product{};
   bool removable_medium = false;
-  u32 sectors = 0;  // of 512 bytes
+  u32 sectors = 0;  // of 512 bytes; those that are used
   bool write_protected = false;
   bool write_cache = true;  // also when the device does not tell
 };
 
-// Reads the answer to MODE SENSE(6) with the caching page. False for a malformed answer.
+// Reads the answer to MODE SENSE(6): the header, and the caching page if it is among the pages.
+// False for a malformed answer.
 bool parse_mode_sense(std::span<const byte> data, disk_facts& to);
 
 scsi_command read_write_10(bool write, lba first, u32 sectors,
@@ -114,12 +122,13 @@ class scsi_disk {
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
   result<command_reply> send(const scsi_command& command);
   verdict judge_failure(std::span<const byte> sense);
-  scsi_command small_in(std::initializer_list<u8> cdb, u32 length) const;
+  result<u32> ask(std::initializer_list<u8> cdb, u32 length);
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
   result<void> read_capacity(disk_facts& to);
+  result<capacity_16_reply> ask_capacity();
   result<void> check_last_sector(disk_facts& to);
   result<void> read_modes(disk_facts& to);
 

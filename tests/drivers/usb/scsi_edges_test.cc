@@ -15,7 +15,7 @@ namespace {
 
 using namespace sim;
 
-constexpr u8 inquiry = 0x12, start_stop = 0x1B, read_capacity = 0x25;
+constexpr u8 inquiry = 0x12, start_stop = 0x1B, read_capacity = 0x25, read_capacity_16 = 0x9E;
 
 // --- sense data ---
 
@@ -64,26 +64,17 @@ TEST(scsi_sense, is_read_from_where_each_format_has_it) {
   }
 }
 
+// Only as far as bytes have come: whatever stands behind them, and however long the device says
+// that its data are.
 TEST(scsi_sense, mode_pages_are_read_as_far_as_they_reach) {
-  std::array<byte, 7> data{byte{0}, byte{0}, byte{0x80}, byte{0}, byte{0x08}, byte{1}, byte{0}};
+  std::array<byte, 7> data{byte{255}, byte{0}, byte{0x80}, byte{0}, byte{0x08}, byte{1}, byte{0}};
   for (u32 length = 0; length <= data.size(); ++length) {
     disk_facts facts;
-    EXPECT_EQ(parse_mode_sense(std::span(data).first(length), facts), length >= 4) << length;
+    const std::vector<byte> exactly(data.begin(), data.begin() + length);
+    EXPECT_EQ(parse_mode_sense(exactly, facts), length >= 4) << length;
     EXPECT_EQ(facts.write_protected, length >= 4) << length;
     EXPECT_EQ(facts.write_cache, length < 7) << "known only if the whole page is there";
   }
-  const auto cache = [&](u8 page, u8 flags, u8 header = 0) {
-    disk_facts facts;
-    data[2] = byte{header};
-    data[4] = byte{page};
-    data[6] = byte{flags};
-    EXPECT_TRUE(parse_mode_sense(data, facts));
-    EXPECT_EQ(facts.write_protected, (header & 0x80) != 0);
-    return facts.write_cache;
-  };
-  EXPECT_TRUE(cache(0x08, 0x04) && cache(0x88, 0x04, 0x7F));
-  EXPECT_FALSE(cache(0x08, 0xFB, 0xFF));
-  EXPECT_TRUE(cache(0x09, 0) && cache(0x07, 0) && cache(0x18, 0)) << "another page";
 }
 
 // --- how often it tries ---
@@ -271,7 +262,8 @@ TEST(scsi_tries, a_flush_has_only_one) {
 
 // Prepares a stick; whether its disk arrives, and what it is like then.
 void arrives(const std::function<void(fake_stick&)>& prepare, bool expected,
-             const std::function<void(served_stick&, block_device&)>& judge_it = {}) {
+             const std::function<void(served_stick&, block_device&)>& judge_it = {},
+             const char* told = "") {
   run(1, [&] {
     fake_stick stick;
     prepare(stick);
@@ -279,6 +271,7 @@ void arrives(const std::function<void(fake_stick&)>& prepare, bool expected,
     block_device* disk = s.await_arrival();
     EXPECT_EQ(disk != nullptr, expected);
     if (disk && judge_it) judge_it(s, *disk);
+    EXPECT_TRUE(said(told)) << told;
     s.finish();
   });
 }
@@ -289,15 +282,32 @@ void change_inquiry(fake_stick& stick, const std::function<void(std::vector<byte
 }
 
 TEST(scsi_disk, is_a_direct_access_device) {
-  for (const u32 first : {0x00u, 0x20u, 0xE0u, 0x01u, 0x05u, 0x1Fu})
+  // Of other kinds; and three that are not connected (SPC-4, 6.4.2).
+  for (const u32 first : {0x00u, 0x01u, 0x05u, 0x1Fu, 0x20u, 0x60u, 0x7Fu})
     arrives(
         [&](fake_stick& s) {
           change_inquiry(s, [=](auto& d) { d[0] = static_cast<byte>(first); });
         },
-        (first & 0x1F) == 0);
-  for (const size_t length : {35u, 36u})
-    arrives([&](fake_stick& s) { change_inquiry(s, [=](auto& d) { d.resize(length); }); },
-            length == 36);
+        first == 0);
+}
+
+// Old and cheap devices give less than 36 bytes. Of a name that is not whole, its beginning counts.
+TEST(scsi_disk, describes_itself_in_five_bytes_or_more) {
+  for (const u32 length : {0u, 4u, 5u, 8u, 10u, 16u, 18u, 35u, 36u})
+    arrives(
+        [&](fake_stick& s) {
+          s.disk.removable_medium = true;
+          change_inquiry(s, [=](auto& d) { d.resize(length); });
+        },
+        length >= 5,
+        [&](served_stick&, block_device& disk) {
+          EXPECT_STREQ(disk.identity.vendor.data(), length >= 11   ? "SIM"
+                                                    : length == 10 ? "SI"
+                                                                   : "");
+          EXPECT_STREQ(disk.identity.product.data(), length >= 21   ? "STICK"
+                                                     : length == 18 ? "ST"
+                                                                    : "");
+        });
 }
 
 TEST(scsi_disk, says_who_made_it) {
@@ -320,13 +330,8 @@ TEST(scsi_disk, says_what_it_is_like) {
   arrives(
       [](fake_stick& s) { s.storage.write_protected = true; }, true,
       [](served_stick&, block_device&) { EXPECT_TRUE(said("write cache on, write-protected\n")); });
-  arrives(
-      [](fake_stick& s) {
-        s.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
-          if (cbw.cdb[0] == mode_sense) a.data[6] = byte{0};
-        };
-      },
-      true, [](served_stick&, block_device&) { EXPECT_TRUE(said("write cache off\n")); });
+  arrives([](fake_stick& s) { s.disk.tells_write_cache = false; }, true,
+          [](served_stick&, block_device&) { EXPECT_TRUE(said("write cache off\n")); });
 }
 
 TEST(scsi_disk, limits_its_requests_by_its_speed) {
@@ -343,7 +348,7 @@ TEST(scsi_disk, limits_its_requests_by_its_speed) {
 }
 
 TEST(scsi_disk, has_a_size_that_can_be_used) {
-  for (const u32 last : {0u, 1u, 2u, 0xFFFF'FFFFu})
+  for (const u32 last : {0u, 1u, 2u})
     arrives([&](fake_stick& s) { s.disk.claimed_last_lba = last; }, last == 1 || last == 2,
             [&](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, last + 1); });
   for (const u32 size : {511u, 512u, 1024u})
@@ -355,6 +360,64 @@ TEST(scsi_disk, has_a_size_that_can_be_used) {
         };
       },
       false);
+}
+
+// READ CAPACITY(10) tells FFFFFFFFh of a larger disk. What the block layer can address of it is
+// used: 2^32 - 1 sectors.
+TEST(scsi_disk, of_more_than_2_tib_is_used_in_part) {
+  struct row {
+    u64 last;
+    const char* told;  // null: all of it is used, and nothing is said
+  };
+  for (const row& r :
+       {row{0xFFFF'FFFD, nullptr}, row{0xFFFF'FFFE, nullptr},
+        row{0xFFFF'FFFF, "a medium of 2048 GiB"}, row{0x1'7FFF'FFFF, "a medium of 3072 GiB"},
+        row{0xFF'FFFF'FFFF, "a medium of 524288 GiB"}})
+    arrives(
+        [&](fake_stick& s) {
+          s.disk.claimed_last_lba = r.last;
+          s.disk.never_succeeds[read_10] = {3, 0x11, 0};  // it is there, but damaged
+        },
+        true,
+        [&](served_stick& s, block_device& disk) {
+          EXPECT_EQ(disk.identity.sectors, std::min<u64>(r.last + 1, 0xFFFF'FFFF));
+          EXPECT_EQ(said("only the first 2 TiB are used\n"), r.told != nullptr);
+          EXPECT_TRUE(!r.told || said(r.told));
+          EXPECT_EQ(s.stick.count(read_capacity_16), r.told ? 1u : 0u);
+        });
+}
+
+// A large disk that does not tell its size, one that counts other sectors, and one that is small
+// after all.
+TEST(scsi_disk, tells_its_size_to_read_capacity_16) {
+  const auto large = [](fake_stick& s, size_t at, std::initializer_list<u8> value,
+                        size_t length = 32) {
+    s.disk.claimed_last_lba = 0x1'7FFF'FFFF;
+    s.disk.never_succeeds[read_10] = {3, 0x11, 0};
+    s.meddle = [=, bytes = std::vector<u8>(value)](const command_block_wrapper& cbw,
+                                                   fake_stick::answer& a) {
+      if (cbw.cdb[0] != read_capacity_16) return;
+      for (size_t i = 0; i < bytes.size(); ++i) a.data[at + i] = byte{bytes[i]};
+      a.data.resize(length);
+    };
+  };
+  arrives(
+      [](fake_stick& s) {
+        s.disk.claimed_last_lba = 0x1'7FFF'FFFF;
+        s.disk.never_succeeds[read_capacity_16] = {5, 0x20, 0};
+      },
+      false, {}, "usb 0-1: the disk is not usable (error 95)\n");
+  for (const size_t length : {11u, 12u, 31u, 32u})
+    arrives([&](fake_stick& s) { large(s, 0, {}, length); }, length >= 12);
+  arrives([&](fake_stick& s) { large(s, 10, {0x10}); }, false, {},
+          "usb 0-1: sectors of 4096 bytes are not supported\n");
+  arrives(
+      [&](fake_stick& s) {
+        large(s, 0, {0, 0, 0, 0, 0, 0, 0x10, 0});
+      },
+      true, [](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 0x1001u); });
+  arrives([&](fake_stick& s) { large(s, 0, {0, 0, 0, 0, 0, 0, 0, 0}); }, false);
+  arrives([&](fake_stick& s) { large(s, 0, {255, 255, 255, 255, 255, 255, 255, 255}); }, false);
 }
 
 // The last sector is read once; only "out of range" tells that the size was one too many.
@@ -430,10 +493,57 @@ TEST(scsi_disk, is_started_only_if_it_does_not_start_by_itself) {
       false);
 }
 
+// Windows and Linux ask for all pages and 192 bytes, so that is what devices know.
+TEST(scsi_disk, is_asked_for_its_modes_as_by_other_hosts) {
+  for (const bool cache : {true, false})
+    arrives(
+        [&](fake_stick& s) {
+          s.disk.mode_pages = {0x3F};
+          s.disk.mode_length = 192;
+          s.disk.tells_write_cache = cache;
+          s.storage.write_protected = true;
+        },
+        true,
+        [&](served_stick& s, block_device& disk) {
+          EXPECT_TRUE(disk.write_protected);
+          EXPECT_EQ(s.stick.count(mode_sense), 1u);
+          EXPECT_TRUE(said(cache ? "write cache on" : "write cache off"));
+        });
+}
+
+// A device that fails on it, in any way, is taken to be writable and to have a write cache.
 TEST(scsi_disk, arrives_without_mode_pages) {
-  for (const scsi_target::sense why : {scsi_target::sense{5, 0x20, 0}, {5, 0x24, 0}})
-    arrives([&](fake_stick& s) { s.disk.never_succeeds[mode_sense] = why; }, true,
-            [](served_stick&, block_device& disk) { EXPECT_FALSE(disk.write_protected); });
+  for (const scsi_target::sense why :
+       {scsi_target::sense{5, 0x20, 0}, {5, 0x24, 0}, {2, 0x05, 0}, {3, 0x11, 0}, {7, 0x27, 0}})
+    arrives(
+        [&](fake_stick& s) {
+          s.storage.write_protected = true;
+          s.disk.never_succeeds[mode_sense] = why;
+        },
+        true,
+        [](served_stick&, block_device& disk) {
+          EXPECT_FALSE(disk.write_protected);
+          EXPECT_TRUE(said("write cache on\n"));
+        });
+  using way = void (*)(fake_stick::answer&);
+  for (const way how : {way{[](fake_stick::answer& a) { a.silent = true; }},
+                        way{[](fake_stick::answer& a) { a.status = 2; }},
+                        way{[](fake_stick::answer& a) { a.stall_data = true, a.status = 1; }},
+                        way{[](fake_stick::answer& a) { a.data.resize(3); }}})
+    arrives(
+        [&](fake_stick& s) {
+          s.meddle = [=](const command_block_wrapper& cbw, fake_stick::answer& a) {
+            if (cbw.cdb[0] == mode_sense) how(a);
+          };
+        },
+        true,
+        [](served_stick& s, block_device& disk) {
+          EXPECT_FALSE(disk.write_protected);
+          EXPECT_TRUE(said("write cache on\n"));
+          s.stick.meddle = nullptr;
+          dma_block block;
+          EXPECT_TRUE(block.move(disk, block_command::write, 8));
+        });
 }
 
 // A pull at any command while it gets ready: no disk arrives, and the device is let go.

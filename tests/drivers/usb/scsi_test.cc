@@ -1,6 +1,8 @@
 // The bytes of SCSI (scsi.h): commands, sense data, mode pages.
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "drivers/usb/storage/scsi.h"
 
 namespace usb::storage {
@@ -51,25 +53,55 @@ TEST(usb_scsi, judges_what_a_failure_means) {
   EXPECT_EQ(judge({0x0B, 0, 6}), verdict::retry);
 }
 
-TEST(usb_scsi, reads_the_write_cache_behind_any_header) {
+// What MODE SENSE(6) answers: a header, block descriptors, and pages. A page is added with its
+// second byte telling the length of what follows.
+struct mode_data {
+  explicit mode_data(u8 flags, u8 descriptors = 0) : bytes(size_t{4} + descriptors, byte{0}) {
+    bytes[2] = byte{flags};
+    bytes[3] = byte{descriptors};
+  }
+  mode_data& add(std::initializer_list<u8> page) {
+    for (const u8 b : page) bytes.push_back(byte{b});
+    return *this;
+  }
+  // The facts; the mode data length is `less` than there is.
+  disk_facts facts(u8 less = 0) {
+    disk_facts to;
+    bytes[0] = static_cast<byte>(bytes.size() - 1 - less);
+    EXPECT_TRUE(parse_mode_sense(bytes, to));
+    return to;
+  }
+  std::vector<byte> bytes;
+};
+
+TEST(usb_scsi, finds_the_caching_page_among_others) {
+  constexpr u8 protect = 0x80;
+  EXPECT_FALSE(mode_data(0).add({8, 1, 0}).facts().write_cache);
+  EXPECT_TRUE(mode_data(0).add({8, 1, 4}).facts().write_cache);
+  EXPECT_FALSE(mode_data(0).add({0x88, 1, 0xFB}).facts().write_cache) << "it can be saved";
+  EXPECT_FALSE(mode_data(0, 8).add({8, 1, 0}).facts().write_cache) << "behind a block descriptor";
+  EXPECT_FALSE(mode_data(0).add({1, 2, 8, 1}).add({8, 1, 0}).facts().write_cache);
+  EXPECT_FALSE(mode_data(0).add({1, 0}).add({8, 1, 0}).facts().write_cache) << "an empty page";
+  EXPECT_FALSE(mode_data(0).add({0x41, 7, 0, 3, 8, 1, 4}).add({8, 1, 0}).facts().write_cache)
+      << "a page with a subpage has four bytes of header";
+  EXPECT_FALSE(mode_data(0).add({8, 1, 0}).add({0, 9, 9}).facts().write_cache);
+  EXPECT_TRUE(mode_data(0).add({0, 1, 7}).add({8, 1, 0}).facts().write_cache)
+      << "page 0 is the last one, of any form";
+  EXPECT_TRUE(mode_data(0).add({0x48, 1, 0, 1, 0}).facts().write_cache) << "a subpage of 8";
+  EXPECT_TRUE(mode_data(0).add({7, 1, 0}).facts().write_cache);
+  EXPECT_TRUE(mode_data(0).add({8, 1, 0}).facts(1).write_cache) << "behind the end";
+  EXPECT_TRUE(mode_data(0).add({0x41, 0, 1}).facts().write_cache) << "half of a header";
+  EXPECT_TRUE(mode_data(0).add({8}).facts().write_cache);
+  EXPECT_FALSE(mode_data(0).facts().write_protected);
+  EXPECT_FALSE(mode_data(0x7F).facts().write_protected);
+  EXPECT_TRUE(mode_data(protect).facts().write_protected);
+  EXPECT_TRUE(mode_data(protect, 8).add({8, 1, 0}).facts().write_protected);
   disk_facts facts;
-  const std::array<byte, 8> plain{byte{7}, {}, {}, {}, byte{0x08}, byte{0x12}, byte{0}, {}};
-  EXPECT_TRUE(parse_mode_sense(plain, facts));
-  EXPECT_FALSE(facts.write_cache);
-  EXPECT_FALSE(facts.write_protected);
-  std::array<byte, 16> with_descriptor{};
-  with_descriptor[2] = byte{0x80};
-  with_descriptor[3] = byte{8};
-  with_descriptor[12] = byte{0x88};
-  with_descriptor[14] = byte{4};
-  EXPECT_TRUE(parse_mode_sense(with_descriptor, facts));
-  EXPECT_TRUE(facts.write_cache);
-  EXPECT_TRUE(facts.write_protected);
-  with_descriptor[3] = byte{255};  // the page is past the end
-  facts.write_cache = true;
-  EXPECT_TRUE(parse_mode_sense(with_descriptor, facts));
-  EXPECT_TRUE(facts.write_cache);
-  EXPECT_FALSE(parse_mode_sense(std::span(plain).first(3), facts));
+  mode_data past(0);
+  past.bytes[3] = byte{255};
+  EXPECT_TRUE(past.facts().write_cache) << "the pages are behind the end";
+  for (size_t length = 0; length < 4; ++length)
+    EXPECT_FALSE(parse_mode_sense(std::span(past.bytes).first(length), facts));
 }
 
 TEST(usb_scsi, puts_addresses_in_big_endian) {

@@ -264,7 +264,7 @@ TEST(usb_disk, corrects_a_capacity_that_counts_one_too_many) {
 TEST(usb_disk, refuses_what_it_cannot_use) {
   const std::vector<std::function<void(fake_stick&)>> ways{
       [](fake_stick& stick) { stick.disk.block_size = 4096; },
-      [](fake_stick& stick) { stick.disk.claimed_last_lba = 0xFFFF'FFFF; },
+      [](fake_stick& stick) { stick.disk.claimed_last_lba = 0; },
       [](fake_stick& stick) {
         stick.disk.never_succeeds[0x25] = {3, 0x11, 0};
       },
@@ -275,7 +275,7 @@ TEST(usb_disk, refuses_what_it_cannot_use) {
       },
       [](fake_stick& stick) {
         stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
-          if (cbw.cdb[0] == 0x12) answer.data.resize(5);
+          if (cbw.cdb[0] == 0x12) answer.data.resize(4);
         };
       }};
   for (const auto& prepare : ways)
