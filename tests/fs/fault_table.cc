@@ -88,6 +88,10 @@ constexpr auto short_data = [](usb_stick::answer& a) {
   a.data.resize(a.data.size() / 2);
   a.residue = static_cast<u32>(a.data.size());
 };
+constexpr auto status_as_data = [](usb_stick::answer& a) {
+  a.status = 1;
+  a.status_as_data = true;
+};
 constexpr auto failed_status = [](usb_stick::answer& a) { a.status = 1; };
 constexpr auto phase_error = [](usb_stick::answer& a) { a.status = 2; };
 
@@ -181,6 +185,13 @@ const std::array faults{
           }},
     fault{"medium_changed", "scsi_target::failures", next_fail<6, 0x28>},
     fault{"becoming_ready", "scsi_target::failures", next_fail<2, 0x04>},
+    fault{"recovered_error", "scsi_target::failures",
+          [](fault_scene& scene) {
+            std::deque<scsi_target::sense>& failures =
+                scene.machine.stick_of(scene.stick).disk().failures;
+            scene.struck->wait_for(&failures, [&failures] { return failures.empty(); });
+            failures.assign(scene.times, {1, 0x17, 0});
+          }},
     fault{"aborted_command", "scsi_target::failures", next_fail<0xB, 0>},
     fault{"deferred_error", "scsi_target::failures medium::drop_cache", next_fail<3, 0x0C, true>},
     fault{"deferred_at_flush", "scsi_target::fail_at", second_fails<synchronize, 3, 0x0C, true>},
@@ -202,6 +213,8 @@ const std::array faults{
     fault{"data_left", "usb_stick::answer::leave_data", meddle<write_10, leave_data>},
     fault{"short_data", "usb_stick::answer::data usb_stick::answer::residue",
           meddle<read_10, short_data>, true},
+    fault{"status_in_place_of_data", "usb_stick::answer::status_as_data",
+          meddle<read_10, status_as_data>},
     fault{"failed_without_sense", "usb_stick::answer::status", meddle<write_10, failed_status>},
     fault{"phase_error", "usb_stick::answer::status", meddle<write_10, phase_error>},
     fault{"controller_fails", "controller::break_down",
@@ -322,6 +335,10 @@ constexpr std::array left_out_faults{
     left_out{"scsi_target::block_size", "such a stick is never used: scsi_test.cc"},
     left_out{"scsi_target::claimed_last_lba", "a property, not an event: usb_disk_test.cc"},
     left_out{"scsi_target::removable_medium", "a property, not an event: usb_disk_test.cc"},
+    left_out{"scsi_target::tells_write_cache", "a property, not an event: scsi_edges_test.cc"},
+    left_out{"scsi_target::inquiry_length", "a property, not an event: scsi_rules_test.cc"},
+    left_out{"scsi_target::mode_pages", "a property, not an event: scsi_edges_test.cc"},
+    left_out{"scsi_target::mode_length", "a property, not an event: scsi_edges_test.cc"},
     left_out{"controller::commands_begun", "a question"},
     left_out{"controller::says", "wrong registers: start_test.cc"},
     left_out{"controller::off_the_bus", "the machine does not live on: machine_test.cc"},

@@ -45,13 +45,16 @@ void bulk_only::fill_cbw(const scsi_command& command) {
 
 // Submits data and status, behind the command wrapper and in this order: a device answers an IN
 // with STALL before it has seen a command. A status that may not be queued behind its data (bot.h)
-// is submitted when the data have ended.
+// is submitted when the data have ended, if it has not come in their place.
 result<void> bulk_only::submit_rest(exchange& x, const scsi_command& command) {
+  if (careful_) TRY(device_.wait(x.cbw, x.deadline));
   if (command.data != direction::none) TRY(device_.submit(x.data));
   if (command.data != direction::none && !x.data.quiet) {
     const result<void> sent = device_.wait(x.data, x.deadline);
     if (!sent) TRY(clear_failed_data(x));
     x.csw.after = nullptr;
+    x.status_in_data = find_status_in_data(x, command);
+    if (x.status_in_data) return {};
   }
   return device_.submit(x.csw);
 }
@@ -72,14 +75,12 @@ result<void> bulk_only::read_status_again(exchange& x) {
 
 // The status of a device that has no data to send and sends its status in their place; nothing when
 // the data are something else.
-std::optional<command_status_wrapper> bulk_only::status_in_data(const exchange& x,
-                                                                const scsi_command& command) const {
-  if (command.data != direction::in || !x.data.done || !x.data.outcome ||
-      x.data.actual != sizeof(command_status_wrapper) || command.segments.size() != 1 ||
-      command.segments[0].address != memory_.address() + scratch_offset)
-    return std::nullopt;
+std::optional<command_status_wrapper> bulk_only::find_status_in_data(
+    const exchange& x, const scsi_command& command) const {
   command_status_wrapper csw;
-  std::memcpy(&csw, scratch().data(), sizeof(csw));
+  if (!x.data.outcome || x.data.actual != sizeof(csw) || command.head.size() < sizeof(csw))
+    return std::nullopt;
+  std::memcpy(&csw, command.head.data(), sizeof(csw));
   if (!is_valid_status(csw, x.data.actual, tag_)) return std::nullopt;
   return csw;
 }
@@ -94,6 +95,8 @@ result<void> bulk_only::wait_status(exchange& x) {
     outcome = device_.wait(x.csw, x.deadline);
   }
   if (!outcome && x.csw.done && outcome.error() == error::epipe) {
+    const bool behind_data_out = x.data.endpoint_address == out_ && x.csw.after == &x.data;
+    if (behind_data_out) be_careful();
     TRY(device_.clear_halt(in_));
     outcome = read_status_again(x);
   } else if (outcome && x.csw.actual == 0) {
@@ -105,7 +108,7 @@ result<void> bulk_only::wait_status(exchange& x) {
 // Ends the transfers before a valid status: it shows that the wrapper has arrived, and its residue
 // shows whether all data were moved.
 result<void> bulk_only::end_data(exchange& x, const scsi_command& command, u32 residue) {
-  device_.settle(x.cbw);
+  if (!x.cbw.done) device_.settle(x.cbw);
   if (command.data == direction::none) return {};
   if (x.data.done) {
     // A STALL of the data may become known only now, after the status on the other endpoint.
@@ -130,10 +133,11 @@ void bulk_only::take_back(exchange& x) {
 // shows that it has arrived. So is data OUT with a status queued behind it.
 void bulk_only::prepare(exchange& x, const scsi_command& command) {
   fill_cbw(command);
-  x.cbw = {.endpoint_address = out_, .segments = {&cbw_segment_, 1}, .quiet = true};
+  x.cbw = {.endpoint_address = out_, .segments = {&cbw_segment_, 1}, .quiet = !careful_};
   x.data = {.endpoint_address = command.data == direction::in ? in_ : out_,
             .segments = command.segments,
-            .quiet = command.data == direction::out && command.length <= longest_write_with_status,
+            .quiet = command.data == direction::out && !careful_ &&
+                     command.length <= longest_write_with_status,
             .after = &x.cbw};
   x.csw = {.endpoint_address = in_,
            .segments = {&csw_segment_, 1},
@@ -141,20 +145,52 @@ void bulk_only::prepare(exchange& x, const scsi_command& command) {
   x.deadline = now() + command.timeout;
 }
 
+// From now on one transfer at a time.
+void bulk_only::be_careful() {
+  if (!careful_)
+    printk("usb %u-%u: the device gets one transfer at a time\n", device_.facts.bus,
+           device_.facts.port);
+  careful_ = true;
+}
+
+// A success with all bytes, of which fewer count than any device has for this command.
+void bulk_only::learn_residue(const exchange& x, const scsi_command& command,
+                              const command_status_wrapper& csw) {
+  const bool good = csw.status == static_cast<u8>(csw_status::good);
+  const u32 count = command.length - std::min<u32>(csw.residue, command.length);
+  if (ignores_residue_ || !good || x.data.actual < command.length || count >= command.least) return;
+  printk("usb %u-%u: its residues are ignored\n", device_.facts.bus, device_.facts.port);
+  ignores_residue_ = true;
+  be_careful();  // the residue would tell how much of a write was taken
+}
+
 // How a command has ended, by its valid status: whether it has failed, and how many bytes count. A
 // byte counts when both sides say that it was moved: the controller (actual) and the device
 // (residue).
 command_reply bulk_only::reply_of(const exchange& x, const scsi_command& command,
-                                  const command_status_wrapper& csw) {
+                                  const command_status_wrapper& csw) const {
   const bool failed = csw.status != static_cast<u8>(csw_status::good);
-  if (command.data == direction::none || csw.residue > command.length) return {.failed = failed};
-  return {.failed = failed, .actual = std::min(x.data.actual, command.length - csw.residue)};
+  const u32 residue = ignores_residue_ ? 0 : u32{csw.residue};
+  const bool moved = command.data != direction::none && !x.status_in_data;
+  if (!moved || residue > command.length) return {.failed = failed};
+  return {.failed = failed, .actual = std::min(x.data.actual, command.length - residue)};
+}
+
+// The three stages up to a valid status, which is not that of a phase error.
+result<command_status_wrapper> bulk_only::run_stages(exchange& x, const scsi_command& command) {
+  TRY(submit_rest(x, command));
+  if (!x.status_in_data) TRY(wait_status(x));
+  const command_status_wrapper csw = x.status_in_data.value_or(status());
+  const bool valid = x.status_in_data || is_valid_status(csw, x.csw.actual, tag_);
+  if (!valid || csw.status == static_cast<u8>(csw_status::phase_error)) return fail(error::eio);
+  return csw;
 }
 
 // Sends a command once. After enomem and enodev nothing has been sent; after eio and etimedout host
 // and device are out of step.
 result<command_reply> bulk_only::attempt(const scsi_command& command) {
-  const auto out_of_step = [](error why) {
+  const auto out_of_step = [this](error why) {
+    if (!device_.gone()) be_careful();
     return fail(why == error::etimedout ? error::etimedout : error::eio);
   };
   if (count_pieces(command.segments) > max_transfer_pieces) return fail(error::enomem);
@@ -162,24 +198,15 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
   prepare(x, command);
   TRY(device_.submit(x.cbw));
 
-  result<void> outcome = submit_rest(x, command);
-  if (outcome) outcome = wait_status(x);
-  if (!outcome) {
-    const std::optional<command_status_wrapper> in_place_of_data = status_in_data(x, command);
+  const result<command_status_wrapper> csw = run_stages(x, command);
+  if (!csw) {
     take_back(x);
-    if (!in_place_of_data) return out_of_step(outcome.error());
-    return command_reply{.failed = in_place_of_data->status != static_cast<u8>(csw_status::good)};
+    return out_of_step(csw.error());
   }
-
-  const command_status_wrapper csw = status();
-  const bool valid = is_valid_status(csw, x.csw.actual, tag_);
-  if (!valid || csw.status == static_cast<u8>(csw_status::phase_error)) {
-    take_back(x);
-    return fail(error::eio);
-  }
-  if (const result<void> ended = end_data(x, command, csw.residue); !ended)
+  if (const result<void> ended = end_data(x, command, csw->residue); !ended)
     return out_of_step(ended.error());
-  return reply_of(x, command, csw);
+  learn_residue(x, command, *csw);
+  return reply_of(x, command, *csw);
 }
 
 // Brings host and device into step again by a port reset. 5.3.4 names Bulk-Only Reset for this; a
@@ -215,7 +242,8 @@ result<std::span<const byte>> bulk_only::request_sense() {
                        .cdb_length = 6,
                        .data = direction::in,
                        .segments = {&segment, 1},
-                       .length = sense_length};
+                       .length = sense_length,
+                       .head = data};
   const command_reply reply = TRY(carry_out(c));
   return reply.failed ? std::span<const byte>{} : data.first(reply.actual);
 }

@@ -5,8 +5,16 @@
 //   cases are not safe, both seen in QEMU 7.2: a status queued behind data IN is never answered,
 //   and a status requested while the device still waits for data of a long write is answered with
 //   STALL. In these cases the status is requested when the data transfer has ended.
+// - Other hosts submit one transfer at a time, so that is what devices are tested with. A device
+//   that has stumbled (the transport failed, or the status behind data OUT was answered with STALL)
+//   gets one transfer at a time from then on.
 // - The data count only when the status says so: a device may fill up the data of a failed command,
 //   and tells the failure in the status alone.
+// - A device may send its status in the place of data that it does not have (case 4 of 6.7, without
+//   the STALL). It is recognised at once.
+// - Some devices tell residues that mean nothing. They are recognised by the first commands, as in
+//   Linux: all bytes came, fewer than every device has are said to count. Then residues are
+//   ignored.
 // - Each command has a tag of its own, by which the status of an earlier command is recognised.
 // - After a failed command REQUEST SENSE is sent at once (5.3.3 leaves it to the host): the next
 //   command would clear the sense data.
@@ -69,6 +77,7 @@ class bulk_only final : public transport {
   struct exchange {
     transfer cbw, data, csw;
     instant deadline;
+    std::optional<command_status_wrapper> status_in_data;
   };
 
   result<command_reply> carry_out(const scsi_command& command);
@@ -76,14 +85,18 @@ class bulk_only final : public transport {
   result<command_reply> attempt(const scsi_command& command);
   void fill_cbw(const scsi_command& command);
   void prepare(exchange& x, const scsi_command& command);
-  static command_reply reply_of(const exchange& x, const scsi_command& command,
-                                const command_status_wrapper& csw);
+  void learn_residue(const exchange& x, const scsi_command& command,
+                     const command_status_wrapper& csw);
+  command_reply reply_of(const exchange& x, const scsi_command& command,
+                         const command_status_wrapper& csw) const;
+  void be_careful();
+  result<command_status_wrapper> run_stages(exchange& x, const scsi_command& command);
   result<void> submit_rest(exchange& x, const scsi_command& command);
   result<void> wait_status(exchange& x);
   result<void> clear_failed_data(exchange& x);
   result<void> read_status_again(exchange& x);
-  std::optional<command_status_wrapper> status_in_data(const exchange& x,
-                                                       const scsi_command& command) const;
+  std::optional<command_status_wrapper> find_status_in_data(const exchange& x,
+                                                            const scsi_command& command) const;
   result<void> end_data(exchange& x, const scsi_command& command, u32 residue);
   void take_back(exchange& x);
   result<void> recover();
@@ -93,6 +106,8 @@ class bulk_only final : public transport {
   u8 in_ = 0, out_ = 0;
   dma_segment cbw_segment_, csw_segment_;
   u32 tag_ = 0;
+  bool careful_ = false;          // one transfer at a time
+  bool ignores_residue_ = false;  // what the device tells of it means nothing
 };
 
 }  // namespace usb::storage

@@ -104,7 +104,7 @@ bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
 }
 
 scsi_command read_write_10(bool write, lba first, u32 sectors,
-                           std::span<const dma_segment> segments) {
+                           std::span<const dma_segment> segments, std::span<const byte> head) {
   const u32 at = first.value();
   scsi_command c =
       command_of({write ? opcode::write_10 : opcode::read_10, 0, static_cast<u8>(at >> 24),
@@ -112,6 +112,7 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
                   static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0});
   c.data = write ? direction::out : direction::in;
   c.segments = segments;
+  c.head = head;
   c.length = sectors * SECTOR_SIZE;
   c.timeout = 30_s;
   return c;
@@ -181,14 +182,17 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   return fail(error::eio);
 }
 
-// Asks for data of this length, which come into the scratch memory. Returns how many bytes came.
-result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length) {
+// Asks for data of this length, which come into the scratch memory; every device has at least
+// `least` bytes. Returns how many bytes came.
+result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least) {
   std::memset(transport_.scratch().data(), 0, length);
   const dma_segment segment = transport_.scratch_segment(length);
   scsi_command c = command_of(cdb);
   c.data = direction::in;
   c.segments = {&segment, 1};
   c.length = length;
+  c.head = transport_.scratch().first(length);
+  c.least = least;
   return run(c);
 }
 
@@ -199,7 +203,7 @@ result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length) {
 result<void> scsi_disk::inquire(disk_facts& to) {
   constexpr u32 least = 5;
   standard_inquiry reply{};
-  const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply)));
+  const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), least));
   if (length < least) return fail(error::eproto);
   std::memcpy(&reply, transport_.scratch().data(), length);
   if (reply.device_type != 0) return fail(error::enotsup);
@@ -226,8 +230,8 @@ result<void> scsi_disk::wait_until_ready() {
 // READ CAPACITY(10), and (16) for a disk that is too large for it (SBC-3, 5.12 and 5.13).
 result<capacity_16_reply> scsi_disk::ask_capacity() {
   capacity_reply small;
-  if (TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small))) <
-      sizeof(small))
+  if (TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small),
+              sizeof(small))) < sizeof(small))
     return fail(error::eproto);
   std::memcpy(&small, transport_.scratch().data(), sizeof(small));
   if (small.last_lba != 0xFFFF'FFFF)
@@ -268,7 +272,8 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
 // Some devices tell the number of sectors in place of the last sector's address: one too many.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
-  const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1});
+  const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
+                                       transport_.scratch().first(SECTOR_SIZE));
   const result<u32> read = run(c);
   if (!read && ends_the_plug(read.error())) return fail(read.error());
   if (!read && read.error() == error::erange) --to.sectors;
@@ -316,8 +321,9 @@ result<disk_facts> scsi_disk::make_ready() {
 // --- in use ---
 
 result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
-                                   std::span<const dma_segment> segments) {
-  const scsi_command c = read_write_10(write, first, sectors, segments);
+                                   std::span<const dma_segment> segments,
+                                   std::span<const byte> head) {
+  const scsi_command c = read_write_10(write, first, sectors, segments, head);
   const result<u32> moved = run(c);
   if (!moved) return fail(as_told(moved.error()));
   return *moved == c.length ? result<void>{} : fail(error::eio);

@@ -84,8 +84,9 @@ struct disk_facts {
 // False for a malformed answer.
 bool parse_mode_sense(std::span<const byte> data, disk_facts& to);
 
+// `head`: the beginning of the first segment, in the kernel's memory.
 scsi_command read_write_10(bool write, lba first, u32 sectors,
-                           std::span<const dma_segment> segments);
+                           std::span<const dma_segment> segments, std::span<const byte> head = {});
 
 class scsi_disk {
  public:
@@ -101,8 +102,8 @@ class scsi_disk {
 
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent). Transient failures are retried. All sleep.
-  result<void> read_write(bool write, lba first, u32 sectors,
-                          std::span<const dma_segment> segments);
+  result<void> read_write(bool write, lba first, u32 sectors, std::span<const dma_segment> segments,
+                          std::span<const byte> head);
   // After success, all completed writes are durable, if take_cache_doubt() is false. A device that
   // does not know the command is taken to have no write cache, unless it has executed it before.
   result<void> synchronize_cache();
@@ -122,7 +123,7 @@ class scsi_disk {
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
   result<command_reply> send(const scsi_command& command);
   verdict judge_failure(std::span<const byte> sense);
-  result<u32> ask(std::initializer_list<u8> cdb, u32 length);
+  result<u32> ask(std::initializer_list<u8> cdb, u32 length, u32 least = 0);
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
   result<void> inquire(disk_facts& to);

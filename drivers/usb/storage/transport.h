@@ -23,6 +23,10 @@ struct scsi_command {
   direction data = direction::none;
   std::span<const dma_segment> segments;
   u32 length = 0;  // of all segments
+  // IN: what the data begin with, in the kernel's memory.
+  std::span<const byte> head{};
+  // IN: a device that succeeds has at least so many bytes to give.
+  u32 least = 0;
   duration timeout = 5_s;
 };
 

@@ -137,7 +137,7 @@ bool usb_disk::idle() {
 result<void> usb_disk::carry_out(request& r) {
   if (r.cmd == block_command::flush) return disk_.synchronize_cache();
   return disk_.read_write(r.cmd == block_command::write, r.sector, r.nr_sectors,
-                          list_segments(r, segments_));
+                          list_segments(r, segments_), {r.buffers.front()->b_data, BLOCK_SIZE});
 }
 
 void usb_disk::work() {

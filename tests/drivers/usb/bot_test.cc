@@ -1,9 +1,12 @@
 // Bulk-Only Transport over a device that misbehaves (bot.h).
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
+#include "hal/clock.h"
 #include "tests/drivers/usb/served_stick.h"
+#include "tests/fs/machine.h"
 
 namespace usb::storage {
 namespace {
@@ -125,11 +128,13 @@ TEST(usb_bot, sends_no_command_whose_data_have_no_room) {
   });
 }
 
+// --- a status in the place of data ---
+
 TEST(usb_bot, takes_a_status_in_the_place_of_small_data) {
   with_disk(
       [](fake_stick& stick) {
         stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
-          if (cbw.cdb[0] != 0x1A) return;
+          if (cbw.cdb[0] != mode_sense) return;
           answer.status = 1;
           answer.status_as_data = true;
         };
@@ -137,7 +142,179 @@ TEST(usb_bot, takes_a_status_in_the_place_of_small_data) {
       [](served_stick& s, block_device& disk) {
         EXPECT_FALSE(disk.write_protected);
         EXPECT_EQ(s.stick.resets, 0u);
+        EXPECT_LT((now() - instant{}).milliseconds(), 1000) << "it is seen at once";
       });
+}
+
+// Of sectors, too: their first bytes are the status. It is believed like any other status.
+TEST(usb_bot, takes_a_status_in_the_place_of_sectors) {
+  struct row {
+    u8 status;
+    u32 wrong;  // added to the tag
+    bool succeeds;
+    u32 resets;
+    bool at_once;
+  };
+  for (const row& r : {row{1, 0, true, 0, true},   // failed, and tried again
+                       row{0, 0, false, 0, true},  // nothing was read, and that is no success
+                       row{2, 0, true, 1, true},   // phase error
+                       row{3, 0, true, 1, false},  // no status, but data
+                       row{1, 1, true, 1, false}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      bool once = true;
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        if (cbw.cdb[0] != read_10 || !std::exchange(once, false)) return;
+        answer.status_as_data = true;
+        answer.status = r.status;
+        answer.tag += r.wrong;
+      };
+      dma_block block;
+      const instant begun = now();
+      EXPECT_EQ(block.move(disk, block_command::read, 8).has_value(), r.succeeds) << int{r.status};
+      EXPECT_EQ((now() - begun).milliseconds() < 1000, r.at_once) << int{r.status};
+      EXPECT_EQ(s.stick.resets, r.resets) << int{r.status};
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+      EXPECT_EQ(s.departures, 0u);
+    });
+}
+
+// --- residues that mean nothing ---
+
+// A device that succeeds has at least 5 bytes of INQUIRY data and exactly 8 of READ CAPACITY. One
+// that sends them and tells a residue that leaves less tells wrong residues.
+TEST(usb_bot, learns_that_residues_are_bogus) {
+  constexpr u8 inquiry = 0x12, read_capacity = 0x25;
+  struct row {
+    const char* what;
+    u8 told_by;  // the command with this residue; others have that of `later`
+    u32 residue;
+    size_t bytes;  // that come
+    u8 status;
+    bool learnt;
+  };
+  for (const row& r : {row{"all of an INQUIRY", inquiry, 36, 36, 0, true},
+                       row{"more than that", inquiry, 5000, 36, 0, true},
+                       row{"all but four bytes", inquiry, 32, 36, 0, true},
+                       row{"five bytes, filled up", inquiry, 31, 36, 0, false},
+                       row{"five bytes", inquiry, 31, 5, 0, false},
+                       row{"a part of the capacity", read_capacity, 1, 8, 0, true},
+                       row{"seven bytes", read_capacity, 1, 7, 0, false},
+                       row{"a failure", read_capacity, 8, 8, 1, false}})
+    run(1, [&] {
+      fake_stick stick;
+      bool once = false;
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        if (cbw.cdb[0] != r.told_by || std::exchange(once, true)) return;
+        answer.residue = r.residue;
+        answer.data.resize(r.bytes);
+        answer.status = r.status;
+      };
+      served_stick s(stick);
+      block_device* disk = s.await_arrival();
+      EXPECT_EQ(said("its residues are ignored\n"), r.learnt) << r.what;
+      if (disk) {
+        stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          if (cbw.cdb[0] == read_10 || cbw.cdb[0] == write_10) answer.residue = 1;
+        };
+        dma_block block;
+        for (const block_command cmd : {block_command::read, block_command::write})
+          EXPECT_EQ(block.move(*disk, cmd, 8).has_value(), r.learnt) << r.what;
+        EXPECT_EQ(stick.resets, 0u);
+      }
+      s.finish();
+    });
+}
+
+// A stick with a residue of the full length in every status, failures included.
+TEST(usb_bot, works_without_any_right_residue) {
+  for (const u32 more : {0u, 1u})
+    with_disk(
+        [&](fake_stick& stick) {
+          stick.disk.failures.push_back({6, 0x29, 0});
+          stick.meddle = [=](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+            answer.residue = cbw.data_length + more;
+          };
+        },
+        [](served_stick& s, block_device& disk) {
+          EXPECT_EQ(disk.identity.sectors, 2048u);
+          dma_block block;
+          block.fill(0x77);
+          s.stick.disk.failures.push_back({3, 0x0C, 0});
+          EXPECT_TRUE(block.move(disk, block_command::write, 8));
+          block.fill(0);
+          EXPECT_TRUE(block.move(disk, block_command::read, 8));
+          EXPECT_EQ(block.head.b_data[1023], byte{0x77});
+          EXPECT_TRUE(disk.flush());
+          EXPECT_EQ(disk.caches_lost(), 0u);
+        });
+}
+
+// What the controller tells is still believed: data that have not come are no success.
+TEST(usb_bot, short_data_of_a_stick_with_bogus_residues_are_no_success) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          answer.residue = cbw.data_length;
+        };
+      },
+      [](served_stick& s, block_device& disk) {
+        s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+          if (cbw.cdb[0] == read_10) answer.data.resize(SECTOR_SIZE);
+          answer.residue = cbw.data_length;
+        };
+        dma_block block;
+        EXPECT_FALSE(block.move(disk, block_command::read, 8));
+      });
+}
+
+// --- one transfer at a time ---
+
+// What makes the driver wait for each transfer before it submits the next one, for the rest of the
+// plug: any failure of the transport, a STALL in place of the status behind data OUT, residues that
+// mean nothing.
+TEST(usb_bot, is_careful_with_a_stick_that_has_stumbled) {
+  using way = void (*)(fake_stick::answer&);
+  struct row {
+    const char* what;
+    u8 opcode;
+    way how;
+    bool careful;
+  };
+  const way none = [](fake_stick::answer&) {};
+  const way phase_error = [](fake_stick::answer& a) { a.status = 2; };
+  const way failed = [](fake_stick::answer& a) { a.status = 1; };
+  const way stall = [](fake_stick::answer& a) { a.stall_status = true; };
+  const way empty = [](fake_stick::answer& a) { a.empty_status = true; };
+  const way silent = [](fake_stick::answer& a) { a.silent = true; };
+  const way stalled_data = [](fake_stick::answer& a) { a.stall_data = true, a.status = 1; };
+  for (const row& r :
+       {row{"nothing", 0xFF, none, false}, row{"phase error", write_10, phase_error, true},
+        row{"no status", write_10, silent, true}, row{"stalled status", write_10, stall, true},
+        row{"phase error of a read", read_10, phase_error, true},
+        row{"phase error without data", synchronize, phase_error, true},
+        row{"stalled status of a read", read_10, stall, false},
+        row{"stalled status without data", synchronize, stall, false},
+        row{"empty status", write_10, empty, false}, row{"failure", write_10, failed, false},
+        row{"stalled data", write_10, stalled_data, false}})
+    with_disk({}, [&](served_stick& s, block_device& disk) {
+      bool once = true;
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+        if (cbw.cdb[0] == r.opcode && std::exchange(once, false)) r.how(answer);
+      };
+      dma_block block;
+      const auto use = [&] {
+        static_cast<void>(block.move(disk, block_command::write, 8));
+        static_cast<void>(block.move(disk, block_command::read, 8));
+        static_cast<void>(disk.flush());
+      };
+      use();
+      const u32 before = s.stick.overlaps;
+      EXPECT_GT(before, 0u);
+      use();
+      EXPECT_EQ(s.stick.overlaps == before, r.careful) << r.what;
+      EXPECT_EQ(said("one transfer at a time\n"), r.careful) << r.what;
+      s.stick.pull();
+    });
 }
 
 }  // namespace

@@ -73,13 +73,15 @@ result<void> fake_stick::submit(usb::transfer& t) {
   t.actual = 0;
   if (gone_) return fail(error::enodev);
   if (!has_room) return fail(error::enomem);
+  overlaps += t.after && !t.after->done;
   queue_.push_back(&t);
-  advance();
   return {};
 }
 
+// Nothing is moved before the driver waits.
 result<void> fake_stick::wait(usb::transfer& t, instant deadline) {
   for (;;) {
+    advance();
     if (!t.done && gone_) release();
     if (t.done) return t.outcome;
     for (const usb::transfer* p = t.after; p; p = p->after)

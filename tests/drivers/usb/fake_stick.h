@@ -41,6 +41,7 @@ class fake_stick final : public usb::host_device {
   std::optional<error> reset_outcome;
   bool has_room = true;  // for another transfer
   u32 resets = 0, clear_halts = 0, releases = 0;
+  u32 overlaps = 0;  // transfers that were submitted before the one that they depend on was done
   std::vector<u32> tags;
   std::vector<u8> opcodes;
 

@@ -191,6 +191,7 @@ packet usb_stick::in(u8 endpoint, u32 most) {
   if (busy_ || answer_.hang) return {handshake::nak, {}};
   if (state_ == state::data_in) return give_data(most);
   if (state_ == state::status) return give_status();
+  if (state_ == state::data_out) return answer_early();
   return {handshake::nak, {}};
 }
 
@@ -270,11 +271,35 @@ packet usb_stick::give_data(u32 most) {
     state_ = state::status;
     return {handshake::stall, {}};
   }
+  if (answer_.status_as_data) return give_status();
   const size_t part = std::min<size_t>(most, answer_.data.size() - data_given_);
   const auto from = answer_.data.begin() + static_cast<long>(data_given_);
   data_given_ += part;
   if (part < most || data_given_ == data_length()) state_ = state::status;
   return {handshake::ack, {from, from + static_cast<long>(part)}};
+}
+
+packet usb_stick::answer_early() {
+  switch (at_early_status) {
+    case early_status::waits: break;
+    case early_status::stalls: in_halted_ = true; return {handshake::stall, {}};
+    case early_status::hangs: answer_.hang = true; break;
+    case early_status::breaks_off:  // a status of phase error, at once
+      answer_.status = 2;
+      state_ = state::command;
+      return {handshake::ack, status_wrapper()};
+  }
+  return {handshake::nak, {}};
+}
+
+std::vector<byte> usb_stick::status_wrapper() const {
+  std::vector<byte> csw(13);
+  std::memcpy(csw.data(), "USBS", 4);
+  std::memcpy(csw.data() + 4, cbw_.data() + 4, 4);
+  if (answer_.wrong_tag) csw[4] ^= byte{0x55};
+  std::memcpy(csw.data() + 8, &answer_.residue, 4);
+  csw[12] = static_cast<byte>(answer_.status);
+  return csw;
 }
 
 packet usb_stick::give_status() {
@@ -289,12 +314,7 @@ packet usb_stick::give_status() {
   else if (answer_.status == 0 && disk_.failed())
     refuse();
   if (storage_.step(step_kind::status)) return {handshake::nak, {}};
-  std::vector<byte> csw(13);
-  std::memcpy(csw.data(), "USBS", 4);
-  std::memcpy(csw.data() + 4, cbw_.data() + 4, 4);
-  if (answer_.wrong_tag) csw[4] ^= byte{0x55};
-  std::memcpy(csw.data() + 8, &answer_.residue, 4);
-  csw[12] = static_cast<byte>(answer_.status);
+  const std::vector<byte> csw = status_wrapper();
   state_ = state::command;
   if (answer_.leave_data)
     be_busy(5_ms, 5_ms);

@@ -27,8 +27,14 @@ class usb_stick final : public usb_function {
     bool leave_data = false;    // the status comes although the data OUT have not been taken
     bool hang = false;          // neither data nor status, until a reset
     bool wrong_tag = false;
+    bool status_as_data = false;  // the status comes in place of the data IN
   };
   std::function<void(u8 opcode, answer&)> meddle;
+
+  // What it does when it is asked for the status while it still takes data OUT. Every host but some
+  // of the newest asks afterwards, so devices are not tested with it.
+  enum class early_status : u8 { waits, stalls, hangs, breaks_off };
+  early_status at_early_status = early_status::waits;
   void stop_hanging();
 
   // How it describes itself: the class of its interface, and whether that has a second pair of bulk
@@ -74,6 +80,8 @@ class usb_stick final : public usb_function {
   handshake take_data(std::span<const byte> data);
   packet give_data(u32 most);
   packet give_status();
+  packet answer_early();
+  std::vector<byte> status_wrapper() const;
   void be_busy(duration least, duration most);
 
   // The disk's part in a command.
