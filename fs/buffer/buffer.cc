@@ -58,6 +58,9 @@ result<void> make_room(bool begun, instant& deadline) {
     if (!outcome && !the_policy().find_free()) write_other_disks(disk);
     if (the_policy().find_free()) return {};
     if (!outcome) return outcome;
+    // While this task waited for the writes, others took the buffers, dirtied and released them.
+    // That woke no task here, so there is no event to sleep for.
+    if (the_policy().disk_to_write() && now() < deadline) return {};
   }
   switch (begun ? sleep_on(buffer_wait, deadline) : interruptible_sleep_on(buffer_wait, deadline)) {
     case wake_reason::signalled: return fail(error::eintr);
