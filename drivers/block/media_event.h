@@ -6,8 +6,10 @@
 
 #include "drivers/block/block_device.h"
 
-// The number of media that can be plugged in at the same time: no driver has more places.
-constexpr u32 MAX_MEDIA = 256;
+// The number of media that can be plugged in at the same time: one for each port that a driver has,
+// and further ones in devices that take several. No driver has more places.
+constexpr u32 MAX_PORT_MEDIA = 256, MAX_FURTHER_MEDIA = 64;
+constexpr u32 MAX_MEDIA = MAX_PORT_MEDIA + MAX_FURTHER_MEDIA;
 
 struct media_listener {
   // A medium is there and ready for commands. May not sleep: the task that calls it is the one that

@@ -1,7 +1,7 @@
 // The class drivers: the one place of the USB core that knows them by name. Hubs and UAS are to be
 // added here.
 #include "drivers/usb/core.h"
-#include "drivers/usb/storage/usb_disk.h"
+#include "drivers/usb/storage/session.h"
 
 namespace usb {
 

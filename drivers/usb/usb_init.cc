@@ -14,7 +14,7 @@ namespace {
 constexpr u32 max_controllers = 4;
 constinit usb::object_pool<xhci::controller, max_controllers> controllers{};
 constinit u8 controller_count = 0;
-static_assert(max_controllers * xhci::controller::max_ports <= MAX_MEDIA);
+static_assert(max_controllers * xhci::controller::max_ports <= MAX_PORT_MEDIA);
 
 constexpr u16 vendor_intel = 0x8086;
 

@@ -185,13 +185,6 @@ const std::array faults{
           }},
     fault{"medium_changed", "scsi_target::failures", next_fail<6, 0x28>},
     fault{"becoming_ready", "scsi_target::failures", next_fail<2, 0x04>},
-    fault{"recovered_error", "scsi_target::failures",
-          [](fault_scene& scene) {
-            std::deque<scsi_target::sense>& failures =
-                scene.machine.stick_of(scene.stick).disk().failures;
-            scene.struck->wait_for(&failures, [&failures] { return failures.empty(); });
-            failures.assign(scene.times, {1, 0x17, 0});
-          }},
     fault{"aborted_command", "scsi_target::failures", next_fail<0xB, 0>},
     fault{"deferred_error", "scsi_target::failures medium::drop_cache", next_fail<3, 0x0C, true>},
     fault{"deferred_at_flush", "scsi_target::fail_at", second_fails<synchronize, 3, 0x0C, true>},
@@ -213,8 +206,6 @@ const std::array faults{
     fault{"data_left", "usb_stick::answer::leave_data", meddle<write_10, leave_data>},
     fault{"short_data", "usb_stick::answer::data usb_stick::answer::residue",
           meddle<read_10, short_data>, true},
-    fault{"status_in_place_of_data", "usb_stick::answer::status_as_data",
-          meddle<read_10, status_as_data>},
     fault{"failed_without_sense", "usb_stick::answer::status", meddle<write_10, failed_status>},
     fault{"phase_error", "usb_stick::answer::status", meddle<write_10, phase_error>},
     fault{"controller_fails", "controller::break_down",
@@ -290,6 +281,15 @@ const std::array faults{
             scene.stick.least_latency = 200_ms;
             scene.stick.most_latency = 2_s;
           }},
+    fault{"recovered_error", "scsi_target::failures",
+          [](fault_scene& scene) {
+            std::deque<scsi_target::sense>& failures =
+                scene.machine.stick_of(scene.stick).disk().failures;
+            scene.struck->wait_for(&failures, [&failures] { return failures.empty(); });
+            failures.assign(scene.times, {1, 0x17, 0});
+          }},
+    fault{"status_in_place_of_data", "usb_stick::answer::status_as_data",
+          meddle<read_10, status_as_data>},
 };
 
 // A command hangs for some time, then it goes on.

@@ -16,6 +16,7 @@ bool is_valid_status(const command_status_wrapper& csw, u32 length, u32 tag) {
 
 bulk_only::bulk_only(host_device& device, const interface_info& interface)
     : transport(device),
+      interface_(interface.number),
       cbw_segment_{memory_.address() + cbw_offset, sizeof(command_block_wrapper)},
       csw_segment_{memory_.address() + csw_offset, sizeof(command_status_wrapper)} {
   for (const endpoint& e : interface.endpoints())
@@ -37,6 +38,7 @@ void bulk_only::fill_cbw(const scsi_command& command) {
   cbw.tag = ++tag_;
   cbw.data_length = command.length;
   cbw.flags = command.data == direction::in ? 0x80 : 0;
+  cbw.lun = command.unit;
   cbw.cdb_length = command.cdb_length;
   cbw.cdb = command.cdb;
   std::memcpy(memory_.bytes().data() + cbw_offset, &cbw, sizeof(cbw));
@@ -212,6 +214,7 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
 // Brings host and device into step again by a port reset. 5.3.4 names Bulk-Only Reset for this; a
 // port reset does the same and more, and other hosts use it, so devices are tested with it.
 result<void> bulk_only::recover() {
+  ++resets_;
   printk("usb %u-%u: transport out of step, resetting the device\n", device_.facts.bus,
          device_.facts.port);
   return bring_into_step(device_);
@@ -233,12 +236,13 @@ result<command_reply> bulk_only::carry_out(const scsi_command& command) {
 }
 
 // What the device tells of the command that has just failed; nothing if it refuses to tell.
-result<std::span<const byte>> bulk_only::request_sense() {
+result<std::span<const byte>> bulk_only::request_sense(u8 unit) {
   constexpr u8 opcode = 0x03;
   const std::span<byte> data = memory_.bytes().subspan(sense_offset, sense_length);
   std::ranges::fill(data, byte{0});
   const dma_segment segment{memory_.address() + sense_offset, sense_length};
-  const scsi_command c{.cdb = {opcode, 0, 0, 0, sense_length},
+  const scsi_command c{.unit = unit,
+                       .cdb = {opcode, 0, 0, 0, sense_length},
                        .cdb_length = 6,
                        .data = direction::in,
                        .segments = {&segment, 1},
@@ -251,12 +255,23 @@ result<std::span<const byte>> bulk_only::request_sense() {
 result<command_reply> bulk_only::execute(const scsi_command& command) {
   command_reply reply = TRY(carry_out(command));
   if (!reply.failed) return reply;
-  const result<std::span<const byte>> sense = request_sense();
+  const result<std::span<const byte>> sense = request_sense(command.unit);
   if (sense)
     reply.sense = *sense;
   else if (sense.error() != error::enomem)  // that would mean that the command was not sent
     return fail(sense.error());
   return reply;
+}
+
+// GET MAX LUN (3.2): the number of the last unit. A device with one may answer with STALL.
+u8 bulk_only::count_units() {
+  constexpr u8 get_max_lun = 0xFE, most = 15;
+  std::array<byte, 1> last{};
+  const setup_packet setup{
+      .request_type = 0xA1, .request = get_max_lun, .index = interface_, .length = 1};
+  const result<u32> length = device_.control(setup, last);
+  if (!length || *length != 1 || static_cast<u8>(last[0]) > most) return 1;
+  return static_cast<u8>(static_cast<u8>(last[0]) + 1);
 }
 
 }  // namespace usb::storage

@@ -67,6 +67,7 @@ class bulk_only final : public transport {
   bool has_endpoints() const { return in_ != 0 && out_ != 0; }
 
   result<command_reply> execute(const scsi_command& command) override;
+  u8 count_units() override;
 
  private:
   static constexpr u32 cbw_offset = 0, csw_offset = 64, sense_offset = 128, sense_length = 18;
@@ -81,7 +82,7 @@ class bulk_only final : public transport {
   };
 
   result<command_reply> carry_out(const scsi_command& command);
-  result<std::span<const byte>> request_sense();
+  result<std::span<const byte>> request_sense(u8 unit);
   result<command_reply> attempt(const scsi_command& command);
   void fill_cbw(const scsi_command& command);
   void prepare(exchange& x, const scsi_command& command);
@@ -103,6 +104,7 @@ class bulk_only final : public transport {
 
   command_status_wrapper status() const;
 
+  u8 interface_ = 0;
   u8 in_ = 0, out_ = 0;
   dma_segment cbw_segment_, csw_segment_;
   u32 tag_ = 0;

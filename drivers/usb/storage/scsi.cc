@@ -74,6 +74,7 @@ verdict judge(const sense& s) {
       return s.asc == 0x04 ? verdict::becoming_ready : verdict::retry;
     case illegal_request:
       if (s.asc == 0x20 || s.asc == 0x24) return verdict::not_supported;
+      if (s.asc == 0x25) return verdict::no_medium;
       return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
     case unit_attention:
       if (s.asc == 0x29) return verdict::reset;
@@ -120,12 +121,19 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 
 // --- running a command ---
 
-// Sends a command once. After a failure of the transport the device has been reset, and may have
-// lost its write cache.
-result<command_reply> scsi_disk::send(const scsi_command& command) {
-  const result<command_reply> reply = transport_.execute(command);
-  if (!reply && reply.error() != error::enomem) cache_doubt_ = true;
-  return reply;
+std::array<char, 24> scsi_disk::name() const {
+  std::array<char, 24> text{};
+  const device_facts& facts = device().facts;
+  text_sink to(text);
+  to.print("usb %u-%u", facts.bus, facts.port);
+  if (number_ > 0) to.print(" unit %u", number_);
+  return text;
+}
+
+// Sends a command once, to this unit.
+result<command_reply> scsi_disk::send(scsi_command command) {
+  command.unit = number_;
+  return transport_.execute(command);
 }
 
 verdict scsi_disk::judge_failure(std::span<const byte> sense) {
@@ -138,7 +146,9 @@ verdict scsi_disk::judge_failure(std::span<const byte> sense) {
 result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
   const bool final = what == after_failure::give_up;
-  const instant patience = now() + 30_s;
+  // While it is made ready, the other units of its device wait for their turn.
+  const bool hurried = !alone_ && phase_ == phase::getting_ready;
+  const instant patience = now() + (hurried ? 200_ms : 30_s);
   int transport_failures = 0;
   duration rest{};  // before the next try
   for (int tries = 0; tries < max_tries; ++tries) {
@@ -164,7 +174,7 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
         if (final) return fail(error::eio);
         break;
       case verdict::becoming_ready:
-        if (now() >= patience) return fail(error::eio);
+        if (now() >= patience) return fail(hurried ? error::ebusy : error::eio);
         --tries;
         transport_.pause(100_ms);
         break;
@@ -220,7 +230,7 @@ result<void> scsi_disk::test_ready() {
 
 result<void> scsi_disk::wait_until_ready() {
   const result<void> ready = test_ready();
-  if (ready || ready.error() != error::eio) return ready;
+  if (ready || (ready.error() != error::eio && ready.error() != error::ebusy)) return ready;
   // Whether it was started is seen by its readiness: not every device knows the command.
   const result<u32> started = run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0}));
   if (!started && ends_the_plug(started.error())) return fail(started.error());
@@ -251,19 +261,18 @@ result<capacity_16_reply> scsi_disk::ask_capacity() {
 result<void> scsi_disk::read_capacity(disk_facts& to) {
   constexpr u64 most_sectors = 0xFFFF'FFFF;
   const capacity_16_reply capacity = TRY(ask_capacity());
-  const device_facts& facts = device().facts;
   if (capacity.block_size != SECTOR_SIZE) {
-    printk("usb %u-%u: sectors of %u bytes are not supported\n", facts.bus, facts.port,
+    printk("%s: sectors of %u bytes are not supported\n", name().data(),
            static_cast<u32>(capacity.block_size));
     return fail(error::enotsup);
   }
   const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
   if (sectors < SECTORS_PER_BLOCK) {
-    printk("usb %u-%u: a medium of this size is not supported\n", facts.bus, facts.port);
+    printk("%s: a medium of this size is not supported\n", name().data());
     return fail(error::enotsup);
   }
   if (sectors > most_sectors)
-    printk("usb %u-%u: a medium of %u GiB: only the first 2 TiB are used\n", facts.bus, facts.port,
+    printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
            static_cast<u32>(sectors >> 21));
   to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
@@ -314,7 +323,7 @@ result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::getting_ready;
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
-  cache_doubt_ = false;  // nothing has been written yet
+  static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;
 }
 
@@ -343,8 +352,7 @@ result<void> scsi_disk::synchronize_cache() {
     return {};
   }
   if (done.error() == error::enotsup && !synchronizes_) {
-    printk("usb %u-%u: no SYNCHRONIZE CACHE; taken to write through\n", device().facts.bus,
-           device().facts.port);
+    printk("%s: no SYNCHRONIZE CACHE; taken to write through\n", name().data());
     no_synchronize_ = true;
     return {};
   }

@@ -13,7 +13,7 @@
 // - A deferred error (SPC-4, 4.5.5): a command that had succeeded has failed later. A failure
 // without
 //   sense data may be one.
-// - The driver has reset the device, after a failure of the transport.
+// - The driver has reset the device, after a failure of the transport; of another unit, perhaps.
 #pragma once
 
 #include <span>
@@ -42,7 +42,7 @@ enum class verdict : u8 {
   becoming_ready,  // not executed: the device needs more time
   reset,           // unit attention: reset or power-on; the volatile cache may be lost
   medium_changed,  // unit attention
-  no_medium,
+  no_medium,       // or the unit itself is not there
   write_protected,
   not_supported,  // the device does not know this command, or not in this form
   out_of_range,
@@ -90,11 +90,16 @@ scsi_command read_write_10(bool write, lba first, u32 sectors,
 
 class scsi_disk {
  public:
-  explicit scsi_disk(transport& carrier) : transport_(carrier) {}
+  // A logical unit of the device. `alone`: it has no other one.
+  scsi_disk(transport& carrier, u8 number, bool alone)
+      : transport_(carrier), number_(number), alone_(alone) {}
   host_device& device() const { return transport_.device(); }
+  u8 number() const { return number_; }
+  // Its name on the console.
+  std::array<char, 24> name() const;
 
-  // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium (ask again later),
-  // enotsup for a disk that this driver cannot use, eio, enodev.
+  // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium and ebusy (ask again
+  // later), enotsup for a disk that this driver cannot use, eio, enodev.
   result<disk_facts> make_ready();
   // Whether the device takes one medium after another; known after make_ready(), also when that has
   // failed for the medium.
@@ -110,7 +115,11 @@ class scsi_disk {
   result<void> test_ready();
 
   // Whether completed writes may be lost (see above). True once for each event.
-  bool take_cache_doubt() { return std::exchange(cache_doubt_, false); }
+  bool take_cache_doubt() {
+    if (std::exchange(resets_seen_, transport_.resets()) != transport_.resets())
+      cache_doubt_ = true;
+    return std::exchange(cache_doubt_, false);
+  }
 
  private:
   // A unit attention is normal while the disk is made ready. In use it ends the plug; a medium of
@@ -121,7 +130,7 @@ class scsi_disk {
   enum class after_failure : u8 { try_again, give_up };
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
-  result<command_reply> send(const scsi_command& command);
+  result<command_reply> send(scsi_command command);
   verdict judge_failure(std::span<const byte> sense);
   result<u32> ask(std::initializer_list<u8> cdb, u32 length, u32 least = 0);
   result<disk_facts> examine();
@@ -134,12 +143,15 @@ class scsi_disk {
   result<void> read_modes(disk_facts& to);
 
   transport& transport_;
+  u8 number_;
+  bool alone_;
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE
   bool no_synchronize_ = false;  // it does not know it
   bool cache_doubt_ = false;
+  u32 resets_seen_ = 0;  // of the transport
 };
 
 }  // namespace usb::storage

@@ -18,6 +18,7 @@ namespace usb::storage {
 enum class direction : u8 { none, in, out };
 
 struct scsi_command {
+  u8 unit = 0;
   std::array<u8, 16> cdb{};
   u8 cdb_length = 0;
   direction data = direction::none;
@@ -49,6 +50,12 @@ class transport {
   // eio or etimedout (the transport failed, the device has been reset, and the command may or may
   // not have been executed), enomem (there is no room for the command; it was not sent), enodev.
   virtual result<command_reply> execute(const scsi_command& command) = 0;
+  // How many logical units the device has, 1 to 16. Sleeps. A device that does not tell has one.
+  virtual u8 count_units() = 0;
+
+  // How many times the transport has failed and the device was reset. Each time all units may have
+  // lost their write caches.
+  u32 resets() const { return resets_; }
 
   // Memory for small data. The next command that uses it overwrites it.
   std::span<byte> scratch() const { return memory_.bytes().subspan(scratch_offset); }
@@ -64,6 +71,7 @@ class transport {
   static constexpr u32 scratch_offset = 512;
 
   host_device& device_;
+  u32 resets_ = 0;
   const dma_buffer& memory_;  // up to scratch_offset it is the transport's own
 };
 

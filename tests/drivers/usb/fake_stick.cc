@@ -66,7 +66,18 @@ void fake_stick::pull() {
   wake_up(activity);
 }
 
+fake_stick::logical_unit& fake_stick::add_unit(u32 sectors) { return more_.emplace_back(sectors); }
+
 // --- usb::device ---
+
+result<u32> fake_stick::control(const usb::setup_packet& asked, std::span<byte> data, duration) {
+  constexpr u8 get_max_lun = 0xFE;
+  setup = asked;
+  if (asked.request != get_max_lun || asked.length != 1 || data.size() != 1)
+    return fail(error::epipe);
+  data[0] = static_cast<byte>(claimed_last_unit.value_or(static_cast<u8>(more_.size())));
+  return max_lun_outcome;
+}
 
 result<void> fake_stick::submit(usb::transfer& t) {
   t.done = false;
@@ -111,6 +122,7 @@ result<void> fake_stick::reset() {
   in_halted_ = out_halted_ = false;
   state_ = state::command;
   storage.drop_cache();
+  for (logical_unit& each : more_) each.storage.drop_cache();
   if (reset_outcome) return fail(*reset_outcome);
   return {};
 }
@@ -190,18 +202,20 @@ void fake_stick::begin_command(usb::transfer& t) {
   ASSERT_EQ(cbw_.signature, usb::storage::command_block_wrapper::good_signature);
   tags.push_back(cbw_.tag);
   opcodes.push_back(cbw_.cdb[0]);
+  units.push_back(cbw_.lun);
   const bool in = (cbw_.flags & 0x80) != 0;
   ASSERT_EQ(cbw_.flags & 0x7F, 0);
-  ASSERT_EQ(cbw_.lun, 0);
+  ASSERT_LE(cbw_.lun, more_.size());
+  current_ = cbw_.lun == 0 ? &disk : &std::next(more_.begin(), cbw_.lun - 1)->disk;
   ASSERT_EQ(cbw_.cdb_length, scsi_target::length_of(cbw_.cdb[0]));
   answer_ = {};
   answer_.tag = cbw_.tag;
-  answer_.data = disk.begin(cbw_.cdb, cbw_.data_length);
-  answer_.status = disk.failed();
-  if (in || disk.failed())
+  answer_.data = current_->begin(cbw_.cdb, cbw_.data_length);
+  answer_.status = current_->failed();
+  if (in || current_->failed())
     answer_.residue = cbw_.data_length - static_cast<u32>(answer_.data.size());
   // As QEMU does it: data of the full length, and only the status tells that they do not count.
-  if (disk.failed()) answer_.data.assign(cbw_.data_length, byte{0xEE});
+  if (current_->failed()) answer_.data.assign(cbw_.data_length, byte{0xEE});
   if (meddle) meddle(cbw_, answer_);
   succeed(t, sizeof(cbw_));
   state_ = cbw_.data_length == 0 ? state::status : in ? state::data_in : state::data_out;
@@ -227,13 +241,13 @@ void fake_stick::take_data(usb::transfer& t) {
     out_halted_ = true;
     return end(t, fail(error::epipe), 0);
   }
-  if (answer_.status == 0) disk.take(read_memory(t));
+  if (answer_.status == 0) current_->take(read_memory(t));
   succeed(t, length_of(t));
 }
 
 command_status_wrapper fake_stick::status() {
-  disk.finish(answer_.status == 0);
-  if (disk.failed()) answer_.status = 1;
+  current_->finish(answer_.status == 0);
+  if (current_->failed()) answer_.status = 1;
   command_status_wrapper csw;
   csw.signature = answer_.signature;
   csw.tag = answer_.tag;

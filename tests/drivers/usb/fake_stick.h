@@ -1,9 +1,11 @@
 // A mass storage device that implements usb.h, without a controller: it takes wrappers and data as
-// transfers, and a SCSI disk answers them. A test can make it stall, give wrong answers, hang or
-// go.
+// transfers, and a SCSI disk answers them, or one of several. A test can make it stall, give wrong
+// answers, hang or go.
 #pragma once
 
 #include <functional>
+#include <list>
+#include <optional>
 #include <vector>
 
 #include "drivers/usb/core.h"
@@ -38,12 +40,24 @@ class fake_stick final : public usb::host_device {
   medium storage;
   scsi_target disk{storage};
   std::function<void(const usb::storage::command_block_wrapper&, answer&)> meddle;
+  // A further logical unit with a medium of its own. The first one, `disk`, has number 0.
+  struct logical_unit {
+    explicit logical_unit(u32 sectors) : storage(sectors) {}
+    medium storage;
+    scsi_target disk{storage};
+  };
+  logical_unit& add_unit(u32 sectors = 2048);
+  // What GET MAX LUN answers.
+  std::optional<u8> claimed_last_unit;
+  result<u32> max_lun_outcome = 1u;
+  usb::setup_packet setup;  // of the last control request
+
   std::optional<error> reset_outcome;
   bool has_room = true;  // for another transfer
   u32 resets = 0, clear_halts = 0, releases = 0;
   u32 overlaps = 0;  // transfers that were submitted before the one that they depend on was done
   std::vector<u32> tags;
-  std::vector<u8> opcodes;
+  std::vector<u8> opcodes, units;  // of all commands
 
   void pull();
   u32 count(u8 opcode) const {
@@ -52,7 +66,7 @@ class fake_stick final : public usb::host_device {
 
   // --- usb::device ---
   bool gone() const override { return gone_; }
-  result<u32> control(const usb::setup_packet&, std::span<byte>, duration) override { return 0u; }
+  result<u32> control(const usb::setup_packet& asked, std::span<byte> data, duration) override;
   result<void> set_control_packet_size(u16) override { return {}; }
   result<void> configure(u8, std::span<const usb::endpoint>) override { return {}; }
   result<void> submit(usb::transfer& t) override;
@@ -82,6 +96,8 @@ class fake_stick final : public usb::host_device {
   bool gone_ = false;
   state state_ = state::command;
   bool in_halted_ = false, out_halted_ = false;
+  std::list<logical_unit> more_;
+  scsi_target* current_ = &disk;  // the unit whose command it is
   usb::storage::command_block_wrapper cbw_;
   answer answer_;
   std::vector<usb::transfer*> queue_, quiet_;

@@ -21,11 +21,11 @@ constexpr u8 inquiry = 0x12, start_stop = 0x1B, read_capacity = 0x25, read_capac
 
 TEST(scsi_sense, every_code_has_its_meaning) {
   const std::map<std::pair<int, int>, verdict> known{
-      {{2, 0x3A}, verdict::no_medium},      {{2, 0x04}, verdict::becoming_ready},
-      {{5, 0x20}, verdict::not_supported},  {{5, 0x21}, verdict::out_of_range},
-      {{5, 0x24}, verdict::not_supported},  {{6, 0x29}, verdict::reset},
-      {{6, 0x28}, verdict::medium_changed}, {{6, 0x3A}, verdict::no_medium},
-      {{7, 0x27}, verdict::write_protected}};
+      {{2, 0x3A}, verdict::no_medium},     {{2, 0x04}, verdict::becoming_ready},
+      {{5, 0x20}, verdict::not_supported}, {{5, 0x21}, verdict::out_of_range},
+      {{5, 0x24}, verdict::not_supported}, {{5, 0x25}, verdict::no_medium},
+      {{6, 0x29}, verdict::reset},         {{6, 0x28}, verdict::medium_changed},
+      {{6, 0x3A}, verdict::no_medium},     {{7, 0x27}, verdict::write_protected}};
   const std::map<int, verdict> of_key{
       {1, verdict::recovered}, {5, verdict::failed}, {6, verdict::attention}, {7, verdict::failed}};
   for (int key = 0; key < 16; ++key)

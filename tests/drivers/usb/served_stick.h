@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "drivers/usb/storage/usb_disk.h"
+#include "drivers/usb/storage/session.h"
 #include "tests/drivers/usb/fake_stick.h"
 #include "tests/sim/scheduler.h"
 

@@ -1,0 +1,114 @@
+#include "drivers/usb/storage/unit.h"
+
+#include <algorithm>
+
+#include "drivers/block/media_event.h"
+#include "hal/clock.h"
+#include "hal/log.h"
+
+namespace usb::storage {
+
+namespace {
+
+// How often a unit that takes media is asked whether there is another one, and how often a disk
+// that has left is looked at for references.
+constexpr duration look_interval = 1_s, let_go_interval = 10_ms;
+
+// The media of units that are not the first one of their device; MAX_FURTHER_MEDIA at most.
+constinit u32 further_media = 0;
+
+}  // namespace
+
+duration pace::pause_after(duration life) {
+  constexpr duration lasting = 10_s, shortest = 100_ms, longest = 12'800_ms;
+  pause_ = life >= lasting ? duration{} : std::clamp(pause_ + pause_, shortest, longest);
+  return pause_;
+}
+
+bool unit::step() {
+  if (state_ == state::present && plug_->carry_out_next()) {
+    if (plug_->gone()) end_plug();
+    return true;
+  }
+  if (now() < next_look_) return false;
+  look();
+  return true;
+}
+
+void unit::look() {
+  switch (state_) {
+    case state::empty: return examine();
+    case state::present:
+    case state::useless: return look_for_a_change();
+    case state::leaving: return let_go();
+    case state::ended: return;
+  }
+}
+
+void unit::examine() {
+  next_look_ = now() + look_interval;
+  const result<disk_facts> facts = disk_.make_ready();
+  if (disk_.device().gone()) return;
+  if (facts)
+    arrive(*facts);
+  else if (facts.error() != error::enomedium && facts.error() != error::ebusy)
+    refuse(facts.error());
+}
+
+void unit::arrive(const disk_facts& facts) {
+  if (disk_.number() > 0 && further_media == MAX_FURTHER_MEDIA) return;  // until another one leaves
+  further_media += disk_.number() > 0;
+  plug_.emplace(disk_, facts, segments_);
+  state_ = state::present;
+  arrived_ = now();
+  next_look_ = facts.removable_medium ? now() + look_interval : never;
+  media_arrived(*plug_);
+}
+
+void unit::refuse(error why) {
+  printk("%s: the disk is not usable (error %d)\n", disk_.name().data(), to_errno(why));
+  state_ = disk_.takes_media() ? state::useless : state::ended;
+  if (state_ == state::ended) next_look_ = never;
+}
+
+// Whether the medium was taken out. One that cannot be used is examined again as soon as it has
+// been exchanged.
+void unit::look_for_a_change() {
+  const result<void> ready = disk_.test_ready();
+  next_look_ = now() + look_interval;
+  if (ready || ready.error() != error::enomedium) return;
+  if (state_ == state::present) return end_plug();
+  state_ = state::empty;
+  next_look_ = now();
+}
+
+// The medium has left, though the device has not.
+void unit::end_plug() {
+  life_ = now() - arrived_;
+  leave();
+  next_look_ = now();
+}
+
+void unit::leave() {
+  if (state_ != state::present) return;
+  plug_->die();
+  media_left(*plug_);
+  state_ = state::leaving;
+}
+
+// When the last reference has been dropped, the next medium may arrive.
+void unit::let_go() {
+  next_look_ = now() + let_go_interval;
+  if (!plug_->wait_unreferenced(instant{})) return;
+  plug_.reset();
+  further_media -= disk_.number() > 0;
+  state_ = state::empty;
+  next_look_ = now() + pace_.pause_after(life_);
+}
+
+void unit::wait_until_let_go() {
+  if (state_ == state::leaving) static_cast<void>(plug_->wait_unreferenced());
+  if (plug_) let_go();
+}
+
+}  // namespace usb::storage

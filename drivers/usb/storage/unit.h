@@ -1,0 +1,79 @@
+// unit: a logical unit of a mass storage device, from the plug of the device to its pull. A stick
+// has one; a card reader has one for each slot; a stick that shows a CD-ROM has one for each of
+// both.
+//
+// One task serves all units of a device in turn, as the transport carries one command at a time. A
+// unit is asked to do one thing, a request or a look at its medium, and then the next one is asked.
+// So a slot with nothing in it and a medium that fails keep no other unit from its requests for
+// longer than a command takes.
+//
+//     empty ----> present ----> leaving ----> empty      a usb_disk exists while present and
+//     leaving
+//       \--> useless --> empty                           a medium that cannot be used
+//       \--> ended                                       so is the unit itself: it takes no media
+//
+// - empty -> present: examine() finds a medium that can be used, and announces its arrival.
+// - present -> leaving: the medium was taken out (02/3A) or may have been exchanged (06/28), or the
+//   device was reset by itself (06/29). To the upper layers this is a pull: they seal, and what
+//   arrives next is verified by its content, dirty blocks and all.
+// - leaving -> empty: no reference to the usb_disk is left.
+#pragma once
+
+#include <optional>
+
+#include "drivers/usb/storage/scsi.h"
+#include "drivers/usb/storage/usb_disk.h"
+
+namespace usb::storage {
+
+// The pause before a unit that has ended a plug by itself is examined again. Without it, a device
+// with a unit attention for every command would begin a hundred plugs in a second.
+class pace {
+ public:
+  // After a plug of this length.
+  duration pause_after(duration life);
+
+ private:
+  duration pause_{};
+};
+
+class unit {
+ public:
+  // `alone`: it is the only one of its device.
+  unit(transport& carrier, u8 number, bool alone, segment_list& segments)
+      : disk_(carrier, number, alone), segments_(segments) {}
+
+  // Does the next thing that is to be done. Sleeps. False if there is nothing before next_look();
+  // then it has not slept.
+  bool step();
+  instant next_look() const { return next_look_; }
+  // There is no use for it until the device is pulled.
+  bool has_ended() const { return state_ == state::ended; }
+
+  // The device is gone: so is the medium. Never sleeps.
+  void leave();
+  // Sleeps until no reference to the medium is left.
+  void wait_until_let_go();
+
+ private:
+  enum class state : u8 { empty, present, leaving, useless, ended };
+
+  void look();
+  void examine();
+  void arrive(const disk_facts& facts);
+  void refuse(error why);
+  void look_for_a_change();
+  void end_plug();
+  void let_go();
+
+  scsi_disk disk_;
+  segment_list& segments_;
+  state state_ = state::empty;
+  std::optional<usb_disk> plug_;
+  pace pace_;
+  instant next_look_{};
+  instant arrived_{};
+  duration life_{};  // of the last plug
+};
+
+}  // namespace usb::storage
