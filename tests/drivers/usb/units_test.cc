@@ -125,6 +125,22 @@ TEST(usb_units, cards_come_and_go_without_a_word_to_the_others) {
   });
 }
 
+// A unit that fails to tell whether its card is there has not said that it is gone.
+TEST(usb_units, a_card_is_there_until_it_is_said_to_be_gone) {
+  for (const scsi_target::sense why : {scsi_target::sense{4, 0x44, 0}, {5, 0x20, 0}, {7, 0x27, 0}})
+    with_reader([&](reader& r, media_list& media) {
+      block_device* const disk = media.of(200);
+      const attach_epoch before = disk->epoch;
+      r.slots[1]->never_succeeds[test_unit_ready] = why;
+      sleep_for(5_s);
+      ASSERT_EQ(media.of(200), disk);
+      EXPECT_EQ(disk->epoch, before);
+      r.slots[1]->never_succeeds.clear();
+      dma_block block;
+      EXPECT_TRUE(block.move(*disk, block_command::read, 8));
+    });
+}
+
 // A card that may have been exchanged is a card that was pulled; with a request under way, too. The
 // same if the unit is said not to be there: QEMU 7.2 says so of every failure of a unit but the
 // first one.
