@@ -195,7 +195,6 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
 // Asks for data of this length, which come into the scratch memory; every device has at least
 // `least` bytes. Returns how many bytes came.
 result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least) {
-  std::memset(transport_.scratch().data(), 0, length);
   const dma_segment segment = transport_.scratch_segment(length);
   scsi_command c = command_of(cdb);
   c.data = direction::in;

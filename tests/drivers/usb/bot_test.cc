@@ -317,5 +317,27 @@ TEST(usb_bot, is_careful_with_a_stick_that_has_stumbled) {
     });
 }
 
+// A device that does not take the wrapper gets nothing behind it.
+TEST(usb_bot, sends_nothing_behind_a_wrapper_that_was_not_taken) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    bool once = true;
+    s.stick.meddle = [&](const command_block_wrapper&, fake_stick::answer& answer) {
+      if (std::exchange(once, false)) answer.status = 2;
+    };
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(said("one transfer at a time\n"));
+    for (const block_command cmd : {block_command::write, block_command::read}) {
+      const u32 transfers = s.stick.transfers, resets = s.stick.resets;
+      s.stick.stall_wrappers = true;
+      EXPECT_EQ(block.move(disk, cmd, 8).error(), error::eio);
+      EXPECT_EQ(s.stick.transfers - transfers, 2u) << "two tries";
+      EXPECT_EQ(s.stick.resets - resets, 2u);
+      s.stick.stall_wrappers = false;
+      EXPECT_TRUE(block.move(disk, cmd, 8));
+    }
+  });
+}
+
 }  // namespace
 }  // namespace usb::storage

@@ -84,6 +84,7 @@ result<void> fake_stick::submit(usb::transfer& t) {
   t.actual = 0;
   if (gone_) return fail(error::enodev);
   if (!has_room) return fail(error::enomem);
+  ++transfers;
   overlaps += t.after && !t.after->done;
   queue_.push_back(&t);
   return {};
@@ -196,6 +197,10 @@ bool fake_stick::advance_once() {
 }
 
 void fake_stick::begin_command(usb::transfer& t) {
+  if (stall_wrappers) {
+    out_halted_ = true;
+    return end(t, fail(error::epipe), 0);
+  }
   const std::vector<byte> raw = read_memory(t);
   ASSERT_EQ(raw.size(), sizeof(cbw_));
   std::memcpy(&cbw_, raw.data(), sizeof(cbw_));

@@ -53,9 +53,11 @@ class fake_stick final : public usb::host_device {
   usb::setup_packet setup;  // of the last control request
 
   std::optional<error> reset_outcome;
-  bool has_room = true;  // for another transfer
+  bool has_room = true;         // for another transfer
+  bool stall_wrappers = false;  // no command is taken
   u32 resets = 0, clear_halts = 0, releases = 0;
-  u32 overlaps = 0;  // transfers that were submitted before the one that they depend on was done
+  u32 transfers = 0;  // submitted
+  u32 overlaps = 0;   // transfers that were submitted before the one that they depend on was done
   std::vector<u32> tags;
   std::vector<u8> opcodes, units;  // of all commands
 
