@@ -77,7 +77,7 @@ struct transfer {
 
   bool done = false;
   // A short IN transfer is a success, too; `actual` tells its length. epipe: STALL, the endpoint is
-  // halted. eio: transaction error or babble, the endpoint is halted as well. enodev: unplugged.
+  // halted. eio: any other error, the endpoint is halted as well. enodev: unplugged.
   // etimedout: taken back by cancel().
   result<void> outcome{};
   u32 actual = 0;  // bytes moved
@@ -94,8 +94,9 @@ class device {
   virtual result<u32> control(const setup_packet& setup, std::span<byte> data,
                               duration timeout = 5_s) = 0;
 
-  // Adds a bulk transfer to the queue of its endpoint. Never sleeps. Errors: enodev; enomem when
-  // there is no room, which happens only beyond max_transfer_pieces and max_small_transfers.
+  // Adds a bulk transfer to the queue of its endpoint. Never sleeps. Errors: enodev; epipe when the
+  // endpoint has halted and nothing is queued any more that would go on after clear_halt(); enomem
+  // when there is no room, which happens only beyond max_transfer_pieces and max_small_transfers.
   virtual result<void> submit(transfer& t) = 0;
   // Sleeps until the transfer is done, or a transfer in its chain of `after` has failed; returns
   // that outcome. At the deadline all transfers of its endpoint are cancelled: etimedout.

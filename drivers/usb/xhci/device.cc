@@ -13,7 +13,7 @@ constexpr u8 request_clear_feature = 1;
 
 const usb::transfer* failed_before(const usb::transfer& t) {
   for (const usb::transfer* p = t.after; p; p = p->after)
-    if (p->done && !p->outcome) return p;
+    if (!p->outcome) return p;
   return nullptr;
 }
 
@@ -34,7 +34,6 @@ void device::live() {
 }
 
 void device::mark_gone() {
-  if (gone_) return;
   gone_ = true;
   wake_up(activity);
 }
@@ -45,12 +44,9 @@ void device::release() {
   const bool was_gone = gone_;
   gone_ = true;
   for (u32 i = 0; i < open_queues(); ++i)
-    if (!queues_[i].empty()) stop_endpoint(dci_at(i));
+    if (!queues_[i].empty()) stop(dci_at(i));
   disable_slot();
-  {
-    const irq_guard guard;
-    for (transfer_queue& q : queues_) q.fail_all(error::enodev);
-  }
+  for (transfer_queue& q : queues_) q.fail_all(error::enodev);
   port_.vacate();
   port_.given_up = !was_gone;
   host_.look_at_ports();
@@ -77,10 +73,12 @@ result<void> device::submit(usb::transfer& t) {
   transfer_queue* q = queue(dci);
   kassert(q);
   t.done = false;
+  t.outcome = {};
   t.actual = 0;
   if (gone_) return fail(error::enodev);
+  if (!q->running() && q->empty()) return fail(error::epipe);
   TRY(q->add(t));
-  if (!q->halted()) host_.ring_doorbell(slot_, dci);
+  if (q->running()) host_.ring_doorbell(slot_, dci);
   return {};
 }
 
@@ -102,6 +100,8 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
   kassert(setup.length <= data.size() && setup.length <= bounce_.bytes().size());
   const bool in = (setup.request_type & 0x80) != 0;
   if (!in && setup.length) std::memcpy(bounce_.bytes().data(), data.data(), setup.length);
+  if (gone_) return fail(error::enodev);
+  if (!queues_[0].running()) TRY(restart(control_dci));
   usb::transfer t;
   {
     const irq_guard guard;
@@ -109,25 +109,24 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
     TRY(queues_[0].add_control(t, setup, bounce_.address()));
     host_.ring_doorbell(slot_, control_dci);
   }
-  const result<void> outcome = wait(t, now() + timeout);
-  if (!outcome && !gone_) static_cast<void>(restart_halted(control_dci));
-  TRY(outcome);
+  TRY(wait(t, now() + timeout));
   if (in) std::memcpy(data.data(), bounce_.bytes().data(), t.actual);
   return t.actual;
 }
 
 // --- stopping and recovering ---
 
-// For a command that has failed: the controller may still read and write the device's memory at any
-// moment. That memory may be used again only when the controller has been stopped.
-void device::stop_controller(const char* why) {
+// The decision about memory of the device that the controller has been asked for. As long as it has
+// not given it back, it may read and write it at any moment: then the controller must be stopped.
+void device::or_stop_controller(ownership answer, const char* why) {
+  if (answer.given_back()) return;
   host_.die(why);
   host_.wait_stopped();
 }
 
-// Afterwards the controller moves no data for the endpoint, and the events of all transfers that it
-// had completed have been handled.
-void device::stop_endpoint(u32 dci) {
+// 4.6.9. Afterwards the controller moves no data for the endpoint, and the events of all transfers
+// that it had completed have been handled.
+ownership device::stop_endpoint(u32 dci) {
   for (int tries = 0; tries < 3; ++tries) {
     const result<command_outcome> stopped =
         host_.command(endpoint_command(trb_type::stop_endpoint, slot_, dci));
@@ -135,89 +134,101 @@ void device::stop_endpoint(u32 dci) {
     switch (stopped->code) {
       case completion::success:
       case completion::slot_not_enabled:
-      case completion::endpoint_not_enabled: return;
+      case completion::endpoint_not_enabled: return ownership{true};
       default:  // it was halted or stopped before; or it has begun to run again: then once more
-        if (endpoint_state(dci) != endpoint_context::state_running) return;
+        if (endpoint_state(dci) != endpoint_context::state_running) return ownership{true};
     }
   }
-  stop_controller("an endpoint cannot be stopped");
+  return ownership{false};
 }
 
-result<void> device::set_dequeue(u32 dci) {
-  const u64 pointer = queue(dci)->resume_pointer();
-  TRY(host_.command_ok(endpoint_command(trb_type::set_tr_dequeue, slot_, dci, pointer)));
-  return {};
+void device::stop(u32 dci) {
+  or_stop_controller(stop_endpoint(dci), "an endpoint cannot be stopped");
 }
 
-void device::cancel_queue(u32 dci) {
-  transfer_queue* q = queue(dci);
-  if (!q || q->empty()) return;
-  if (gone_) return release();
-  stop_endpoint(dci);
-  const bool halted = endpoint_state(dci) == endpoint_context::state_halted;
-  if (halted)
-    static_cast<void>(host_.command(endpoint_command(trb_type::reset_endpoint, slot_, dci)));
-  if (gone_) return release();
-  {
-    const irq_guard guard;
-    q->fail_all(error::etimedout);
-    if (dci == control_dci) q->set_running();
-  }
-  // At its old place, the endpoint would go on with a transfer that was taken back.
-  if (!set_dequeue(dci) && !gone_) stop_controller("an endpoint cannot be set to another place");
-}
-
-// 4.6.8: after Reset Endpoint the endpoint goes on with the transfer behind the failed one.
-result<void> device::restart_halted(u32 dci) {
+// Ends the endpoint's transfers: with their own outcome if they had completed before it stopped,
+// otherwise with etimedout. It does not run afterwards. Of a device that is gone, release() ends
+// them.
+void device::take_back(u32 dci) {
   transfer_queue& q = *queue(dci);
-  if (!q.halted()) return {};
+  if (q.empty() || gone_) return;
+  stop(dci);
+  q.fail_all(gone_ ? error::enodev : error::etimedout);
+}
+
+// 4.6.8. Returns false when the endpoint had not halted: it is in the state Error, or it has gone
+// on in spite of the error. Then it is stopped, and its data toggle stays as it is.
+result<bool> device::reset_endpoint(u32 dci) {
   const command_outcome reset =
       TRY(host_.command(endpoint_command(trb_type::reset_endpoint, slot_, dci)));
-  if (reset.code != completion::success && reset.code != completion::context_state)
-    return fail(gone_ ? error::enodev : error::eio);
-  TRY(set_dequeue(dci));
-  const irq_guard guard;
+  if (reset.code == completion::success) return true;
+  if (reset.code != completion::context_state) return fail(error::eio);
+  stop(dci);
+  return false;
+}
+
+// 4.6.10. The next doorbell starts the endpoint with its oldest transfer.
+result<void> device::set_dequeue(u32 dci) {
+  transfer_queue& q = *queue(dci);
+  const u64 pointer = q.resume_pointer();
+  TRY(host_.command_ok(endpoint_command(trb_type::set_tr_dequeue, slot_, dci, pointer)));
   q.set_running();
   return {};
 }
 
-// Sets the controller's data toggle back, as CLEAR_FEATURE sets the device's back. Reset Endpoint
-// does that for a halted endpoint. An endpoint that is not halted is dropped and added again.
+// The one way from an endpoint that does not run to one that does.
+result<void> device::restart(u32 dci) {
+  if (queue(dci)->halted()) TRY(reset_endpoint(dci));
+  return set_dequeue(dci);
+}
+
+void device::cancel(u8 endpoint_address) {
+  const u32 dci = dci_of(endpoint_address);
+  const transfer_queue& q = *queue(dci);
+  take_back(dci);
+  if (gone_ && !q.empty()) return release();
+  // If this fails, the endpoint does not run, and submit() refuses what is new.
+  if (q.halted() && dci != control_dci)
+    static_cast<void>(clear_halt(endpoint_address));
+  else if (!q.running())
+    static_cast<void>(restart(dci));
+}
+
+// Sets the controller's data toggle back. Reset Endpoint does that for a halted endpoint. An
+// endpoint that is not halted is dropped and added again.
 result<void> device::reset_host_side(u32 dci) {
-  if (queue(dci)->halted()) return restart_halted(dci);
-  stop_endpoint(dci);
+  if (queue(dci)->halted() && TRY(reset_endpoint(dci))) return set_dequeue(dci);
   begin_input(1u << dci | 1, 1u << dci);
   copy_slot_context(0);
   for (u32 i = 0; i < endpoint_count_; ++i)
     if (dci_of(endpoints_[i].address) == dci) fill_endpoint(i);
   dma_write_barrier();
   TRY(host_.command_ok(slot_command(trb_type::configure_endpoint, slot_, input_.address())));
+  queue(dci)->set_running();
   return {};
 }
 
+// The device's toggle first: until the controller's has followed, nothing is sent.
 result<void> device::clear_halt(u8 endpoint_address) {
   const u32 dci = dci_of(endpoint_address);
   transfer_queue* q = queue(dci);
   kassert(q);
   if (gone_) return fail(error::enodev);
-  TRY(reset_host_side(dci));
+  if (!q->halted()) stop(dci);
   const usb::setup_packet clear{
       .request_type = 2, .request = request_clear_feature, .value = 0, .index = endpoint_address};
   TRY(control(clear, {}));
+  TRY(reset_host_side(dci));
   const irq_guard guard;
   if (!q->empty() && !gone_) host_.ring_doorbell(slot_, dci);
   return {};
 }
 
 result<void> device::reset() {
-  for (u32 i = 0; i < open_queues(); ++i) cancel_queue(dci_at(i));
+  for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
   if (gone_) return fail(error::enodev);
   TRY(port_.reset(true));
   TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
-  {
-    const irq_guard guard;
-    for (transfer_queue& q : queues_) q.set_running();
-  }
   TRY(address_device());
   TRY(configure_endpoints());
   return select_configuration();

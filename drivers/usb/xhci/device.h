@@ -19,6 +19,7 @@
 #include "drivers/usb/xhci/context.h"
 #include "drivers/usb/xhci/controller.h"
 #include "drivers/usb/xhci/transfer_queue.h"
+#include "hal/panic.h"
 
 namespace xhci {
 
@@ -40,6 +41,24 @@ struct device_memory {
   result<void> allocate(u32 context_stride);
 };
 
+// Whether the controller has given back memory of a device. An answer that is not judged does not
+// compile; one that is cast to void panics.
+class [[nodiscard]] ownership {
+ public:
+  explicit ownership(bool given_back) : given_back_(given_back) {}
+  ownership(const ownership&) = delete;
+  ownership& operator=(const ownership&) = delete;
+  ~ownership() { kassert(judged_); }
+  bool given_back() {
+    judged_ = true;
+    return given_back_;
+  }
+
+ private:
+  bool given_back_;
+  bool judged_ = false;
+};
+
 class device final : public usb::host_device {
  public:
   // The device that is plugged into `port`. `hot`: it was plugged in just now.
@@ -59,7 +78,7 @@ class device final : public usb::host_device {
   result<void> submit(usb::transfer& t) override;
   result<void> wait(usb::transfer& t, instant deadline) override;
   void settle(usb::transfer& t) override;
-  void cancel(u8 endpoint_address) override { cancel_queue(dci_of(endpoint_address)); }
+  void cancel(u8 endpoint_address) override;
   result<void> clear_halt(u8 endpoint_address) override;
   result<void> reset() override;
   void release() override;
@@ -75,6 +94,7 @@ class device final : public usb::host_device {
   result<void> address_once();
   result<void> enable_slot();
   result<void> address_device();
+  ownership give_slot_back();
   void disable_slot();
   void fill_input_for_address();
   void fill_endpoint(u32 index);
@@ -90,11 +110,13 @@ class device final : public usb::host_device {
   u32 dci_at(u32 index) const {
     return index ? dci_of(endpoints_[index - 1].address) : control_dci;
   }
-  void stop_controller(const char* why);
-  void stop_endpoint(u32 dci);
-  void cancel_queue(u32 dci);
-  result<void> restart_halted(u32 dci);
+  void or_stop_controller(ownership answer, const char* why);
+  ownership stop_endpoint(u32 dci);
+  void stop(u32 dci);
+  void take_back(u32 dci);
+  result<bool> reset_endpoint(u32 dci);
   result<void> set_dequeue(u32 dci);
+  result<void> restart(u32 dci);
   result<void> reset_host_side(u32 dci);
   u32 endpoint_state(u32 dci) const { return endpoint_context::state::get(output_.at(dci)[0]); }
 

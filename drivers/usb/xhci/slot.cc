@@ -89,15 +89,17 @@ result<void> device::enable_slot() {
   return {};
 }
 
-// Gives the slot back. Afterwards the controller uses none of the device's memory; if the command
-// fails, only stopping the controller makes sure of that.
-void device::disable_slot() {
-  if (slot_ == 0) return;
+// 4.6.4. Afterwards the controller uses none of the device's memory.
+ownership device::give_slot_back() {
   const result<command_outcome> disabled =
       host_.command(slot_command(trb_type::disable_slot, slot_));
-  const bool let_go = disabled && (disabled->code == completion::success ||
-                                   disabled->code == completion::slot_not_enabled);
-  if (!let_go) stop_controller("a slot cannot be disabled");
+  return ownership{disabled && (disabled->code == completion::success ||
+                                disabled->code == completion::slot_not_enabled)};
+}
+
+void device::disable_slot() {
+  if (slot_ == 0) return;
+  or_stop_controller(give_slot_back(), "a slot cannot be disabled");
   host_.bind_slot(slot_, nullptr, {});
   slot_ = 0;
   host_.slot_vacated();
@@ -158,6 +160,7 @@ result<void> device::address_device() {
   dma_write_barrier();
   queues_[0].set_max_packet(control_packet_);
   TRY(host_.command_ok(slot_command(trb_type::address_device, slot_, input_.address())));
+  queues_[0].set_running();
   sleep_for(2_ms);  // SET_ADDRESS recovery (USB 2.0, 9.2.6.3)
   return {};
 }
@@ -206,6 +209,7 @@ result<void> device::configure_endpoints() {
   for (u32 i = 0; i < endpoint_count_; ++i) fill_endpoint(i);
   dma_write_barrier();
   TRY(host_.command_ok(slot_command(trb_type::configure_endpoint, slot_, input_.address())));
+  for (u32 i = 1; i <= endpoint_count_; ++i) queues_[i].set_running();
   return {};
 }
 

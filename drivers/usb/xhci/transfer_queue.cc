@@ -6,6 +6,23 @@
 
 namespace xhci {
 
+namespace {
+
+// After an error the endpoint executes nothing until it is restarted (4.8.3). A Data Buffer Error
+// counts as one, too: a controller that goes on behind it is stopped then.
+bool is_error(completion code) {
+  switch (code) {
+    case completion::success:
+    case completion::short_packet:
+    case completion::stopped:
+    case completion::stopped_length_invalid:
+    case completion::stopped_short_packet: return false;
+    default: return true;
+  }
+}
+
+}  // namespace
+
 u32 td_size(u32 done, u32 total, u32 max_packet) {
   if (done >= total) return 0;
   const u32 packets = (total + max_packet - 1) / max_packet;
@@ -105,7 +122,9 @@ void transfer_queue::finish(result<void> outcome, u32 actual) {
 
 bool transfer_queue::on_event(u64 trb_address, completion code, u32 residual) {
   const std::optional<u32> position = ring_.position_of(trb_address);
-  if (!position || !bring_to_front(*position)) return false;
+  if (!position) return false;
+  if (is_error(code)) state_ = state::halted;
+  if (!bring_to_front(*position)) return false;
   descriptor& d = oldest();
   const u32 actual = bytes_until(d, *position, residual);
   switch (code) {
@@ -122,14 +141,8 @@ bool transfer_queue::on_event(u64 trb_address, completion code, u32 residual) {
     case completion::stopped_length_invalid:
     case completion::stopped_short_packet:
       return false;  // the task that has stopped the endpoint ends the transfers
-    case completion::stall:
-      halted_ = true;
-      finish(fail(error::epipe), actual);
-      return true;
-    case completion::data_buffer_error: finish(fail(error::eio), actual); return true;
-    default:  // babble, transaction error and others halt the endpoint
-      halted_ = true;
-      finish(fail(error::eio), actual);
+    default:
+      finish(fail(code == completion::stall ? error::epipe : error::eio), actual);
       return true;
   }
 }
@@ -139,6 +152,7 @@ void transfer_queue::settle(const usb::transfer& t) {
 }
 
 void transfer_queue::fail_all(error why) {
+  if (running()) state_ = state::stopped;
   while (count_) finish(fail(why), 0);
 }
 

@@ -36,21 +36,31 @@ class transfer_queue {
   result<void> add(usb::transfer& t);
   result<void> add_control(usb::transfer& t, const usb::setup_packet& setup, phys_addr buffer);
 
-  // A transfer event of this endpoint. Returns whether a transfer is done.
+  // A transfer event of this endpoint. Returns whether a transfer is done. An error halts the
+  // endpoint, also when its transfer has been ended before.
   bool on_event(u64 trb_address, completion code, u32 residual);
   void settle(const usb::transfer& t);
   // Ends all queued transfers with this error. Only when the controller does not execute them any
-  // more.
+  // more: then no event of this endpoint comes, and no irq_guard is needed.
   void fail_all(error why);
 
   bool empty() const { return count_ == 0; }
-  bool halted() const { return halted_; }
-  void set_running() { halted_ = false; }
+  bool running() const { return state_ == state::running; }
+  bool halted() const { return state_ == state::halted; }
+  // The controller knows where to go on: at resume_pointer().
+  void set_running() { state_ = state::running; }
   // Where the controller must go on: at the oldest transfer, or at the place of the next one.
   u64 resume_pointer() const { return ring_.pointer_to(count_ ? oldest().first : ring_.enqueue()); }
   const producer_ring& ring() const { return ring_; }
 
  private:
+  // The endpoint's state as commands and events tell it. Its context does not show it in time
+  // (4.8.3).
+  enum class state : u8 {
+    running,  // or it begins to at the next doorbell
+    stopped,  // at the place of a transfer that was taken back
+    halted    // by an error
+  };
   struct descriptor {
     usb::transfer* owner = nullptr;
     u32 first = 0, last = 0;  // positions
@@ -71,7 +81,7 @@ class transfer_queue {
   std::array<descriptor, max_transfers> descriptors_{};
   u32 head_ = 0, count_ = 0;
   u32 max_packet_ = 0;
-  bool halted_ = false;
+  state state_ = state::running;
 };
 
 }  // namespace xhci

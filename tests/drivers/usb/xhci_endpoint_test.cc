@@ -20,11 +20,12 @@ using usb::storage::command_status_wrapper;
 
 constexpr u8 in_address = 0x81, out_address = 0x02;
 constexpr u8 test_unit_ready = 0x00, read_10 = 0x28;
+constexpr u32 reset_endpoint{sim::hc::cmd_reset_endpoint}, set_dequeue{sim::hc::cmd_set_dequeue};
 
 // A stick that is enumerated and whose class driver is idle: the test sends the commands.
 class bench {
  public:
-  bench(medium& storage, usb_machine& machine) : machine_(machine) {
+  bench(medium& storage, usb_machine& machine) : storage_(storage), machine_(machine) {
     sim::boot();
     machine.power_on();
     storage.plug(machine.port(1));
@@ -35,11 +36,20 @@ class bench {
   }
 
   usb::device& device() { return *machine_.driver().port(1).occupant; }
+  sim::hc::controller& hardware() { return machine_.controller(); }
+  sim::usb_stick& stick() { return machine_.stick_of(storage_); }
 
   // One transfer of the page's bytes at `offset`.
   usb::transfer in(u32 offset, u32 length) { return transfer(in_address, offset, length); }
   usb::transfer data() { return in(data_offset, SECTOR_SIZE); }
   usb::transfer status() { return in(status_offset, sizeof(command_status_wrapper)); }
+  // Data OUT in place of a command wrapper: the device answers with a STALL, and from then on both
+  // its endpoints do until clear_both().
+  usb::transfer nonsense() { return transfer(out_address, data_offset, SECTOR_SIZE); }
+  void clear_both() {
+    EXPECT_TRUE(device().clear_halt(in_address));
+    EXPECT_TRUE(device().clear_halt(out_address));
+  }
 
   // Sends a command wrapper, which the stick accepts with any command in it.
   void send(u8 opcode, u32 length = 0) {
@@ -78,6 +88,7 @@ class bench {
     return {.endpoint_address = address, .segments = {&segment, 1}};
   }
 
+  medium& storage_;
   usb_machine& machine_;
   dma_buffer memory_;
   std::array<dma_segment, 4> segments_;
@@ -172,6 +183,122 @@ TEST(xhci_endpoint, keeps_step_with_the_device_over_a_cleared_halt) {
     }
     EXPECT_TRUE(b.run(test_unit_ready));
   });
+}
+
+// --- an endpoint that does not run ---
+
+// The device stalls at any moment while its transfer is taken back: the endpoint is of use again.
+TEST(xhci_endpoint, is_of_use_after_a_stall_during_a_cancel) {
+  u32 stalled = 0, taken_back = 0;
+  sim::for_each_seed(40, [&](u64 seed) {
+    on_stick(seed, [&](bench& b) {
+      usb::transfer data = b.nonsense();
+      ASSERT_TRUE(b.device().submit(data));
+      sleep_for(duration{static_cast<i64>(sim::random_below(60'000))});
+      b.device().cancel(out_address);
+      ASSERT_TRUE(data.done);
+      ASSERT_FALSE(data.outcome);
+      ++(data.outcome.error() == error::epipe ? stalled : taken_back);
+      EXPECT_TRUE(b.device().clear_halt(in_address));
+      EXPECT_TRUE(b.run(test_unit_ready));
+    });
+  });
+  EXPECT_GT(stalled, 0u);
+  EXPECT_GT(taken_back, 0u);
+}
+
+// The transfer was believed to be done when the device refused it. What comes next is not queued
+// for an endpoint that never goes on.
+TEST(xhci_endpoint, refuses_transfers_after_a_stall_that_came_too_late) {
+  on_stick(1, [](bench& b) {
+    usb::transfer data = b.nonsense(), next = b.nonsense();
+    data.quiet = true;
+    ASSERT_TRUE(b.device().submit(data));
+    b.device().settle(data);
+    EXPECT_TRUE(data.done && data.outcome);
+    sleep_for(1_ms);
+    EXPECT_EQ(b.device().submit(next).error(), error::epipe);
+    b.clear_both();
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
+}
+
+// A step of the recovery fails: the endpoint does not run, so nothing is sent to the device before
+// a reset.
+TEST(xhci_endpoint, does_not_run_until_its_recovery_has_succeeded) {
+  for (const u32 failing : {reset_endpoint, set_dequeue})
+    on_stick(1, [&](bench& b) {
+      usb::transfer data = b.nonsense(), next = b.nonsense();
+      ASSERT_TRUE(b.device().submit(data));
+      EXPECT_EQ(b.device().wait(data, now() + 1_s).error(), error::epipe);
+      b.hardware().hang_command = failing;
+      EXPECT_EQ(b.device().clear_halt(out_address).error(), error::etimedout);
+      const u32 begun = b.hardware().transfers_begun;
+      EXPECT_EQ(b.device().submit(next).error(), error::epipe);
+      sleep_for(1_ms);
+      EXPECT_EQ(b.hardware().transfers_begun, begun);
+      EXPECT_TRUE(b.device().reset());
+      EXPECT_TRUE(b.run(test_unit_ready));
+    });
+}
+
+TEST(xhci_endpoint, stays_at_a_transfer_that_was_taken_back_and_does_not_execute_it) {
+  on_stick(1, [&](bench& b) {
+    b.send_impossible_read();  // the device has data IN to refuse, and takes no data OUT
+    usb::transfer data = b.nonsense(), next = b.nonsense();
+    ASSERT_TRUE(b.device().submit(data));
+    sleep_for(1_ms);
+    b.hardware().hang_command = set_dequeue;
+    b.device().cancel(out_address);
+    EXPECT_EQ(data.outcome.error(), error::etimedout);
+    const u32 begun = b.hardware().transfers_begun;
+    EXPECT_EQ(b.device().submit(next).error(), error::epipe);
+    sleep_for(1_ms);
+    EXPECT_EQ(b.hardware().transfers_begun, begun);
+    EXPECT_FALSE(sim::said("every device on it is gone")) << "it owns none of the memory";
+    b.device().cancel(out_address);
+    EXPECT_TRUE(b.device().reset());
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
+}
+
+// EP0 is restarted by the next request, as often as it takes.
+TEST(xhci_endpoint, zero_is_restarted_by_the_next_request) {
+  on_stick(1, [](bench& b) {
+    std::array<byte, 18> descriptor{};
+    const usb::setup_packet nonsense{.request_type = 0x80, .request = 99, .length = 18};
+    EXPECT_EQ(b.device().control(nonsense, descriptor).error(), error::epipe);
+    b.hardware().hang_command = reset_endpoint;
+    EXPECT_EQ(b.device().control(nonsense, descriptor).error(), error::etimedout);
+    const instant begun = now();
+    EXPECT_EQ(b.device().control(nonsense, descriptor).error(), error::epipe);
+    const auto device = usb::descriptor_type::device;
+    EXPECT_EQ(usb::get_descriptor(b.device(), device, 0, 0, descriptor), 18u);
+    EXPECT_LT((now() - begun).ns, (10_ms).ns) << "nothing has timed out";
+  });
+}
+
+// 4.8.3: a TRB Error leads to the state Error, any other error halts the endpoint. After a Data
+// Buffer Error some controllers go on. The data toggles are in step in each case.
+TEST(xhci_endpoint, is_of_use_after_any_error) {
+  for (const u32 code : {sim::hc::data_buffer_error, sim::hc::babble, sim::hc::transaction_error,
+                         sim::hc::trb_error})
+    for (const bool goes_on : {false, true})
+      for (const bool odd : {false, true})
+        on_stick(code, [&](bench& b) {
+          b.hardware().goes_on_after_data_errors = goes_on;
+          for (const u8 address : {out_address, in_address}) {
+            if (odd) {  // both toggles are 1 now
+              EXPECT_TRUE(b.run(test_unit_ready));
+            }
+            usb::transfer t = address == out_address ? b.nonsense() : b.status();
+            b.hardware().fail_transfer = {1, code};
+            ASSERT_TRUE(b.device().submit(t));
+            EXPECT_EQ(b.device().wait(t, now() + 1_s).error(), error::eio);
+            EXPECT_TRUE(b.device().clear_halt(address));
+            EXPECT_TRUE(b.run(test_unit_ready));
+          }
+        });
 }
 
 }  // namespace

@@ -79,6 +79,9 @@ class controller final : public mmio_model {
   planned_fault fail_command;
   // The n-th transfer ends with this code before its first packet.
   planned_fault fail_transfer;
+  // A transfer that fails with Data Buffer Error does not halt its endpoint: the next one is
+  // executed.
+  bool goes_on_after_data_errors = false;
   u32 commands_begun = 0, transfers_begun = 0;
   // What reading these registers gives, by their offset in the window.
   std::map<u32, u32> says;

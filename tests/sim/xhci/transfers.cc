@@ -207,8 +207,12 @@ void controller::end_td(u32 id, u32 dci) {
 
 void controller::halt(u32 id, u32 dci, u32 why, u32 state) {
   endpoint& e = slots_[id].endpoints[dci];
+  const fetched_trb f = e.td[e.index];
+  if (why == data_buffer_error && goes_on_after_data_errors) {
+    end_td(id, dci);
+    return tell(id, dci, why, f.t.length(), f.address);
+  }
   e.state = state;
-  const fetched_trb& f = e.td[e.index];
   const bool at_setup = chosen_.like_qemu && dci == 1 && why == stalled;
   const u64 address = at_setup ? e.setup_address : f.address;
   const u32 residual = f.t.length() - std::min(f.t.length(), e.offset);
