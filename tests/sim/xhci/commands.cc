@@ -11,6 +11,7 @@ namespace {
 constexpr u32 bulk_out = 2, control_type = 4, bulk_in = 6;
 
 constexpr u32 dequeue_low = 2, dequeue_high = 3;
+constexpr u64 page = 4096;
 
 u32 packet_size_at_start(bus_speed speed) {
   return speed == bus_speed::super ? 512 : speed == bus_speed::high ? 64 : 8;
@@ -125,14 +126,48 @@ u32 controller::disable_slot(u32 id) {
 
 bool controller::busy(const endpoint& e) const { return e.state == ep_running && !e.td.empty(); }
 
+// The input context of a command, in which the parts with these device context indices are read.
+// Bits that are reserved, and those that only the controller sets, must be 0 (6.2).
+bus_place controller::input_context(u64 at, u32 count, u32 parts) {
+  if (at % 16 != 0) complain("an input context that is not aligned");
+  if (at / page != (at + count * stride() - 1) / page)
+    complain("an input context that crosses a page");
+  const bus_place input = dma_.learn(at, count * stride(), "an input context");
+  for (u32 index = 2; index < 8; ++index)
+    if (word(input, 0, index) != 0) complain("reserved words in an input control context");
+  if (parts & 1) check_slot_context(input);
+  for (u32 dci = 1; dci < count - 1; ++dci)
+    if (parts >> dci & 1) check_endpoint_context(input, dci);
+  return input;
+}
+
+// Of a device in a root port, which is no hub (6.2.2).
+void controller::check_slot_context(bus_place input) {
+  u32 rest = (word(input, 1, 0) & ~(15u << 20 | 31u << 27)) | (word(input, 1, 1) & ~(255u << 16));
+  for (u32 index = 2; index < 8; ++index) rest |= word(input, 1, index);
+  if (rest != 0) complain("a slot context with more than a device in a root port has");
+}
+
+// Of a control or bulk endpoint without streams (6.2.3).
+void controller::check_endpoint_context(bus_place input, u32 dci) {
+  u32 rest = word(input, dci + 1, 0) | (word(input, dci + 1, 1) & (1u | 3u << 6)) |
+             (word(input, dci + 1, dequeue_low) & 14) | (word(input, dci + 1, 4) & 0xFFFF'0000);
+  for (u32 index = 5; index < 8; ++index) rest |= word(input, dci + 1, index);
+  if (rest != 0) complain("an endpoint context with more than a bulk endpoint has");
+  if (dci == 1 && (word(input, 2, 1) >> 8 & 0xFF) != 0) complain("EP0 has another burst size");
+}
+
 u32 controller::address_device(u32 id, u64 at) {
   slot& s = slots_[id];
   const bus_place table = dma_.learn(dcbaap_, 8 * (config_ + 1), "the context base address array");
-  const bus_place input = dma_.learn(at, 3 * stride(), "an input context");
-  if (at % 16 != 0 || word(input, 0, 0) != 0 || (word(input, 0, 1) & 3) != 3) return trb_error;
+  const bus_place input = input_context(at, 3, 3);
+  if (at % 16 != 0 || word(input, 0, 0) != 0 || word(input, 0, 1) != 3) return trb_error;
   if (s.state != slot_enabled && s.state != slot_default) return context_state_error;
-  s.context = dma_.learn(dma_.read<u64>(table, 8 * id, "the context base address array"),
-                         32 * stride(), "a device context");
+  const auto output = dma_.read<u64>(table, 8 * id, "the context base address array");
+  if (output % 64 != 0) complain("a device context that is not aligned");
+  if (output / page != (output + 32 * stride() - 1) / page)
+    complain("a device context that crosses a page");
+  s.context = dma_.learn(output, 32 * stride(), "a device context");
   s.root_port = word(input, 1, 1) >> 16 & 0xFF;
   const u32 ep0 = word(input, 2, 1), speed = word(input, 1, 0) >> 20 & 15;
   if (s.root_port == 0 || s.root_port > ports || word(input, 1, 0) >> 27 != 1 ||
@@ -147,6 +182,9 @@ u32 controller::address_device(u32 id, u64 at) {
   s.connection = ports_[s.root_port].connection;
   if (const u32 loaded = load_endpoint(s, 1, input); loaded != success) return loaded;
   usb_function* device = reachable(s);
+  const u32 status = ports_[s.root_port].status;
+  if (!device && (status & port_connected) && !(status & all_changes))
+    complain("Address Device for a port that is not enabled");
   if (!device) return transaction_error;
   if (device->address() != 0) {  // it was not reset, and does not listen to address 0
     complain("Address Device for a device that has an address");
@@ -208,7 +246,7 @@ u32 controller::configure_endpoints(u32 id, const trb& t) {
   slot& s = slots_[id];
   if (s.state != slot_addressed && s.state != slot_configured) return context_state_error;
   if (t.control & 1u << 9) return trb_error;  // deconfigure: not supported
-  const bus_place input = dma_.learn(t.parameter, 33 * stride(), "an input context");
+  const bus_place input = input_context(t.parameter, input_contexts, word_at(t.parameter, 4));
   const u32 drop = word(input, 0, 0), add = word(input, 0, 1);
   if ((drop & 3) || (add & 3) != 1) return trb_error;
   u32 highest = 1;
@@ -237,7 +275,7 @@ u32 controller::configure_endpoints(u32 id, const trb& t) {
 u32 controller::evaluate_context(u32 id, u64 at) {
   slot& s = slots_[id];
   if (s.state == slot_enabled) return context_state_error;
-  const bus_place input = dma_.learn(at, 3 * stride(), "an input context");
+  const bus_place input = input_context(at, 3, word_at(at, 4));
   if (word(input, 0, 0) != 0 || word(input, 0, 1) & ~3u) return trb_error;
   if (!(word(input, 0, 1) & 2)) return success;
   s.endpoints[1].max_packet = word(input, 2, 1) >> 16;
@@ -291,10 +329,9 @@ u32 controller::stop_endpoint(u32 id, u32 dci) {
   endpoint& e = s.endpoints[dci];
   if (e.state == ep_disabled) return endpoint_not_enabled;
   if (e.state != ep_running) return context_state_error;
-  const bool says_so = busy(e) && !(chosen_.like_qemu && !reachable(s));
   e.state = ep_stopped;
   e.waiting = e.silent = false;
-  if (says_so) tell(id, dci, stopped, e.td[e.index].t.length() - e.offset, e.td[e.index].address);
+  tell_stopped(id, dci);
   show_endpoint(s, dci);
   if (chosen_.like_qemu && !e.td.empty()) {
     e.dequeue = e.behind;
@@ -303,11 +340,30 @@ u32 controller::stop_endpoint(u32 id, u32 dci) {
   return success;
 }
 
+// 4.6.9. In a TD: Stopped, with the bytes that are left of the TRB; or, after data have been moved,
+// Stopped - Short Packet, with the bytes that the TD has moved. Between TDs a controller may say
+// that no length is valid, at the place of the next TRB. QEMU says nothing then, nor after a pull.
+void controller::tell_stopped(u32 id, u32 dci) {
+  const endpoint& e = slots_[id].endpoints[dci];
+  if (e.td.empty()) {
+    if (!chosen_.like_qemu && random_chance(2))
+      tell(id, dci, stopped_length_invalid, 0xFF'FFFF, e.dequeue.at.address);
+    return;
+  }
+  if (chosen_.like_qemu && !reachable(slots_[id])) return;
+  const fetched_trb& here = e.td[e.index];
+  u32 before = e.offset;
+  for (size_t i = 0; i < e.index; ++i) before += e.td[i].t.length();
+  if (before > 0 && !chosen_.like_qemu && random_chance(2))
+    return tell(id, dci, stopped_short_packet, before, here.address);
+  tell(id, dci, stopped, here.t.length() - e.offset, here.address);
+}
+
 u32 controller::set_dequeue(u32 id, u32 dci, u64 pointer) {
   slot& s = slots_[id];
   endpoint& e = s.endpoints[dci];
   if (e.state != ep_stopped && e.state != ep_error) return context_state_error;
-  if (pointer & 14) return trb_error;
+  if (pointer & 14) complain("a dequeue pointer with stream bits");
   e.dequeue = {dma_.learn(pointer & ~u64{15}, sizeof(trb), "a transfer ring"), (pointer & 1) != 0};
   e.td.clear();
   e.at_failed_td = false;

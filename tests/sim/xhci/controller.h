@@ -67,6 +67,27 @@ class controller final : public mmio_model {
   bool any_port_resetting() const;
   bool occupied(u32 number) const { return ports_[number].device != nullptr; }
 
+  // --- ports in trouble ---
+  // How the link of a USB 3 port ends at a plug (4.19.1.2). In the two last cases no device is
+  // shown (CCS = 0) and no event comes; only a warm reset leads to another state.
+  enum class training : u8 { good, compliance, cold_attach };
+  void train_as(u32 number, training how) { ports_[number].trains = how; }
+  // The link fails: the port goes to Inactive, which only a warm reset leads out of.
+  void lose_link(u32 number);
+  // The next resets of the port fail: it is not enabled afterwards.
+  void fail_resets(u32 number, u32 count) { ports_[number].failing_resets = count; }
+  u32 resets_left_to_fail(u32 number) const { return ports_[number].failing_resets; }
+  // The device draws too much, and the port is switched off; then the trouble is over (4.19.4).
+  void over_current(u32 number);
+  void end_over_current(u32 number);
+  bool has_power(u32 number) const { return ports_[number].status & port_power; }
+  // From the next plug on, contact comes and goes for so long.
+  duration bouncing{};
+  // Babble on a USB 2 port: it is disabled.
+  void disable_port(u32 number);
+  // Change bits that tell nothing about the connection.
+  void tell_changes(u32 number, u32 changes) { set_changes(number, changes); }
+
   // --- trouble ---
   // A fault that comes once: `left` counts down to it.
   struct planned_fault {
@@ -134,6 +155,9 @@ class controller final : public mmio_model {
     bool fetched = false;  // that TRB has been fetched
     ring_position behind;  // the place behind the TD
     u64 setup_address = 0;
+    // The request under way.
+    u32 control_length = 0;
+    bool control_in = false;
   };
   struct slot {
     bool enabled = false;
@@ -150,6 +174,8 @@ class controller final : public mmio_model {
     usb_function* device = nullptr;
     u32 connection = 0;           // counts plugs and pulls
     bool pull_unnoticed = false;  // the device is gone, but PORTSC does not show it yet
+    training trains = training::good;
+    u32 failing_resets = 0;
     // Since when: the contacts do not bounce any more (while the controller ran), the reset is
     // over, the port has power.
     std::optional<instant> contact, reset_ended, powered;
@@ -179,6 +205,10 @@ class controller final : public mmio_model {
   void reset_port(u32 number, bool warm);
   void finish_reset(u32 number, bool warm, u32 connection);
   void show_connection(u32 number);
+  void hide_connection(u32 number);
+  void bounce(u32 number, u32 connection, instant until);
+  void fail_reset(u32 number, bool warm);
+  void switch_on(u32 number);
   void notice_pull(u32 number);
   void set_changes(u32 number, u32 changes);
   bool is_super(u32 number) const { return number <= super_ports; }
@@ -204,6 +234,14 @@ class controller final : public mmio_model {
   u32 set_dequeue(u32 id, u32 dci, u64 pointer);
   u32 reset_device(u32 id);
   u32 load_endpoint(slot& s, u32 dci, bus_place input);
+  bus_place input_context(u64 at, u32 count, u32 parts);
+  void check_slot_context(bus_place input);
+  void check_endpoint_context(bus_place input, u32 dci);
+  void tell_stopped(u32 id, u32 dci);
+  static constexpr u32 input_contexts = 33;
+  u32 word_at(u64 address, u32 offset) const {
+    return dma_.read<u32>(dma_.learn(address, 8, "an input context"), offset, "a context");
+  }
   u32 stride() const { return chosen_.large_contexts ? 64 : 32; }
   u32 word(bus_place contexts, u32 index, u32 at) const {
     return dma_.read<u32>(contexts, index * stride() + at * 4, "a context");
@@ -226,6 +264,7 @@ class controller final : public mmio_model {
   void kick(u32 id, u32 dci, duration least = {}, duration most = 25_us);
   void serve(u32 id, u32 dci);
   void transact(u32 id, u32 dci);
+  void check_stage(const endpoint& e, const trb& t);
   void transact_setup(u32 id, u32 dci);
   void transact_out(u32 id, u32 dci, usb_function& device);
   void transact_in(u32 id, u32 dci, usb_function& device);
@@ -242,6 +281,8 @@ class controller final : public mmio_model {
   void post(trb event);
   void interrupt();
   void raise();
+  void drive_line();
+  void check_dequeue();
   bool has_unread_events() const;
 
   controller_settings chosen_;
@@ -262,12 +303,12 @@ class controller final : public mmio_model {
   static constexpr u32 imod_after_reset = 4000;
   bool silent_ = false;  // it broke down with events that are not read, and sends no interrupt
   u32 iman_ = 0, imod_ = imod_after_reset, erstsz_ = 0;
-  bool interrupt_planned_ = false;
+  bool interrupt_planned_ = false, line_raised_ = false;
   u64 interrupts_ = 0;
   instant next_interrupt_{};
   u64 erstba_ = 0, erdp_ = 0;
   bus_place event_ring_;
-  u32 event_ring_size_ = 0, event_enqueue_ = 0;
+  u32 event_ring_size_ = 0, event_enqueue_ = 0, event_dequeue_ = 0;
   bool event_cycle_ = true, event_ring_full_ = false;
 
   std::array<slot, 33> slots_;

@@ -14,11 +14,13 @@ std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool
     if (t.type() != trb_link) {
       fetched_trb found{t, at.at.address, {}};
       at.at.address += sizeof(trb);
+      if (at.at.address % 0x1'0000 == 0) complain("a ring segment that crosses 64 KiB");
       return found;
     }
     if (t.chain() != inside_td)
       complain(inside_td ? "a Link inside a TD is not chained" : "a Link between TDs is chained");
     if (t.toggle()) at.cycle = !at.cycle;
+    if (t.parameter % 16 != 0) complain("a Link to a place that is not aligned");
     at.at = dma_.learn(t.parameter & ~u64{15}, sizeof(trb), "a ring segment");
   }
   complain("a ring of nothing but Links");
@@ -57,6 +59,8 @@ void controller::check_td(const slot& s, u32 dci) {
     const trb& t = e.td[i].t;
     done += t.length();
     const bool last = i + 1 == e.td.size();
+    if (t.status >> 22 != 0) complain("a TRB for an interrupter that there is not");
+    if (t.type() == trb_normal && t.control >> 16 != 0) complain("reserved bits in a TRB");
     const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
     if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
     if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");

@@ -14,8 +14,9 @@ void controller::start_event_ring() {
     return break_down();
   }
   const auto base = dma_.read<u64>(table, 0, "the event ring segment table");
+  if (base % 64 != 0) complain("an event ring that is not aligned");
   event_ring_ = dma_.learn(base, event_ring_size_ * u32{sizeof(trb)}, "the event ring");
-  event_enqueue_ = 0;
+  event_enqueue_ = event_dequeue_ = 0;
   event_cycle_ = true;
   event_ring_full_ = false;
   if ((erdp_ & ~u64{15}) != base) complain("ERDP does not stand at the event ring's start");
@@ -64,14 +65,37 @@ void controller::raise() {
   iman_ |= iman_pending;
   status_ |= sts_interrupt;
   next_interrupt_ = now() + duration{i64{imod_ & 0xFFFF} * 250};
+  drive_line();
+}
+
+// The level of the line: as long as it is raised, the handler is called, also when the line becomes
+// raised because a mask bit is set (4.17.2).
+void controller::drive_line() {
   const bool enabled = (iman_ & iman_enable) && (command_register_ & cmd_interrupts);
-  if (!enabled || !chosen_.interrupt_line) return;
+  const bool raised = enabled && (iman_ & iman_pending) && chosen_.interrupt_line;
+  const bool news = raised && !line_raised_;
+  line_raised_ = raised;
+  if (!news) return;
   time_.after(1_us, [this, which = ++interrupts_] {
-    const bool runs = (command_register_ & cmd_interrupts) && !(status_ & sts_halted);
-    if (which == interrupts_ && (iman_ & iman_pending) && runs)
+    if (which == interrupts_ && line_raised_ && !(status_ & sts_halted))
       complain("the interrupt line stays raised");
   });
   raise_irq(chosen_.irq);
+}
+
+// ERDP must stand at an event that was written and not read yet, or behind the last one
+// (5.5.2.3.3).
+void controller::check_dequeue() {
+  if (!event_ring_) return;
+  const u64 offset = (erdp_ & ~u64{15}) - event_ring_.address;
+  const u32 at = static_cast<u32>(offset / sizeof(trb));
+  if (offset >= event_ring_size_ * sizeof(trb))
+    complain("ERDP leads out of the event ring");
+  else if ((event_enqueue_ + event_ring_size_ - at) % event_ring_size_ >
+           (event_enqueue_ + event_ring_size_ - event_dequeue_) % event_ring_size_)
+    complain("ERDP goes back, or past the last event");
+  else
+    event_dequeue_ = at;
 }
 
 }  // namespace sim::hc

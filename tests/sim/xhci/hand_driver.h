@@ -30,6 +30,8 @@ class plain_function final : public usb_function {
  public:
   handshake answer = handshake::ack;
   u32 gives = 0;  // bytes for every IN token
+  // After so many IN packets it answers with NAK.
+  u32 packets_to_give = ~0u;
 
   void attached(bus_speed) override {
     packet_sizes.fill(bulk_packet);
@@ -40,7 +42,11 @@ class plain_function final : public usb_function {
   u8 address() const override { return address_; }
   void setup(const std::array<u8, 8>&) override {}
   handshake out(u8, std::span<const byte>) override { return answer; }
-  packet in(u8, u32) override { return {answer, std::vector<byte>(gives)}; }
+  packet in(u8, u32) override {
+    if (packets_to_give == 0) return {handshake::nak, {}};
+    --packets_to_give;
+    return {answer, std::vector<byte>(gives)};
+  }
 
  private:
   u8 address_ = 0;
@@ -48,7 +54,7 @@ class plain_function final : public usb_function {
 
 class hand_driver {
  public:
-  hand_driver();  // the controller runs
+  explicit hand_driver(u32 scratchpads);  // the controller runs
 
   // --- registers ---
   void op(u32 offset, u32 value) { registers_.write32(operational_base + offset, value); }
@@ -60,6 +66,11 @@ class hand_driver {
   void give_event_ring() {
     registers_.write64(runtime_base + erstba_low, table_.address().value());
   }
+  // ERDP becomes the address of that event.
+  void set_dequeue(u32 index) {
+    registers_.write64(runtime_base + erdp_low, events_.address().value() + index * sizeof(trb));
+  }
+  u64& event_ring_base() { return table_.as<u64>()[0]; }
   u64& event_ring_size() { return table_.as<u64>()[1]; }
 
   void halt() {
@@ -72,12 +83,17 @@ class hand_driver {
   // second.
   u32 command(u32 type, u32 slot_id = 0, u64 parameter = 0, u32 cycle = 1, u32 endpoint = 0);
   dma_buffer& commands() { return commands_; }
+  // The completion codes of the transfer events that command() has met so far.
+  std::vector<u32> transfer_codes;
+  // The events that are written and that command() has not met.
+  u32 unseen_events() const;
   // Gives a command and does not wait.
   void give_command(u32 type, u32 slot_id, u64 parameter, u32 cycle = 1, u32 endpoint = 0);
 
   // --- a device in port 1, step by step ---
   u32 enable_slot();
   void fill_address_input();
+  u64& context_pointer(u32 id) { return contexts_.as<u64>()[id]; }
   u32 address_device() { return command(cmd_address_device, slot, input.address().value()); }
   void fill_endpoint_input();
   u32 configure_endpoints() {
@@ -128,8 +144,12 @@ class hand_driver {
 };
 
 // Runs `body` in a world with such a driver.
-void on_controller(const std::function<void(hand_driver&)>& body);
+void on_controller(const std::function<void(hand_driver&)>& body, u32 scratchpads = 0);
 // The same; then the controller must have complained of this once, and of nothing else.
-void expect_complaint(const std::string& complaint, const std::function<void(hand_driver&)>& body);
+void expect_complaint(const std::string& complaint, const std::function<void(hand_driver&)>& body,
+                      u32 scratchpads = 0);
+// The same, but what follows from the broken rule may be complained of as well.
+void expect_complaint_first(const std::string& complaint,
+                            const std::function<void(hand_driver&)>& body);
 
 }  // namespace sim::hc

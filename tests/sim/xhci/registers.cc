@@ -153,7 +153,11 @@ void controller::write_operational(u32 offset, u32 value) {
     case usbsts: status_ &= ~(value & (sts_interrupt | sts_port_change | 4)); return;
     case crcr_low:
     case crcr_high: return write_command_ring(offset, value);
-    case dcbaap_low: dcbaap_ = with_low(dcbaap_, value & ~63u); return;
+    case dcbaap_low:
+      if (value & 63) complain("a context base address array that is not aligned");
+      if (!(status_ & sts_halted)) complain("DCBAAP was written while running");
+      dcbaap_ = with_low(dcbaap_, value & ~63u);
+      return;
     case dcbaap_high: dcbaap_ = with_high(dcbaap_, value); return;
     case config:
       if (!(status_ & sts_halted)) complain("CONFIG was written while running");
@@ -176,6 +180,7 @@ void controller::write_command_register(u32 value) {
   }
   const bool was_running = command_register_ & cmd_run;
   command_register_ = value;
+  drive_line();
   if (!was_running && (value & cmd_run))
     time_.between({}, 1_ms, [this, run = ++runs_] {
       if (run == runs_) start();
@@ -205,8 +210,12 @@ void controller::start() {
   if (chosen_.scratchpads > 0) {
     const u64 array = dma_.read<u64>(contexts, 0, "the scratchpad pointer");
     const bus_place pads = dma_.learn(array, 8 * chosen_.scratchpads, "the scratchpad array");
-    for (u32 i = 0; i < chosen_.scratchpads; ++i)
-      dma_.learn(dma_.read<u64>(pads, 8 * i, "the scratchpad array"), 4096, "a scratchpad");
+    if (array % 64 != 0) complain("a scratchpad array that is not aligned");
+    for (u32 i = 0; i < chosen_.scratchpads; ++i) {
+      const u64 pad = dma_.read<u64>(pads, 8 * i, "the scratchpad array");
+      if (pad % 4096 != 0) complain("a scratchpad that is no page");
+      dma_.learn(pad, 4096, "a scratchpad");
+    }
   }
   if (chosen_.like_qemu) return;  // no event for devices that were plugged in before
   for (u32 n = 1; n <= ports; ++n)
@@ -222,6 +231,7 @@ void controller::reset() {
     if (run == runs_) end_reset();
   });
   config_ = iman_ = erstsz_ = 0;
+  line_raised_ = false;
   imod_ = imod_after_reset;
   dcbaap_ = crcr_ = erstba_ = erdp_ = 0;
   event_ring_ = {};
@@ -250,6 +260,7 @@ void controller::write_command_ring(u32 offset, u32 value) {
   }
   if (offset == crcr_low) return;
   const u64 ring = crcr_ & ~u64{63};
+  if (crcr_ & 0x30) complain("a command ring that is not aligned");
   commands_ = {dma_.learn(ring, sizeof(trb), "the command ring"), (crcr_ & 1) != 0};
 }
 
@@ -260,10 +271,13 @@ void controller::write_runtime(u32 offset, u32 value) {
       if ((value & iman_ & iman_pending) && (status_ & sts_interrupt))
         complain("IP was cleared before EINT");
       iman_ = (value & iman_enable) | (iman_ & iman_pending & ~value);
-      return;
+      return drive_line();
     case imod: imod_ = value; return;
     case erstsz: erstsz_ = value & 0xFFFF; return;
-    case erstba_low: erstba_ = with_low(erstba_, value & ~63u); return;
+    case erstba_low:
+      if (value & 63) complain("an event ring segment table that is not aligned");
+      erstba_ = with_low(erstba_, value & ~63u);
+      return;
     case erstba_high: erstba_ = with_high(erstba_, value); return start_event_ring();
     case erdp_low: {
       const bool busy = (erdp_ & erdp_busy) && !(value & erdp_busy);
@@ -272,6 +286,7 @@ void controller::write_runtime(u32 offset, u32 value) {
     }
     case erdp_high: {
       erdp_ = with_high(erdp_, value);
+      check_dequeue();
       event_ring_full_ = false;
       // Events that have not been read yet cause another interrupt (4.17.2).
       if (has_unread_events())

@@ -27,11 +27,14 @@ constexpr u32 iman_pending = 1, iman_enable = 2;
 constexpr u32 erdp_busy = 8;
 
 // PORTSC
-constexpr u32 port_connected = 1, port_enabled = 2, port_reset = 1u << 4, port_power = 1u << 9,
+constexpr u32 port_connected = 1, port_enabled = 2, port_over_current = 1u << 3,
+              port_reset = 1u << 4, port_power = 1u << 9, port_cold_attach = 1u << 24,
               port_warm_reset = 1u << 31;
-constexpr u32 change_connect = 1u << 17, change_warm_reset = 1u << 19, change_reset = 1u << 21,
-              change_link = 1u << 22, all_changes = 0x7Fu << 17;
-constexpr u32 link_u0 = 0, link_disabled = 4, link_rx_detect = 5, link_polling = 7;
+constexpr u32 change_connect = 1u << 17, change_enabled = 1u << 18, change_warm_reset = 1u << 19,
+              change_over_current = 1u << 20, change_reset = 1u << 21, change_link = 1u << 22,
+              change_config_error = 1u << 23, all_changes = 0x7Fu << 17;
+constexpr u32 link_u0 = 0, link_disabled = 4, link_rx_detect = 5, link_inactive = 6,
+              link_polling = 7, link_compliance = 10;
 
 enum type : u32 {
   trb_normal = 1,
@@ -75,6 +78,8 @@ enum code : u32 {
   command_ring_stopped = 24,
   command_aborted = 25,
   stopped = 26,
+  stopped_length_invalid = 27,
+  stopped_short_packet = 28,
 };
 
 enum endpoint_state : u32 { ep_disabled, ep_running, ep_halted, ep_stopped, ep_error };

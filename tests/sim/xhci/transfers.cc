@@ -17,6 +17,7 @@ u32 controller::left_of(const endpoint& e) const {
 void controller::ring_doorbell(u32 id, u32 value) {
   const u32 dci = value & 0xFF;
   if (status_ & sts_halted) return;
+  if (value & ~0xFFu) complain("a doorbell with a stream");
   if (id == 0) {
     if (dci != 0) complain("the command doorbell was rung for an endpoint");
     if (commands_stopping_) return complain("a command doorbell before the ring has stopped");
@@ -71,6 +72,7 @@ void controller::transact(u32 id, u32 dci) {
   usb_function& device = *reachable(slots_[id]);
   endpoint& e = slots_[id].endpoints[dci];
   const trb& t = e.td[e.index].t;
+  if (dci == 1) check_stage(e, t);
   switch (t.type()) {
     case trb_setup: return transact_setup(id, dci);
     case trb_status:
@@ -80,12 +82,22 @@ void controller::transact(u32 id, u32 dci) {
   }
 }
 
+// The direction of data is that of the request, and the status goes the other way (USB 2.0, 8.5.3).
+void controller::check_stage(const endpoint& e, const trb& t) {
+  if (t.type() == trb_data && (t.in() != e.control_in || t.length() > e.control_length))
+    complain("a Data Stage TRB that is not that of the request");
+  if (t.type() == trb_status && t.in() != (!e.control_in || e.control_length == 0))
+    complain("a Status Stage TRB in the wrong direction");
+}
+
 void controller::transact_setup(u32 id, u32 dci) {
   endpoint& e = slots_[id].endpoints[dci];
   const fetched_trb& f = e.td[e.index];
   std::array<u8, 8> request;
   std::memcpy(request.data(), &f.t.parameter, sizeof(request));
   const u32 length = request[6] | static_cast<u32>(request[7]) << 8;
+  e.control_length = length;
+  e.control_in = request[0] & 0x80;
   const u32 kind = f.t.control >> 16 & 3, expected = !length ? 0 : request[0] & 0x80 ? 3 : 2;
   if (!f.t.immediate() || f.t.length() != 8 || f.t.chain()) complain("a bad Setup Stage TRB");
   if (kind != expected) complain("a Setup Stage TRB with a wrong transfer type");
