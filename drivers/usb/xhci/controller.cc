@@ -107,13 +107,10 @@ bool controller::interrupt() {
 bool controller::handle_events() {
   const irq_guard guard;
   if (!running_) return false;
-  u32 count = 0;
-  while (const std::optional<trb> event = events_.pop()) {
-    handle(*event);
-    if (++count % 64 == 0) runtime_.write64(runtime::erdp, events_.dequeue_address().value());
-  }
-  if (count > 0) acknowledge_events();
-  return count > 0;
+  bool any = false;
+  for (; const std::optional<trb> event = events_.pop(); any = true) handle(*event);
+  if (any) acknowledge_events();
+  return any;
 }
 
 void controller::acknowledge_events() {
@@ -136,10 +133,8 @@ void controller::handle(const trb& event) {
 
 void controller::on_command_completion(const trb& event) {
   const completion code = code_of(event);
-  if (code == completion::command_ring_stopped) {
-    command_.ring_stopped = true;
-    return wake_up(command_done_);
-  }
+  // Its address may be that of the command, if the ring has stopped before it.
+  if (code == completion::command_ring_stopped) return wake_up(command_done_);
   const std::optional<u32> position = commands_.position_of(event.parameter);
   if (!command_.busy || command_.done || position != command_.position) return;
   command_.outcome = {code, static_cast<u8>(trb_control::slot::get(event.control))};
@@ -157,7 +152,7 @@ result<command_outcome> controller::command(const trb& t) {
   });
   {
     const irq_guard guard;
-    command_.done = command_.ring_stopped = false;
+    command_.done = false;
     command_.position = commands_.push(t);
     commands_.publish();
     commands_.retire(1);  // there is never another command on the ring
@@ -178,7 +173,6 @@ result<command_outcome> controller::command(const trb& t) {
 bool controller::abort_command() {
   printk("xhci%u: a command timed out\n", number_);
   const u64 next = commands_.pointer_to(commands_.next(command_.position));
-  command_.ring_stopped = false;
   operational_.write64(operational::crcr, next | crcr::command_abort);
   const auto stopped = [this] { return !command_ring_runs() || dead_; };
   if (!wait_until(command_done_, stopped, now() + 5_s)) return false;
@@ -187,10 +181,10 @@ bool controller::abort_command() {
   return true;
 }
 
-// False after the event Command Ring Stopped, and when CRR is 0. (QEMU's CRR is always 0; its ring
-// stops at once.)
+// CRR is 0 from the event Command Ring Stopped on (5.4.5). In QEMU it is always 0, and the ring
+// stops at once.
 bool controller::command_ring_runs() const {
-  return !command_.ring_stopped && crcr::running::in(operational_.read32(operational::crcr));
+  return crcr::running::in(operational_.read32(operational::crcr));
 }
 
 result<command_outcome> controller::command_ok(const trb& t) {

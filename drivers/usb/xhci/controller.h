@@ -135,6 +135,7 @@ class controller final : public port_host {
   void check_health();
   void scan_ports();
   void look_at_port(root_port& port);
+  void tend_power(root_port& port, port_status status);
   bool handle_events();
   void acknowledge_events();
   void handle(const trb& event);
@@ -164,7 +165,6 @@ class controller final : public port_host {
   struct {
     bool busy = false;  // a command is under way
     bool done = false;
-    bool ring_stopped = false;
     u32 position = 0;
     command_outcome outcome;
   } command_;

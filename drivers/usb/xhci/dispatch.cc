@@ -19,14 +19,29 @@ void controller::die(const char* why) {
 void controller::look_at_port(root_port& port) {
   const port_status status = port.status();
   if (status.raw() == all_ones) return;
+  tend_power(port, status);
   if (port.occupant) {
-    if (port.lost(status)) port.occupant->mark_gone();
-    return;
+    if (port.lost(status)) return port.occupant->mark_gone();
+    return port.clear_minor_changes(status);
   }
   if (!status.connected() || status.connect_changed()) port.given_up = false;
-  if (!status.connected()) return port.clear_changes();
+  if (!status.connected()) {
+    port.clear_changes();
+    return port.tend_link(status);
+  }
   if (port.given_up) return port.clear_changes();
   attendants_[port.number()]->serve(!at_start_);
+}
+
+void controller::tend_power(root_port& port, port_status status) {
+  switch (port.tend_power(status)) {
+    case root_port::power_news::none: break;
+    case root_port::power_news::off:
+      printk("usb %u-%u: over-current, the port is switched off\n", number_, port.number());
+      break;
+    case root_port::power_news::on:
+      printk("usb %u-%u: the port has power again\n", number_, port.number());
+  }
 }
 
 void controller::on_transfer_event(const trb& event) {

@@ -1,5 +1,7 @@
 #include "drivers/usb/xhci/ports.h"
 
+#include <algorithm>
+
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/wait.h"
@@ -28,6 +30,35 @@ void root_port::clear_changes() const {
     if (!now.any_change()) return;
     write(now.to_clear_changes());
   }
+}
+
+void root_port::clear_minor_changes(port_status now) const {
+  if (now.any_minor_change()) write(now.to_clear_minor_changes());
+}
+
+root_port::power_news root_port::tend_power(port_status at) {
+  const instant time = now();
+  if (at.over_current() || (at.over_current_changed() && !at.powered())) {
+    const bool news = !over_current_;
+    if (news && time - power_back_ > 60_s) pause_ = shortest_pause;
+    over_current_ = true;
+    last_over_current_ = time;
+    return news ? power_news::off : power_news::none;
+  }
+  if (!over_current_ || time - last_over_current_ < pause_) return power_news::none;
+  over_current_ = false;
+  power_back_ = time;
+  pause_ = std::min(pause_ + pause_, longest_pause);
+  power_on();
+  return power_news::on;
+}
+
+void root_port::tend_link(port_status at) {
+  const bool stuck =
+      at.cold_attach() || at.link() == link_state::compliance || at.link() == link_state::inactive;
+  if (!is_super_speed() || !stuck || at.resetting() || now() < next_warm_reset_) return;
+  next_warm_reset_ = now() + 1_s;
+  write(at.to_warm_reset());
 }
 
 // Clears all change bits except that of the connection, which tells of a pull.
@@ -80,9 +111,9 @@ bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const
   return false;
 }
 
-result<void> root_port::reset(bool again) {
+result<void> root_port::reset(bool again, device_is which) {
   enabled_ = false;
-  const result<void> outcome = is_super_speed() ? reset_usb3(again) : reset_usb2();
+  const result<void> outcome = is_super_speed() ? reset_usb3(again, which) : reset_usb2();
   if (host_->dead() || lost(status())) return fail(error::enodev);
   if (!outcome) return outcome;
   enabled_ = true;
@@ -106,9 +137,29 @@ result<void> root_port::reset_usb2() {
   return fail(error::eio);
 }
 
+namespace {
+bool trained(port_status at) { return at.enabled() && at.link() == link_state::u0; }
+}  // namespace
+
+// Writes PR or WPR. Returns whether the link has trained afterwards.
+bool root_port::reset_link(u32 value) const {
+  write(value);
+  wait_for([](port_status p) { return p.reset_done() || p.warm_reset_done(); }, 800);
+  clear_reset_changes();
+  return wait_for(trained, 200);
+}
+
+bool root_port::warm_reset(port_status at, device_is which) {
+  if (which == device_is::served) return reset_link(at.to_warm_reset());
+  watched_ = false;
+  const bool done = reset_link(at.to_warm_reset());
+  clear_changes();
+  watched_ = true;
+  return done;
+}
+
 // A USB 3 link trains by itself. If it ends in another state than U0, it needs a warm reset.
-result<void> root_port::reset_usb3(bool again) {
-  const auto trained = [](port_status at) { return at.enabled() && at.link() == link_state::u0; };
+result<void> root_port::reset_usb3(bool again, device_is which) {
   if (!again && wait_for(trained, 500)) return {};
   for (int tries = 0; tries < 3; ++tries) {
     port_status at = status();
@@ -120,10 +171,7 @@ result<void> root_port::reset_usb3(bool again) {
     if (lost(at)) return fail(error::enodev);
     const bool warm = at.link() == link_state::inactive || at.link() == link_state::compliance ||
                       at.cold_attach() || tries > 0;
-    write(warm ? at.to_warm_reset() : at.to_reset());
-    wait_for([](port_status p) { return p.reset_done() || p.warm_reset_done(); }, 800);
-    clear_reset_changes();
-    if (wait_for(trained, 200)) {
+    if (warm ? warm_reset(at, which) : reset_link(at.to_reset())) {
       sleep_for(reset_recovery);
       return {};
     }

@@ -13,6 +13,7 @@
 
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
+#include "lib/time.h"
 
 namespace xhci {
 
@@ -49,6 +50,19 @@ class root_port {
   port_status status() const;
   void power_on() const;
   void clear_changes() const;
+  // The same for an occupied port: leaves the changes that its occupant waits for or may be lost
+  // by.
+  void clear_minor_changes(port_status now) const;
+
+  // Over-current switches a port off (4.19.4). When it is over, the port gets its power again after
+  // a pause, which doubles as long as the trouble comes back within a minute. Never sleeps. Returns
+  // what is to be told.
+  enum class power_news : u8 { none, off, on };
+  power_news tend_power(port_status now);
+  // A link that has not trained shows no device (CCS = 0): Compliance, Cold Attach, Inactive. A
+  // warm reset begins anew, at most once a second. Only for a port without an occupant. Never
+  // sleeps.
+  void tend_link(port_status now);
 
   // --- occupation ---
   device* occupant = nullptr;
@@ -70,7 +84,11 @@ class root_port {
   // Resets the port in the way of its protocol: afterwards the port is enabled, and the device has
   // the default address. A USB 3 port that is enabled already is reset only with `again`. Sleeps.
   // Errors: enodev, eio.
-  result<void> reset(bool again);
+  //
+  // A warm reset may set CSC. Of a device that is `served` that cannot be told from an exchange, so
+  // it counts as one; of a device about which nothing is known yet it means nothing.
+  enum class device_is : u8 { unknown, served };
+  result<void> reset(bool again, device_is which);
 
  private:
   bool steady_contact() const;
@@ -78,7 +96,9 @@ class root_port {
   void clear_reset_changes() const;
   bool wait_for(bool (*condition)(port_status), i64 milliseconds) const;
   result<void> reset_usb2();
-  result<void> reset_usb3(bool again);
+  result<void> reset_usb3(bool again, device_is which);
+  bool warm_reset(port_status at, device_is which);
+  bool reset_link(u32 value) const;
 
   const port_host* host_ = nullptr;
   u32 number_ = 0;
@@ -86,6 +106,12 @@ class root_port {
   u8 slot_type_ = 0;
   bool watched_ = false;
   bool enabled_ = false;
+
+  static constexpr duration shortest_pause = 1_s, longest_pause = 64_s;
+  bool over_current_ = false;
+  instant last_over_current_{}, power_back_{};
+  duration pause_ = shortest_pause;
+  instant next_warm_reset_{};
 };
 
 }  // namespace xhci

@@ -105,14 +105,16 @@ class port_status {
   constexpr explicit port_status(u32 raw) : raw_(raw) {}
 
   constexpr u32 raw() const { return raw_; }
-  constexpr bool connected() const { return field<0>::in(raw_); }         // CCS
-  constexpr bool enabled() const { return field<1>::in(raw_); }           // PED
-  constexpr bool resetting() const { return field<4>::in(raw_); }         // PR
-  constexpr bool powered() const { return field<9>::in(raw_); }           // PP
-  constexpr bool connect_changed() const { return field<17>::in(raw_); }  // CSC
-  constexpr bool reset_done() const { return field<21>::in(raw_); }       // PRC
-  constexpr bool warm_reset_done() const { return field<19>::in(raw_); }  // WRC
-  constexpr bool cold_attach() const { return field<24>::in(raw_); }      // CAS
+  constexpr bool connected() const { return field<0>::in(raw_); }              // CCS
+  constexpr bool enabled() const { return field<1>::in(raw_); }                // PED
+  constexpr bool over_current() const { return field<3>::in(raw_); }           // OCA
+  constexpr bool resetting() const { return field<4>::in(raw_); }              // PR
+  constexpr bool powered() const { return field<9>::in(raw_); }                // PP
+  constexpr bool connect_changed() const { return field<17>::in(raw_); }       // CSC
+  constexpr bool over_current_changed() const { return field<20>::in(raw_); }  // OCC
+  constexpr bool reset_done() const { return field<21>::in(raw_); }            // PRC
+  constexpr bool warm_reset_done() const { return field<19>::in(raw_); }       // WRC
+  constexpr bool cold_attach() const { return field<24>::in(raw_); }           // CAS
   constexpr bool any_change() const { return (raw_ & changes) != 0; }
   constexpr link_state link() const { return static_cast<link_state>(field<8, 5>::get(raw_)); }
   constexpr usb::speed speed() const {
@@ -125,6 +127,8 @@ class port_status {
   constexpr u32 to_warm_reset() const { return neutral() | field<31>::mask; }
   constexpr u32 to_power() const { return neutral() | field<9>::mask; }
   constexpr u32 to_clear_changes() const { return neutral() | (raw_ & changes); }
+  constexpr bool any_minor_change() const { return (raw_ & minor_changes) != 0; }
+  constexpr u32 to_clear_minor_changes() const { return neutral() | (raw_ & minor_changes); }
 
  private:
   // Read-only bits (writing them does nothing): CCS, OCA, speed, DR. Plain read-write bits: PLS
@@ -134,6 +138,9 @@ class port_status {
                                    field<15, 14>::mask | field<27, 25>::mask;
   static_assert(preserved == 0x4E00'FFE9);
   static constexpr u32 changes = field<23, 17>::mask;
+  // Those that tell neither of a connection (CSC) nor of the end of a reset (PRC, WRC).
+  static constexpr u32 minor_changes =
+      field<18>::mask | field<20>::mask | field<22>::mask | field<23>::mask;
 
   u32 raw_;
 };

@@ -84,6 +84,8 @@ class producer_ring {
 // some controllers has one entry.
 class event_ring {
  public:
+  // Never full before the driver has read it: a port has one change to tell, and its device at most
+  // two events for each transfer in its queues.
   static constexpr u32 size = 512;
 
   result<void> allocate();  // enomem

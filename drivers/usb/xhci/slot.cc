@@ -51,13 +51,13 @@ result<void> device_memory::allocate(u32 context_stride) {
 
 result<void> device::bring_up() {
   if (const result<void> claimed = port_.claim(hot_); !claimed) {
-    gone_ = true;
+    gone_ = true;  // or its contacts still bounce: then the port is looked at again
     return claimed;
   }
   queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
   for (int tries = 0; tries < 3 && !addressed && !gone_ && !port_.wants_slot; ++tries) {
-    const result<void> reset = port_.reset(tries > 0);
+    const result<void> reset = port_.reset(tries > 0, root_port::device_is::unknown);
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();
     if (!addressed) disable_slot();

@@ -88,6 +88,7 @@ class port_register final : public port_host {
 };
 
 constexpr u8 usb2 = 2, usb3 = 3;
+constexpr auto served = root_port::device_is::served, unknown_yet = root_port::device_is::unknown;
 
 // A port 3 of that version, with this PORTSC, inside a world.
 void on_port(u8 version, u32 now, const std::function<void(root_port&, port_register&)>& body) {
@@ -226,7 +227,7 @@ TEST(root_port, tells_a_loss_by_every_sign_of_one) {
       EXPECT_FALSE(port.lost(now)) << "not watched";
       EXPECT_TRUE(port.claim(false));
       EXPECT_EQ(port.lost(now), s.before_reset) << std::hex << s.portsc;
-      EXPECT_TRUE(port.reset(true));
+      EXPECT_TRUE(port.reset(true, served));
       EXPECT_EQ(port.lost(now), s.after_reset) << std::hex << s.portsc;
       port.vacate();
       EXPECT_FALSE(port.lost(now));
@@ -250,12 +251,12 @@ void on_claimed(u8 version, u32 portsc,
 // PR is written; when PRC is 1 the port is enabled, and 10 ms later (TRSTRCY) the device listens.
 TEST(root_port, resets_a_port_of_usb_2) {
   on_claimed(usb2, connected, [](root_port& port, port_register& host) {
-    EXPECT_TRUE(port.reset(false));
+    EXPECT_TRUE(port.reset(false, served));
     expect_between(60_ms, since({}), 70_ms);
     ASSERT_EQ(host.resets().size(), 1u);
     EXPECT_EQ(host.resets()[0].value, powered | connected | resetting);
     EXPECT_EQ(host.raw & all_changes, 0u);
-    EXPECT_TRUE(port.reset(false)) << "also a port that is enabled";
+    EXPECT_TRUE(port.reset(false, served)) << "also a port that is enabled";
     EXPECT_EQ(host.resets().size(), 2u);
   });
 }
@@ -263,7 +264,7 @@ TEST(root_port, resets_a_port_of_usb_2) {
 TEST(root_port, resets_a_port_again_that_is_not_enabled) {
   on_claimed(usb2, connected, [](root_port& port, port_register& host) {
     host.failing_resets = 4;
-    EXPECT_TRUE(port.reset(false));
+    EXPECT_TRUE(port.reset(false, served));
     const auto resets = host.resets();
     ASSERT_EQ(resets.size(), 5u);
     // The first two times soon, then with more patience.
@@ -273,7 +274,7 @@ TEST(root_port, resets_a_port_again_that_is_not_enabled) {
   });
   on_claimed(usb2, connected, [](root_port& port, port_register& host) {
     host.failing_resets = 5;
-    EXPECT_EQ(port.reset(false).error(), error::eio);
+    EXPECT_EQ(port.reset(false, served).error(), error::eio);
     EXPECT_EQ(host.resets().size(), 5u);
     EXPECT_FALSE(port.lost(port.status())) << "it was never enabled";
     EXPECT_EQ(host.raw & all_changes, 0u);
@@ -284,7 +285,7 @@ TEST(root_port, gives_a_reset_eight_tenths_of_a_second) {
   for (const bool in_time : {true, false})
     on_claimed(usb2, connected, [&](root_port& port, port_register& host) {
       host.reset_time = in_time ? 790_ms : 5_s;
-      EXPECT_EQ(port.reset(false).has_value(), in_time);
+      EXPECT_EQ(port.reset(false, served).has_value(), in_time);
       EXPECT_EQ(host.resets().size(), in_time ? 1u : 5u);
       if (!in_time) expect_between(4_s, since({}), 5_s);
     });
@@ -296,7 +297,7 @@ TEST(root_port, notices_a_pull_during_a_reset) {
       on_claimed(version, connected | inactive, [&](root_port& port, port_register& host) {
         host.at(230_ms, [&](u32& raw) { raw = exchanged ? raw | csc : raw & ~connected; });
         host.resets_end = false;
-        EXPECT_EQ(port.reset(true).error(), error::enodev);
+        EXPECT_EQ(port.reset(true, served).error(), error::enodev);
         expect_between(230_ms, since({}), 250_ms);
         EXPECT_EQ(host.resets().size(), 1u);
         EXPECT_EQ((host.raw & csc) != 0, exchanged) << "tells of a pull, and stays";
@@ -308,7 +309,7 @@ TEST(root_port, ends_a_reset_with_its_controller) {
     on_claimed(version, connected, [](root_port& port, port_register& host) {
       host.resets_end = false;
       host.at(100_ms, [&host](u32&) { host.is_dead = true; });
-      EXPECT_EQ(port.reset(true).error(), error::enodev);
+      EXPECT_EQ(port.reset(true, served).error(), error::enodev);
       EXPECT_LT(since({}).ns, (1_s).ns);
     });
 }
@@ -316,18 +317,18 @@ TEST(root_port, ends_a_reset_with_its_controller) {
 // A USB 3 link trains by itself.
 TEST(root_port, leaves_a_link_alone_that_has_trained) {
   on_claimed(usb3, connected | enabled | u0, [](root_port& port, port_register& host) {
-    EXPECT_TRUE(port.reset(false));
+    EXPECT_TRUE(port.reset(false, served));
     EXPECT_TRUE(host.writes.empty());
     EXPECT_EQ(now().ns, 0);
   });
   on_claimed(usb3, connected | polling, [](root_port& port, port_register& host) {
     host.at(480_ms, [](u32& raw) { raw = (raw & ~link_bits) | enabled | u0; });
-    EXPECT_TRUE(port.reset(false));
+    EXPECT_TRUE(port.reset(false, served));
     EXPECT_TRUE(host.resets().empty());
     expect_between(480_ms, since({}), 490_ms);
   });
   on_claimed(usb3, connected | enabled | polling, [](root_port& port, port_register& host) {
-    EXPECT_TRUE(port.reset(false)) << "enabled is not enough";
+    EXPECT_TRUE(port.reset(false, served)) << "enabled is not enough";
     EXPECT_EQ(host.resets().size(), 1u);
     expect_between(560_ms, since({}), 580_ms);
   });
@@ -335,7 +336,7 @@ TEST(root_port, leaves_a_link_alone_that_has_trained) {
 
 TEST(root_port, resets_a_link_that_has_trained_only_if_it_must) {
   on_claimed(usb3, connected | enabled | u0, [](root_port& port, port_register& host) {
-    EXPECT_TRUE(port.reset(true));
+    EXPECT_TRUE(port.reset(true, served));
     ASSERT_EQ(host.resets().size(), 1u);
     EXPECT_EQ(host.resets()[0].value & (resetting | warm_reset), resetting);
     EXPECT_EQ(host.raw & all_changes, 0u);
@@ -347,7 +348,7 @@ TEST(root_port, resets_a_link_that_has_trained_only_if_it_must) {
 TEST(root_port, warms_a_link_that_ended_somewhere_else) {
   for (const u32 state : {inactive, compliance, polling | cas})
     on_claimed(usb3, connected | state, [](root_port& port, port_register& host) {
-      EXPECT_TRUE(port.reset(true));
+      EXPECT_TRUE(port.reset(true, served));
       ASSERT_EQ(host.resets().size(), 1u);
       EXPECT_EQ(host.resets()[0].value & (resetting | warm_reset), warm_reset);
       EXPECT_EQ(host.raw & all_changes, 0u);
@@ -358,12 +359,12 @@ TEST(root_port, warms_a_link_that_ended_somewhere_else) {
 TEST(root_port, gives_an_inactive_link_a_moment) {
   on_claimed(usb3, connected | inactive, [](root_port& port, port_register& host) {
     host.at(50_ms, [](u32& raw) { raw &= ~(connected | link_bits); });
-    EXPECT_EQ(port.reset(true).error(), error::enodev);
+    EXPECT_EQ(port.reset(true, served).error(), error::enodev);
     EXPECT_TRUE(host.resets().empty());
     expect_between(50_ms, since({}), 60_ms);
   });
   on_claimed(usb3, connected | inactive, [](root_port& port, port_register& host) {
-    EXPECT_TRUE(port.reset(true));
+    EXPECT_TRUE(port.reset(true, served));
     expect_between(100_ms, host.resets()[0].when - instant{}, 110_ms);
   });
 }
@@ -371,7 +372,7 @@ TEST(root_port, gives_an_inactive_link_a_moment) {
 TEST(root_port, warms_a_link_that_a_reset_does_not_help) {
   on_claimed(usb3, connected | polling, [](root_port& port, port_register& host) {
     host.failing_resets = 2;
-    EXPECT_TRUE(port.reset(true));
+    EXPECT_TRUE(port.reset(true, served));
     const auto resets = host.resets();
     ASSERT_EQ(resets.size(), 3u);
     for (u32 i = 0; i < 3; ++i)
@@ -380,9 +381,119 @@ TEST(root_port, warms_a_link_that_a_reset_does_not_help) {
   });
   on_claimed(usb3, connected | polling, [](root_port& port, port_register& host) {
     host.failing_resets = 3;
-    EXPECT_EQ(port.reset(true).error(), error::eio);
+    EXPECT_EQ(port.reset(true, served).error(), error::eio);
     EXPECT_EQ(host.resets().size(), 3u);
     EXPECT_EQ(host.raw & all_changes, 0u);
+  });
+}
+
+// A warm reset may show the same device as connected anew. Of one that is served, that counts as a
+// pull, because it may be another device.
+TEST(root_port, takes_no_warm_reset_of_an_unknown_device_for_a_pull) {
+  for (const auto which : {served, unknown_yet})
+    for (const bool for_good : {false, true})
+      on_claimed(usb3, connected | compliance, [&](root_port& port, port_register& host) {
+        host.at(20_ms, [](u32& raw) { raw = (raw & ~connected) | csc; });
+        if (!for_good) host.at(40_ms, [](u32& raw) { raw |= connected; });
+        EXPECT_EQ(port.reset(true, which).has_value(), which == unknown_yet && !for_good);
+        if (which == served) return;
+        EXPECT_EQ(host.raw & csc, 0u);
+        EXPECT_EQ(port.lost(port.status()), for_good);
+        host.raw |= csc;
+        EXPECT_TRUE(port.lost(port.status())) << "it is watched again";
+      });
+}
+
+// --- power and links without a device ---
+
+constexpr u32 over_current = 1u << 3, occ = 1u << 20, cec = 1u << 23;
+using news = root_port::power_news;
+
+TEST(root_port, gets_its_power_back_after_over_current) {
+  on_port(usb2, powered | connected, [](root_port& port, port_register& host) {
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    host.raw = over_current | occ | csc;
+    EXPECT_EQ(port.tend_power(port.status()), news::off);
+    EXPECT_EQ(port.tend_power(port.status()), news::none) << "it is told once";
+    sleep_for(10_s);
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    EXPECT_TRUE(host.writes.empty()) << "no power as long as it lasts";
+    host.raw = 0;
+    sleep_for(990_ms);
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    sleep_for(20_ms);
+    EXPECT_EQ(port.tend_power(port.status()), news::on);
+    EXPECT_EQ(host.raw & powered, powered);
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+  });
+}
+
+// It may be over before the port is looked at.
+TEST(root_port, sees_over_current_that_is_over) {
+  on_port(usb2, occ, [](root_port& port, port_register&) {
+    EXPECT_EQ(port.tend_power(port.status()), news::off);
+  });
+  on_port(usb2, powered | occ, [](root_port& port, port_register&) {
+    EXPECT_EQ(port.tend_power(port.status()), news::none) << "it has its power";
+  });
+}
+
+TEST(root_port, waits_longer_each_time_that_over_current_comes_back) {
+  on_port(usb2, powered, [](root_port& port, port_register& host) {
+    const auto time_without_power = [&] {
+      host.raw = occ;
+      EXPECT_EQ(port.tend_power(port.status()), news::off);
+      host.raw = 0;
+      const instant begun = now();
+      while (port.tend_power(port.status()) == news::none) sleep_for(50_ms);
+      return since(begun).ns / 1'000'000'000;
+    };
+    for (const i64 pause : {1, 2, 4, 8, 16, 32, 64, 64}) EXPECT_EQ(time_without_power(), pause);
+    sleep_for(61_s);
+    EXPECT_EQ(time_without_power(), 1) << "that was another trouble";
+  });
+}
+
+TEST(root_port, warms_a_link_that_shows_no_device) {
+  for (const u32 stuck : {compliance, polling | cas, inactive})
+    on_port(usb3, powered | stuck, [](root_port& port, port_register& host) {
+      port.tend_link(port.status());
+      ASSERT_EQ(host.resets().size(), 1u);
+      EXPECT_EQ(host.resets()[0].value & (resetting | warm_reset), warm_reset);
+      port.tend_link(port.status());
+      EXPECT_EQ(host.resets().size(), 1u) << "it is being reset";
+    });
+  on_port(usb3, powered | compliance, [](root_port& port, port_register& host) {
+    host.failing_resets = 1;
+    host.link_of_a_failure = compliance;
+    port.tend_link(port.status());
+    sleep_for(900_ms);
+    port.tend_link(port.status());
+    EXPECT_EQ(host.resets().size(), 1u) << "once a second";
+    sleep_for(100_ms);
+    port.tend_link(port.status());
+    EXPECT_EQ(host.resets().size(), 2u);
+  });
+  for (const auto& [version, portsc] :
+       {std::pair{usb2, compliance}, {usb2, polling | cas}, {usb3, polling}, {usb3, u0}})
+    on_port(version, powered | portsc, [](root_port& port, port_register& host) {
+      port.tend_link(port.status());
+      EXPECT_TRUE(host.writes.empty());
+    });
+}
+
+TEST(root_port, clears_what_its_occupant_does_not_wait_for) {
+  on_port(usb3, powered | connected | all_changes, [](root_port& port, port_register& host) {
+    port.clear_minor_changes(port.status());
+    EXPECT_EQ(host.raw & all_changes, csc | prc | wrc);
+    EXPECT_EQ(host.writes.size(), 1u);
+    port.clear_minor_changes(port.status());
+    EXPECT_EQ(host.writes.size(), 1u) << "there was none";
+    for (const u32 each : {pec, occ, plc, cec}) {
+      host.raw |= each;
+      port.clear_minor_changes(port.status());
+      EXPECT_EQ(host.raw & each, 0u);
+    }
   });
 }
 
@@ -391,7 +502,7 @@ TEST(root_port, takes_either_change_for_the_end_of_a_reset) {
   on_claimed(usb3, connected | inactive, [](root_port& port, port_register& host) {
     host.resets_end = false;
     host.at(200_ms, [](u32& raw) { raw = (raw & ~(resetting | link_bits)) | wrc | enabled | u0; });
-    EXPECT_TRUE(port.reset(true));
+    EXPECT_TRUE(port.reset(true, served));
     expect_between(200_ms, since({}), 225_ms);
   });
 }

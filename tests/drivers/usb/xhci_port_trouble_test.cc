@@ -1,0 +1,253 @@
+// Ports in trouble, on the simulated controller: over-current, links that do not train or fail,
+// resets that fail, contacts that bounce. In each case the stick comes back without being pulled.
+#include <gtest/gtest.h>
+
+#include "drivers/usb/xhci/device.h"
+#include "fs/sync.h"
+#include "hal/clock.h"
+#include "tests/fs/machine.h"
+#include "tests/sim/xhci/machine.h"
+
+namespace sim {
+namespace {
+
+using checkpoint::volume_state;
+
+class bench {
+ public:
+  explicit bench(u32 port, const hc::controller_settings& settings = {})
+      : machine_(settings), port_(port) {
+    stick.least_latency = 10_us;
+    stick.most_latency = 20_us;
+  }
+  // The stick is pulled once, at the end.
+  void run(u64 seed, const std::function<void()>& body) {
+    {
+      world world({.seed = seed, .time_limit = 5000_s});
+      world.run([&] {
+        boot();
+        machine_.power_on();
+        sleep_for(1_s);
+        body();
+        stick.pull();
+        sleep_for(3_s);
+        EXPECT_EQ(hardware().slots_in_use(), 0u);
+      });
+    }
+    for (const std::string& each : hardware().violations()) ADD_FAILURE() << each;
+  }
+  void plug() { stick.plug(machine_.port(port_)); }
+  hc::controller& hardware() { return machine_.controller(); }
+  xhci::device* device() { return machine_.driver().port(port_).occupant; }
+  usb_stick& function() { return machine_.stick_of(stick); }
+  bool is_live() const { return state_of(sda) == volume_state::live; }
+  // The time until the stick is live; fails the test after `most`.
+  duration until_live(duration most) {
+    const instant begun = now();
+    while (!is_live() && now() - begun < most) sleep_for(1_ms);
+    EXPECT_TRUE(is_live());
+    return now() - begun;
+  }
+  void until_gone() {
+    for (int i = 0; i < 100 && is_live(); ++i) sleep_for(1_ms);
+    EXPECT_FALSE(is_live());
+  }
+  void works(u8 value) {
+    EXPECT_TRUE(fill_block(sda, 5, value));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(stick.durable(), 5, value));
+  }
+
+  medium stick{2048};
+
+ private:
+  usb_machine machine_;
+  u32 port_;
+};
+
+constexpr std::array<u32, 2> one_of_each{1, 3};
+
+// --- over-current ---
+
+TEST(usb_port_trouble, over_current_ends) {
+  for (const u32 port : one_of_each)
+    for_each_seed(3, [&](u64 seed) {
+      bench b(port);
+      b.run(seed, [&] {
+        b.plug();
+        b.until_live(1_s);
+        EXPECT_TRUE(fill_block(sda, 5, 0x21));
+        b.hardware().over_current(port);
+        b.until_gone();
+        EXPECT_TRUE(
+            said("usb 0-" + std::to_string(port) + ": over-current, the port is switched off\n"));
+        sleep_for(5_s);
+        EXPECT_FALSE(b.hardware().has_power(port));
+        b.hardware().end_over_current(port);
+        EXPECT_LT(b.until_live(5_s).ns, (1500_ms).ns);
+        EXPECT_TRUE(said("usb 0-" + std::to_string(port) + ": the port has power again\n"));
+        EXPECT_TRUE(sys_sync());
+        EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x21)) << "what was held for it is on it";
+        b.works(0x22);
+      });
+    });
+}
+
+// A short circuit: the port is switched off each time that it gets its power.
+TEST(usb_port_trouble, over_current_without_end_is_not_tried_all_the_time) {
+  bench b(1);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    u32 tries = 0;
+    for (int i = 0; i < 1000; ++i, sleep_for(100_ms))
+      if (b.hardware().has_power(1)) {
+        ++tries;
+        b.hardware().over_current(1);
+        sleep_for(10_ms);
+        b.hardware().end_over_current(1);
+      }
+    EXPECT_GE(tries, 6u);
+    EXPECT_LE(tries, 8u);
+    b.until_live(70_s);
+  });
+}
+
+// --- links ---
+
+TEST(usb_port_trouble, links_that_do_not_train_are_warmed) {
+  using training = hc::controller::training;
+  for (const training how : {training::compliance, training::cold_attach})
+    for_each_seed(5, [&](u64 seed) {
+      bench b(1);
+      b.run(seed, [&] {
+        b.hardware().train_as(1, how);
+        b.plug();
+        EXPECT_LT(b.until_live(3_s).ns, (400_ms).ns);
+        b.works(0x31);
+      });
+    });
+}
+
+TEST(usb_port_trouble, a_link_that_fails_comes_back) {
+  for_each_seed(10, [](u64 seed) {
+    bench b(1);
+    b.run(seed, [&] {
+      b.plug();
+      b.until_live(1_s);
+      EXPECT_TRUE(fill_block(sda, 5, 0x41));
+      b.hardware().lose_link(1);
+      b.until_gone();
+      EXPECT_LT(b.until_live(3_s).ns, (1_s).ns);
+      EXPECT_TRUE(sys_sync());
+      EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x41));
+    });
+  });
+}
+
+TEST(usb_port_trouble, a_port_that_babble_disables_comes_back) {
+  bench b(3);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    b.hardware().disable_port(3);
+    b.until_gone();
+    b.until_live(1_s);
+    b.works(0x42);
+  });
+}
+
+// Changes that mean nothing to the stick. They are cleared: otherwise no event would tell of a
+// pull.
+TEST(usb_port_trouble, other_changes_hide_no_pull) {
+  for (const u32 changes :
+       {hc::change_enabled, hc::change_over_current, hc::change_link, hc::change_config_error}) {
+    bench b(1, {.like_qemu = true});
+    b.run(1, [&] {
+      b.plug();
+      b.until_live(1_s);
+      b.hardware().tell_changes(1, changes);
+      sleep_for(60_ms);
+      EXPECT_TRUE(b.is_live());
+      const xhci::device& device = *b.device();
+      b.stick.pull();
+      EXPECT_TRUE(device.gone()) << "its event came";
+      b.plug();
+      b.until_live(1_s);
+    });
+  }
+}
+
+// --- resets ---
+
+TEST(usb_port_trouble, resets_that_fail_are_tried_again) {
+  for (const u32 port : one_of_each)
+    for (u32 failing = 1; failing <= 2; ++failing) {
+      bench b(port);
+      b.run(failing, [&] {
+        if (port == 1) b.hardware().train_as(1, hc::controller::training::compliance);
+        b.hardware().fail_resets(port, failing);
+        b.plug();
+        b.until_live(5_s);
+        EXPECT_EQ(b.hardware().resets_left_to_fail(port), 0u);
+        b.works(0x51);
+      });
+    }
+}
+
+// A device that is out of step is reset, and the port cannot be. No address is given to a device in
+// a port that is not enabled.
+TEST(usb_port_trouble, a_reset_of_the_port_that_fails_is_a_failure) {
+  constexpr u8 write_10 = 0x2A;
+  for (const u32 port : one_of_each)
+    for (const u32 failing : {2u, 7u, 100u})
+      for_each_seed(3, [&](u64 seed) {
+        bench b(port);
+        b.run(seed, [&] {
+          b.plug();
+          b.until_live(1_s);
+          b.function().meddle = [&](u8 opcode, usb_stick::answer& answer) {
+            if (opcode != write_10) return;
+            answer.wrong_tag = true;
+            b.function().meddle = nullptr;
+          };
+          b.hardware().fail_resets(port, failing);
+          EXPECT_TRUE(fill_block(sda, 5, 0x52));
+          static_cast<void>(sys_sync());
+          sleep_for(10_s);
+          b.hardware().fail_resets(port, 0);
+          if (!b.is_live()) {  // it was given up: "the device does not recover"
+            EXPECT_EQ(failing, 100u);
+            EXPECT_TRUE(said("the device does not recover"));
+            b.stick.pull();
+            sleep_for(1_s);
+            b.plug();
+          }
+          b.until_live(2_s);
+          EXPECT_TRUE(sys_sync());
+          EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x52));
+        });
+      });
+}
+
+// --- contacts ---
+
+// Contact is steady only after the driver has lost its patience: it must look again, although the
+// port shows no further change.
+TEST(usb_port_trouble, contacts_that_bounce_come_to_rest) {
+  for (const u32 port : one_of_each)
+    for (const duration bouncing : {50_ms, 500_ms, 1950_ms, 2500_ms, 5_s})
+      for_each_seed(3, [&](u64 seed) {
+        bench b(port);
+        b.run(seed, [&] {
+          b.hardware().bouncing = bouncing;
+          b.plug();
+          EXPECT_LT(b.until_live(bouncing + 3_s).ns, (bouncing + 300_ms).ns);
+          EXPECT_EQ(b.stick.plugs(), 1u);
+          b.works(0x61);
+        });
+      });
+}
+
+}  // namespace
+}  // namespace sim
