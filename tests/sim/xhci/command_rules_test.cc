@@ -64,7 +64,7 @@ TEST(command_rules, reset_device) {
 }
 
 TEST(command_rules, dropped_endpoints) {
-  expect_complaint("an endpoint at work is dropped", [](hand_driver& d) {
+  expect_complaint("an endpoint that runs is dropped", [](hand_driver& d) {
     d.leave_in_at_work();
     d.input_word(0, 0) = 1u << bulk_in_dci;
     d.input_word(0, 1) = 1;

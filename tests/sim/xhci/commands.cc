@@ -1,4 +1,6 @@
 // The command ring: slots, contexts and the states of endpoints (xHCI 1.2, 4.6).
+#include <utility>
+
 #include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/xhci/controller.h"
@@ -248,11 +250,12 @@ u32 controller::configure_endpoints(u32 id, const trb& t) {
   if (t.control & 1u << 9) return trb_error;  // deconfigure: not supported
   const bus_place input = input_context(t.parameter, input_contexts, word_at(t.parameter, 4));
   const u32 drop = word(input, 0, 0), add = word(input, 0, 1);
+  if (((drop | add) & 2) != 0) complain("Configure Endpoint of EP0");
   if ((drop & 3) || (add & 3) != 1) return trb_error;
   u32 highest = 1;
   for (u32 dci = 2; dci < 32; ++dci) {
     if (drop >> dci & 1) {
-      if (busy(s.endpoints[dci])) complain("an endpoint at work is dropped");
+      if (s.endpoints[dci].state == ep_running) complain("an endpoint that runs is dropped");
       s.endpoints[dci] = {};
     }
     if (add >> dci & 1) {
@@ -329,6 +332,12 @@ u32 controller::stop_endpoint(u32 id, u32 dci) {
   endpoint& e = s.endpoints[dci];
   if (e.state == ep_disabled) return endpoint_not_enabled;
   if (e.state != ep_running) return context_state_error;
+  if (e.lost_answer && reachable(s)) {  // the packet under way comes to its end first
+    const u32 noise_then = std::exchange(noise, 0);
+    transact(id, dci);
+    noise = noise_then;
+    if (e.state != ep_running) return context_state_error;
+  }
   e.state = ep_stopped;
   e.waiting = e.silent = false;
   tell_stopped(id, dci);

@@ -88,6 +88,15 @@ TEST(context_rules, flags_of_address_device) {
   });
 }
 
+TEST(context_rules, ep0_is_not_configured) {
+  expect_complaint("Configure Endpoint of EP0", [](hand_driver& d) {
+    d.address();
+    d.fill_endpoint_input();
+    d.input_word(0, 1) |= 2;
+    EXPECT_EQ(d.configure_endpoints(), trb_error);
+  });
+}
+
 // 4.6.6: A0 and neither D0, D1 nor A1. 4.6.7: nothing is dropped, and only A0 and A1 count.
 TEST(context_rules, flags_of_other_commands) {
   for (const u32 add : {1u << bulk_in_dci, 3u | 1u << bulk_in_dci})

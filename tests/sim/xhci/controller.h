@@ -94,7 +94,12 @@ class controller final : public mmio_model {
     u32 left = 0;  // 0: none is planned
     u32 code = 0;  // 0: no answer at all
     u32 port = 0;  // of transfers: only those of the device at this port; 0: all
-    bool strikes() { return left > 0 && --left == 0; }
+    u32 in_a_row = 1;
+    bool strikes() {
+      if (left == 0 || --left > 0) return false;
+      if (--in_a_row > 0) left = 1;
+      return true;
+    }
   };
   // The n-th command is not executed and ends with this code.
   planned_fault fail_command;
@@ -103,6 +108,10 @@ class controller final : public mmio_model {
   // A transfer that fails with Data Buffer Error does not halt its endpoint: the next one is
   // executed.
   bool goes_on_after_data_errors = false;
+  // Noise on the cable: one of so many packets is lost, either on its way to the device or as the
+  // answer to it; 0: none. The controller tries three times (CErr).
+  u32 noise = 0;
+  u32 packets_lost = 0;
   u32 commands_begun = 0, transfers_begun = 0;
   // What reading these registers gives, by their offset in the window.
   std::map<u32, u32> says;
@@ -148,6 +157,9 @@ class controller final : public mmio_model {
     bool at_failed_td = false;  // reset after a halt, and its dequeue pointer is not yet set
     bool losing_contact = false;
     bool silent = false;  // no packet moves until the transfer is taken back
+    u32 errors = 0;       // in a row, of the packet under way
+    // What the device has answered, when that was lost.
+    std::optional<packet> lost_answer;
     // The TRBs of the transfer descriptor under way; empty when there is none.
     std::vector<fetched_trb> td;
     size_t index = 0;      // the TRB of it that is under way
@@ -268,6 +280,7 @@ class controller final : public mmio_model {
   void transact_setup(u32 id, u32 dci);
   void transact_out(u32 id, u32 dci, usb_function& device);
   void transact_in(u32 id, u32 dci, usb_function& device);
+  bool loses_packet(u32 id, u32 dci);
   void consume(u32 id, u32 dci, u32 bytes);
   void end_short(u32 id, u32 dci);
   void end_td(u32 id, u32 dci);

@@ -41,10 +41,15 @@ class plain_function final : public usb_function {
   void set_address(u8 address) override { address_ = address; }
   u8 address() const override { return address_; }
   void setup(const std::array<u8, 8>&) override {}
-  handshake out(u8, std::span<const byte>) override { return answer; }
+  u32 packets_taken = 0, packets_given = 0;
+  handshake out(u8, std::span<const byte>) override {
+    ++packets_taken;
+    return answer;
+  }
   packet in(u8, u32) override {
     if (packets_to_give == 0) return {handshake::nak, {}};
     --packets_to_give;
+    ++packets_given;
     return {answer, std::vector<byte>(gives)};
   }
 

@@ -134,15 +134,13 @@ TEST(port_rules, contacts_bounce) {
   on_controller([](hand_driver& d) {
     d.model().bouncing = 300_ms;
     d.model().plug(super_port, d.device);
-    u32 changes = 0, contacts = 0;
+    u32 changes = 0;
     for (int ms = 0; ms < 400; ++ms) {
       sleep_for(1_ms);
       changes += (status(d, super_port) & change_connect) != 0;
-      contacts += (status(d, super_port) & port_connected) != 0;
       clear(d, super_port);
     }
     EXPECT_GT(changes, 6u);
-    EXPECT_LT(contacts, 390u);
     EXPECT_TRUE(status(d, super_port) & port_connected);
     sleep_for(1_s);
     EXPECT_FALSE(status(d, super_port) & change_connect) << "it is over";

@@ -52,7 +52,7 @@ void controller::bounce(u32 number, u32 connection, instant until) {
     if (ports_[number].connection != connection || now() >= until) return;
     hide_connection(number);
     set_changes(number, change_connect);
-    time_.between(1_ms, 10_ms, [=, this] {
+    time_.between(20_us, 200_us, [=, this] {
       if (ports_[number].connection != connection) return;
       show_connection(number);
       bounce(number, connection, until);

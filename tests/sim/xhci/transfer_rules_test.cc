@@ -169,6 +169,30 @@ TEST(transfer_rules, faults_come_once) {
   });
 }
 
+// Lost packets are sent again, and each arrives once; after three in a row the endpoint halts.
+TEST(transfer_rules, noise) {
+  on_controller([](hand_driver& d) {
+    d.configure();
+    d.device.gives = bulk_packet;
+    d.model().noise = 20;
+    for (u32 i = 0; i < 60; ++i) {
+      d.put(bulk_out_dci, i, d.data_trb(bulk_packet));
+      d.put(bulk_in_dci, i, d.data_trb(bulk_packet));
+    }
+    d.work(bulk_out_dci);
+    d.work(bulk_in_dci);
+    EXPECT_GT(d.model().packets_lost, 5u);
+    EXPECT_EQ(d.device.packets_taken, 60u);
+    EXPECT_EQ(d.device.packets_given, 60u);
+    d.model().noise = 1;
+    d.put(bulk_out_dci, 60, d.data_trb(bulk_packet));
+    d.work(bulk_out_dci);
+    EXPECT_EQ(d.command(cmd_reset_endpoint, d.slot, 0, 1, bulk_out_dci), success);
+    EXPECT_EQ(d.transfer_codes, std::vector<u32>{transaction_error});
+    EXPECT_EQ(d.complaints(), "");
+  });
+}
+
 TEST(transfer_rules, set_address) {
   expect_complaint("SET_ADDRESS on a ring", [](hand_driver& d) {
     d.address();

@@ -110,9 +110,12 @@ void controller::transact_setup(u32 id, u32 dci) {
   step(step_kind::packet_before);
   usb_function* device = reachable(slots_[id]);
   if (!device) return lose_contact(id, dci);
+  if (loses_packet(id, dci)) return;
   device->setup(request);
   step(step_kind::packet_after);
   if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (loses_packet(id, dci)) return;
+  e.errors = 0;
   consume(id, dci, 8);
 }
 
@@ -130,10 +133,22 @@ void controller::transact_out(u32 id, u32 dci, usb_function& device) {
   }
   step(step_kind::packet_before);
   if (!reachable(slots_[id])) return lose_contact(id, dci);
-  if (dci != 1 && device.toggles[dci] != e.toggle) complain("a data toggle is out of step");
-  const handshake answer = device.out(static_cast<u8>(dci / 2), data);
+  if (loses_packet(id, dci)) return;
+  const bool again = e.lost_answer.has_value();
+  if (dci != 1 && !again && device.toggles[dci] != e.toggle)
+    complain("a data toggle is out of step");
+  const handshake answer =
+      again ? e.lost_answer->answer : device.out(static_cast<u8>(dci / 2), data);
   step(step_kind::packet_after);
   if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (!again && answer == handshake::ack && loses_packet(id, dci)) {
+    // The device has taken it. It will acknowledge the same packet again, and ignore it.
+    device.toggles[dci] = !e.toggle;
+    if (e.state == ep_running) e.lost_answer = {answer, {}};
+    return;
+  }
+  e.lost_answer.reset();
+  e.errors = 0;
   if (answer == handshake::stall) return halt(id, dci, stalled);
   if (answer == handshake::nak) {
     e.waiting = true;
@@ -149,9 +164,17 @@ void controller::transact_in(u32 id, u32 dci, usb_function& device) {
   const u32 most = std::min(e.max_packet, left_of(e));
   step(step_kind::packet_before);
   if (!reachable(slots_[id])) return lose_contact(id, dci);
-  const packet got = device.in(static_cast<u8>(dci / 2), e.max_packet);
+  if (loses_packet(id, dci)) return;
+  const bool again = e.lost_answer.has_value();
+  const packet got = again ? *e.lost_answer : device.in(static_cast<u8>(dci / 2), e.max_packet);
   step(step_kind::packet_after);
   if (!reachable(slots_[id])) return lose_contact(id, dci);
+  if (!again && got.answer == handshake::ack && loses_packet(id, dci)) {
+    if (e.state == ep_running) e.lost_answer = got;  // the device keeps it until the next token
+    return;
+  }
+  e.lost_answer.reset();
+  e.errors = 0;
   if (got.answer == handshake::stall) return halt(id, dci, stalled);
   if (got.answer == handshake::nak) {
     e.waiting = true;
@@ -173,6 +196,20 @@ void controller::transact_in(u32 id, u32 dci, usb_function& device) {
   const bool ends_early = size < e.max_packet && size < left_of(e);
   consume(id, dci, size);
   if (ends_early) end_short(id, dci);
+}
+
+// --- noise ---
+
+// Whether the packet is lost. After the third time in a row the endpoint halts (4.10.2.3).
+bool controller::loses_packet(u32 id, u32 dci) {
+  endpoint& e = slots_[id].endpoints[dci];
+  if (noise == 0 || !random_chance(noise)) return false;
+  ++packets_lost;
+  if (++e.errors < 3)
+    kick(id, dci);
+  else
+    halt(id, dci, transaction_error);
+  return true;
 }
 
 // --- after a transaction ---
@@ -220,6 +257,8 @@ void controller::end_td(u32 id, u32 dci) {
 void controller::halt(u32 id, u32 dci, u32 why, u32 state) {
   endpoint& e = slots_[id].endpoints[dci];
   const fetched_trb f = e.td[e.index];
+  e.lost_answer.reset();
+  e.errors = 0;
   if (why == data_buffer_error && goes_on_after_data_errors) {
     end_td(id, dci);
     return tell(id, dci, why, f.t.length(), f.address);
