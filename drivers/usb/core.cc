@@ -11,6 +11,7 @@ namespace usb {
 namespace {
 
 constinit intrusive_list<host_device, &host_device::link> devices{};
+constinit intrusive_list<unused_device, &unused_device::link> unused_devices{};
 
 constexpr u8 request_get_descriptor = 6;
 constexpr u8 class_hub = 9;
@@ -68,13 +69,13 @@ result<device_descriptor> read_device_descriptor(host_device& device) {
 }
 
 result<configuration> read_configuration(host_device& device) {
-  std::array<byte, 512> buffer{};
+  const std::span<byte> buffer = device.memory.page.bytes();  // its class driver comes later
   configuration_descriptor head{};
-  const u32 first = TRY(get_descriptor(device, descriptor_type::configuration, 0, 0,
-                                       std::span(buffer).first(sizeof(head))));
+  const u32 first =
+      TRY(get_descriptor(device, descriptor_type::configuration, 0, 0, buffer.first(sizeof(head))));
   if (first < sizeof(head)) return fail(error::eproto);
   const size_t total = static_cast<size_t>(buffer[2]) | static_cast<size_t>(buffer[3]) << 8;
-  const std::span<byte> whole = std::span(buffer).first(std::min(total, buffer.size()));
+  const std::span<byte> whole = buffer.first(std::min(total, buffer.size()));
   const u32 length = TRY(get_descriptor(device, descriptor_type::configuration, 0, 0, whole));
   return parse_configuration(whole.first(length));
 }
@@ -89,7 +90,8 @@ result<configuration> identify(host_device& device) {
   printk("usb %u-%u: %04x:%04x \"%s\" serial \"%s\"\n", facts.bus, facts.port, facts.vendor_id,
          facts.product_id, facts.product.data(), facts.serial.data());
   if (d.device_class == class_hub) {
-    printk("usb %u-%u: hubs are not supported yet\n", facts.bus, facts.port);
+    device.facts.unused = "hubs are not supported yet";
+    printk("usb %u-%u: %s\n", facts.bus, facts.port, facts.unused);
     return fail(error::enotsup);
   }
   return read_configuration(device);
@@ -111,8 +113,16 @@ result<void> identify_and_serve(host_device& device) {
         driver.serve(device, interface);
         return {};
       }
-  printk("usb %u-%u: no driver for this device\n", device.facts.bus, device.facts.port);
+  device.facts.unused = "no driver for this device";
+  printk("usb %u-%u: %s\n", device.facts.bus, device.facts.port, device.facts.unused);
   return {};
+}
+
+// Why a device is not used any more, or never was.
+const char* reason(const host_device& device, const result<void>& served) {
+  if (served) return "its driver has given it up";
+  if (served.error() == error::eproto) return "it describes itself wrongly";
+  return device.facts.driver ? "it does not work" : "it does not answer as it must";
 }
 
 const char* speed_name(speed at) {
@@ -124,6 +134,16 @@ const char* speed_name(speed at) {
     case speed::super_plus: return "10000M";
     default: return "?";
   }
+}
+
+void list(text_sink& out, const device_facts& facts) {
+  out.print("Bus %03u Port %03u: ID %04x:%04x %s \"%s\" \"%s\" serial \"%s\" ", facts.bus,
+            facts.port, facts.vendor_id, facts.product_id, speed_name(facts.at),
+            facts.manufacturer.data(), facts.product.data(), facts.serial.data());
+  if (facts.unused)
+    out.print("not used: %s\n", facts.unused);
+  else
+    out.print("driver %s\n", facts.driver ? facts.driver : "none");
 }
 
 }  // namespace
@@ -160,20 +180,26 @@ void attend(host_device& device) {
   devices.push_back(device);
   const at_scope_end forget([&device] { devices.remove(device); });
   const result<void> served = identify_and_serve(device);
+  if (!device.facts.unused) device.facts.unused = reason(device, served);
   if (!served && served.error() != error::enotsup && !device.gone())
     printk("usb %u-%u: not usable (error %d)\n", device.facts.bus, device.facts.port,
            to_errno(served.error()));
 }
 
+void remember(unused_device& place, const device_facts& facts) {
+  forget(place);
+  place.facts = facts;
+  unused_devices.push_back(place);
+}
+
+void forget(unused_device& place) {
+  if (place.link.linked()) unused_devices.remove(place);
+}
+
 void list_devices(text_sink& out) {
-  for (const host_device& device : devices) {
-    const device_facts& facts = device.facts;
-    if (device.gone()) continue;
-    out.print("Bus %03u Port %03u: ID %04x:%04x %s \"%s\" \"%s\" serial \"%s\" driver %s\n",
-              facts.bus, facts.port, facts.vendor_id, facts.product_id, speed_name(facts.at),
-              facts.manufacturer.data(), facts.product.data(), facts.serial.data(),
-              facts.driver ? facts.driver : "none");
-  }
+  for (const host_device& device : devices)
+    if (!device.gone()) list(out, device.facts);
+  for (const unused_device& device : unused_devices) list(out, device.facts);
 }
 
 }  // namespace usb

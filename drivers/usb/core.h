@@ -24,7 +24,18 @@ struct device_facts {
   u16 vendor_id = 0, product_id = 0;
   std::array<char, 64> manufacturer{}, product{}, serial{};  // printable ASCII, NUL-terminated
   const char* driver = nullptr;                              // null: there is none for it
+  const char* unused = nullptr;                              // why it is not used; null: it is
 };
+
+// A device that is not used, for the list that lsusb shows: the host controller keeps what was
+// learnt of it until it is pulled.
+struct unused_device {
+  device_facts facts;
+  list_link<unused_device> link;
+};
+// Neither sleeps. forget(): nothing when it is not in the list.
+void remember(unused_device& place, const device_facts& facts);
+void forget(unused_device& place);
 
 // The memory that a device's class driver works in. The host controller reserves it for each of its
 // ports, so nothing is allocated when a stick is plugged in. Its content is what the driver of the
@@ -69,7 +80,7 @@ void attend(host_device& device);
 // gone; eio, etimedout and epipe when no reset helps. Sleeps.
 result<void> bring_into_step(device& device);
 
-// One line for each device that is plugged in, for lsusb.
+// One line for each device that is plugged in, for lsusb; also for a device that is not used.
 void list_devices(text_sink& out);
 
 // GET_DESCRIPTOR, a few times if there is no answer. Returns the bytes that came. Sleeps.

@@ -31,6 +31,7 @@ result<attendant*> attendant::make(controller& host, root_port& port) {
 
 bool attendant::serve(bool hot) {
   if (device_) return false;
+  forget();
   port_.occupant = &device_.emplace(host_, port_, hot, memory_);
   wake_up(plugged_);
   return true;
@@ -41,6 +42,7 @@ void attendant::run(void* self) {
   for (;;) {
     while (!a.device_) sleep_on(a.plugged_);
     a.device_->live();
+    if (a.port_.given_up) usb::remember(a.unused_, a.device_->facts);
     a.device_.reset();
     a.host_.look_at_ports();
   }

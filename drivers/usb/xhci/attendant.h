@@ -24,6 +24,8 @@ class attendant {
   // False while a reference to the block_device of the plug before is still held; when that is
   // dropped, the controller is woken and looks at the port again. Never sleeps.
   bool serve(bool hot);
+  // Nothing is plugged into the port any more: the list of devices shows none there. Never sleeps.
+  void forget() { usb::forget(unused_); }
 
  private:
   attendant(controller& host, root_port& port);
@@ -33,6 +35,7 @@ class attendant {
   root_port& port_;
   device_memory memory_;
   std::optional<device> device_;  // from the plug until its last reference is dropped
+  usb::unused_device unused_;     // what is left of it when the port is given up
   wait_queue plugged_;
   std::array<char, 12> name_{};  // of the task: "usb0-12"
 };

@@ -27,6 +27,7 @@ void device::live() {
   if (const result<void> up = bring_up()) {
     usb::attend(*this);
   } else if (!gone_ && !port_.wants_slot) {
+    facts.unused = "it does not answer";
     printk("usb %u-%u: no contact with the device (error %d)\n", facts.bus, facts.port,
            to_errno(up.error()));
   }
@@ -49,7 +50,6 @@ void device::release() {
   for (transfer_queue& q : queues_) q.fail_all(error::enodev);
   port_.vacate();
   port_.given_up = !was_gone;
-  host_.look_at_ports();
 }
 
 // --- events ---
@@ -74,11 +74,10 @@ result<void> device::submit(usb::transfer& t) {
   kassert(q);
   t.done = false;
   t.outcome = {};
-  t.actual = 0;
   if (gone_) return fail(error::enodev);
   if (!q->running() && q->empty()) return fail(error::epipe);
   TRY(q->add(t));
-  if (q->running()) host_.ring_doorbell(slot_, dci);
+  host_.ring_doorbell(slot_, dci);  // a halted endpoint ignores it (4.8.3)
   return {};
 }
 
@@ -105,7 +104,6 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
   usb::transfer t;
   {
     const irq_guard guard;
-    if (gone_) return fail(error::enodev);
     TRY(queues_[0].add_control(t, setup, bounce_.address()));
     host_.ring_doorbell(slot_, control_dci);
   }
@@ -125,19 +123,16 @@ void device::or_stop_controller(ownership answer, const char* why) {
 }
 
 // 4.6.9. Afterwards the controller moves no data for the endpoint, and the events of all transfers
-// that it had completed have been handled.
+// that it had completed have been handled. It is refused when the endpoint was halted or stopped
+// before; or when it has begun to run again: then once more.
 ownership device::stop_endpoint(u32 dci) {
   for (int tries = 0; tries < 3; ++tries) {
     const result<command_outcome> stopped =
         host_.command(endpoint_command(trb_type::stop_endpoint, slot_, dci));
     if (!stopped) break;
-    switch (stopped->code) {
-      case completion::success:
-      case completion::slot_not_enabled:
-      case completion::endpoint_not_enabled: return ownership{true};
-      default:  // it was halted or stopped before; or it has begun to run again: then once more
-        if (endpoint_state(dci) != endpoint_context::state_running) return ownership{true};
-    }
+    if (stopped->code == completion::success ||
+        endpoint_state(dci) != endpoint_context::state_running)
+      return ownership{true};
   }
   return ownership{false};
 }
@@ -147,13 +142,10 @@ void device::stop(u32 dci) {
 }
 
 // Ends the endpoint's transfers: with their own outcome if they had completed before it stopped,
-// otherwise with etimedout. It does not run afterwards. Of a device that is gone, release() ends
-// them.
+// otherwise with etimedout. It does not run afterwards.
 void device::take_back(u32 dci) {
-  transfer_queue& q = *queue(dci);
-  if (q.empty() || gone_) return;
   stop(dci);
-  q.fail_all(gone_ ? error::enodev : error::etimedout);
+  queue(dci)->fail_all(error::etimedout);
 }
 
 // 4.6.8. Returns false when the endpoint had not halted: it is in the state Error, or it has gone
@@ -183,14 +175,13 @@ result<void> device::restart(u32 dci) {
 }
 
 void device::cancel(u8 endpoint_address) {
+  if (gone_) return release();
   const u32 dci = dci_of(endpoint_address);
-  const transfer_queue& q = *queue(dci);
   take_back(dci);
-  if (gone_ && !q.empty()) return release();
   // If this fails, the endpoint does not run, and submit() refuses what is new.
-  if (q.halted() && dci != control_dci)
+  if (queue(dci)->halted() && dci != control_dci)
     static_cast<void>(clear_halt(endpoint_address));
-  else if (!q.running())
+  else
     static_cast<void>(restart(dci));
 }
 
@@ -200,8 +191,7 @@ result<void> device::reset_host_side(u32 dci) {
   if (queue(dci)->halted() && TRY(reset_endpoint(dci))) return set_dequeue(dci);
   begin_input(1u << dci | 1, 1u << dci);
   copy_slot_context(0);
-  for (u32 i = 0; i < endpoint_count_; ++i)
-    if (dci_of(endpoints_[i].address) == dci) fill_endpoint(i);
+  for (u32 i = 0; i < endpoint_count_; ++i) fill_endpoint(i);  // only the added one counts
   dma_write_barrier();
   TRY(host_.command_ok(slot_command(trb_type::configure_endpoint, slot_, input_.address())));
   queue(dci)->set_running();
@@ -211,22 +201,20 @@ result<void> device::reset_host_side(u32 dci) {
 // The device's toggle first: until the controller's has followed, nothing is sent.
 result<void> device::clear_halt(u8 endpoint_address) {
   const u32 dci = dci_of(endpoint_address);
-  transfer_queue* q = queue(dci);
-  kassert(q);
+  kassert(queue(dci));
   if (gone_) return fail(error::enodev);
-  if (!q->halted()) stop(dci);
+  stop(dci);
   const usb::setup_packet clear{
       .request_type = 2, .request = request_clear_feature, .value = 0, .index = endpoint_address};
   TRY(control(clear, {}));
   TRY(reset_host_side(dci));
-  const irq_guard guard;
-  if (!q->empty() && !gone_) host_.ring_doorbell(slot_, dci);
+  host_.ring_doorbell(slot_, dci);
   return {};
 }
 
 result<void> device::reset() {
-  for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
   if (gone_) return fail(error::enodev);
+  for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
   TRY(port_.reset(true, root_port::device_is::served));
   TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
   TRY(address_device());

@@ -18,13 +18,13 @@ void controller::die(const char* why) {
 
 void controller::look_at_port(root_port& port) {
   const port_status status = port.status();
-  if (status.raw() == all_ones) return;
   tend_power(port, status);
   if (port.occupant) {
     if (port.lost(status)) return port.occupant->mark_gone();
     return port.clear_minor_changes(status);
   }
   if (!status.connected() || status.connect_changed()) port.given_up = false;
+  if (!port.given_up) attendants_[port.number()]->forget();
   if (!status.connected()) {
     port.clear_changes();
     return port.tend_link(status);

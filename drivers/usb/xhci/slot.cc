@@ -79,8 +79,10 @@ result<void> device::address_once() {
 result<void> device::enable_slot() {
   const command_outcome enabled = TRY(host_.command(enable_slot_command(port_.slot_type())));
   port_.wants_slot = enabled.code == completion::no_slots;
-  if (port_.wants_slot)
-    printk("usb %u-%u: the controller has no slot for it; it waits\n", facts.bus, facts.port);
+  if (port_.wants_slot) {
+    facts.unused = "the controller has no slot for it; it waits";
+    printk("usb %u-%u: %s\n", facts.bus, facts.port, facts.unused);
+  }
   if (enabled.code != completion::success) return fail(error::eio);
   if (enabled.slot == 0 || enabled.slot > controller::max_slots) return fail(error::eio);
   slot_ = enabled.slot;

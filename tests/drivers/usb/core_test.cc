@@ -286,8 +286,9 @@ TEST(usb_core, asks_again_for_an_answer_that_was_lost) {
         [](scripted& device) { EXPECT_EQ(device.count(0x0100), 1u); });
 }
 
-TEST(usb_core, reads_a_configuration_of_512_bytes_and_none_of_more) {
-  for (const u32 total : {511u, 512u, 513u})
+TEST(usb_core, reads_a_configuration_of_a_page_and_none_of_more) {
+  constexpr u32 most = 4096;
+  for (const u32 total : {513u, most - 1, most, most + 1})
     attend_to(
         speed::super,
         [&](scripted& d) {
@@ -301,8 +302,8 @@ TEST(usb_core, reads_a_configuration_of_512_bytes_and_none_of_more) {
           }
         },
         [&](scripted& device) {
-          EXPECT_EQ(device.requests.back().length, std::min(total, 512u));
-          EXPECT_EQ(device.configurations.size(), total <= 512 ? 1u : 0u);
+          EXPECT_EQ(device.requests.back().length, std::min(total, most));
+          EXPECT_EQ(device.configurations.size(), total <= most ? 1u : 0u);
         });
 }
 
@@ -383,6 +384,49 @@ TEST(usb_core, lists_no_device_that_has_gone) {
     device.reset_failures = {error::eio};
     attend(device);
     EXPECT_EQ(device.resets, 2u);
+  });
+}
+
+// Why a device is not used: for the list, in which the host controller keeps it.
+TEST(usb_core, knows_why_a_device_is_not_used) {
+  const auto reason = [](const std::function<void(scripted&)>& prepare) {
+    std::string why;
+    attend_to(speed::high, prepare,
+              [&](scripted& device) { why = device.facts.unused ? device.facts.unused : ""; });
+    return why;
+  };
+  EXPECT_EQ(reason({}), "no driver for this device");
+  EXPECT_EQ(reason([](scripted& d) { d.answers[0x0100][4] = byte{9}; }),
+            "hubs are not supported yet");
+  EXPECT_EQ(reason([](scripted& d) { d.answers[0x0100][7] = byte{5}; }),
+            "it describes itself wrongly");
+  EXPECT_EQ(reason([](scripted& d) { d.answers.erase(0x0100); }), "it does not answer as it must");
+  EXPECT_EQ(reason(make_a_disk), "its driver has given it up");
+}
+
+TEST(usb_core, lists_a_device_that_is_not_used_until_it_is_forgotten) {
+  sim::run(1, [] {
+    unused_device first, second;
+    device_facts facts;
+    facts.bus = 1, facts.port = 2, facts.vendor_id = 0x1234, facts.product_id = 0x5678;
+    facts.at = speed::full;
+    facts.unused = "it sleeps";
+    remember(first, facts);
+    const std::string line =
+        "Bus 001 Port 002: ID 1234:5678 12M \"\" \"\" serial \"\" not used: it sleeps\n";
+    EXPECT_EQ(scripted::list(), line);
+    facts.port = 3;
+    remember(second, facts);
+    facts.port = 2;
+    remember(first, facts);  // again, in its place
+    std::string other = line;
+    other[other.find('2')] = '3';
+    EXPECT_EQ(scripted::list(), other + line);
+    forget(second);
+    forget(second);
+    EXPECT_EQ(scripted::list(), line);
+    forget(first);
+    EXPECT_EQ(scripted::list(), "");
   });
 }
 

@@ -19,7 +19,7 @@ using usb::storage::command_block_wrapper;
 using usb::storage::command_status_wrapper;
 
 constexpr u8 in_address = 0x81, out_address = 0x02;
-constexpr u8 test_unit_ready = 0x00, read_10 = 0x28;
+constexpr u8 test_unit_ready = 0x00, read_10 = 0x28, clear_feature = 1;
 constexpr u32 reset_endpoint{sim::hc::cmd_reset_endpoint}, set_dequeue{sim::hc::cmd_set_dequeue};
 
 // A stick that is enumerated and whose class driver is idle: the test sends the commands.
@@ -223,6 +223,88 @@ TEST(xhci_endpoint, refuses_transfers_after_a_stall_that_came_too_late) {
   });
 }
 
+TEST(xhci_endpoint, forgets_the_outcome_of_a_transfer_that_is_submitted_again) {
+  on_stick(1, [](bench& b) {
+    usb::transfer data = b.nonsense();
+    ASSERT_TRUE(b.device().submit(data));
+    EXPECT_FALSE(b.device().wait(data, now() + 1_s));
+    b.clear_both();
+    ASSERT_TRUE(b.device().submit(data));
+    EXPECT_TRUE(data.outcome && !data.done);
+    EXPECT_FALSE(b.device().wait(data, now() + 1_s));
+    b.clear_both();
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
+}
+
+// Stop Endpoint, Set TR Dequeue Pointer.
+TEST(xhci_endpoint, takes_two_commands_to_cancel) {
+  on_stick(1, [](bench& b) {
+    const u32 begun = b.hardware().commands_begun;
+    b.device().cancel(out_address);
+    EXPECT_EQ(b.hardware().commands_begun, begun + 2);
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
+}
+
+// A request may stall at the moment in which it is taken back. EP0 is no endpoint to be configured.
+TEST(xhci_endpoint, zero_is_of_use_after_a_stall_during_a_cancel) {
+  u32 stalled = 0, timed_out = 0;
+  sim::for_each_seed(40, [&](u64 seed) {
+    on_stick(seed, [&](bench& b) {
+      std::array<byte, 18> descriptor{};
+      const usb::setup_packet nonsense{.request_type = 0x80, .request = 99, .length = 18};
+      const duration patience{static_cast<i64>(sim::random_below(60'000))};
+      const error why = b.device().control(nonsense, descriptor, patience).error();
+      ++(why == error::epipe ? stalled : timed_out);
+      const auto device = usb::descriptor_type::device;
+      EXPECT_EQ(usb::get_descriptor(b.device(), device, 0, 0, descriptor), 18u);
+    });
+  });
+  EXPECT_GT(stalled, 0u);
+  EXPECT_GT(timed_out, 0u);
+}
+
+// A device that is gone: no command is given for it, and nothing is queued.
+TEST(xhci_endpoint, does_nothing_for_a_device_that_is_gone) {
+  medium storage(2048);
+  usb_machine machine({.like_qemu = true});
+  sim::world world({.seed = 1, .time_limit = 1000_s});
+  world.run([&] {
+    bench b(storage, machine);
+    usb::device& device = b.device();
+    usb::transfer t = b.nonsense();
+    std::array<byte, 18> descriptor{};
+    storage.pull();
+    ASSERT_TRUE(device.gone());
+    const instant begun = now();
+    const usb::setup_packet request{.request_type = 0x80, .request = 6, .length = 18};
+    EXPECT_EQ(device.submit(t).error(), error::enodev);
+    EXPECT_EQ(device.control(request, descriptor).error(), error::enodev);
+    EXPECT_EQ(device.clear_halt(out_address).error(), error::enodev);
+    EXPECT_EQ(device.reset().error(), error::enodev);
+    EXPECT_EQ(now().ns, begun.ns) << "it has not waited for a command";
+    sleep_for(1_s);
+  });
+  for (const std::string& each : machine.controller().violations()) ADD_FAILURE() << each;
+}
+
+// A controller may refuse to stop an endpoint that has just begun to run again.
+TEST(xhci_endpoint, is_stopped_in_three_tries) {
+  for (const u32 failing : {1u, 2u})
+    on_stick(1, [&](bench& b) {
+      b.send_impossible_read();  // the device takes no data OUT
+      usb::transfer data = b.nonsense();
+      ASSERT_TRUE(b.device().submit(data));
+      sleep_for(1_ms);
+      b.hardware().fail_command = {
+          .left = 1, .code = sim::hc::context_state_error, .in_a_row = failing};
+      b.device().cancel(out_address);
+      EXPECT_TRUE(data.done);
+      EXPECT_FALSE(sim::said("an endpoint cannot be stopped"));
+    });
+}
+
 // A step of the recovery fails: the endpoint does not run, so nothing is sent to the device before
 // a reset.
 TEST(xhci_endpoint, does_not_run_until_its_recovery_has_succeeded) {
@@ -240,6 +322,20 @@ TEST(xhci_endpoint, does_not_run_until_its_recovery_has_succeeded) {
       EXPECT_TRUE(b.device().reset());
       EXPECT_TRUE(b.run(test_unit_ready));
     });
+}
+
+// The device does not answer CLEAR_FEATURE: its toggle may be as it was.
+TEST(xhci_endpoint, does_not_run_until_the_device_has_cleared_its_halt) {
+  on_stick(1, [](bench& b) {
+    usb::transfer data = b.nonsense(), next = b.nonsense();
+    ASSERT_TRUE(b.device().submit(data));
+    EXPECT_FALSE(b.device().wait(data, now() + 1_s));
+    b.stick().lose_request = clear_feature;
+    EXPECT_EQ(b.device().clear_halt(out_address).error(), error::etimedout);
+    EXPECT_EQ(b.device().submit(next).error(), error::epipe);
+    b.clear_both();
+    EXPECT_TRUE(b.run(test_unit_ready));
+  });
 }
 
 TEST(xhci_endpoint, stays_at_a_transfer_that_was_taken_back_and_does_not_execute_it) {

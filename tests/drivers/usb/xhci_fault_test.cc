@@ -178,6 +178,49 @@ TEST(usb_faults, each_command_after_a_pull_fails) {
               2u);
 }
 
+// --- noise on the cable ---
+
+// One of so many packets is lost. Two in a row are made up for by the controller; after three the
+// endpoint halts, and the driver brings the device into step again.
+TEST(usb_noise, costs_time_and_no_data) {
+  u32 halts = 0, lost = 0;
+  for (const place& where : {super_speed, high_speed, full_speed})
+    for (const u32 noise : {200u, 50u, 12u})
+      for_each_seed(8, [&](u64 seed) {
+        bench b(where);
+        b.run(seed, [&] {
+          b.hardware().noise = noise;
+          b.plug();
+          for (int tries = 0; tries < 20 && !b.is_live(); ++tries) {
+            sleep_for(10_s);
+            if (b.is_live() || !b.stick.plugged()) continue;
+            b.stick.pull();  // no answer came so often that the driver has given it up
+            sleep_for(1_s);
+            b.plug();
+          }
+          ASSERT_TRUE(b.is_live());
+          for (u8 i = 1; i < 30; ++i) {
+            EXPECT_TRUE(fill_block(sda, i, i));
+            static_cast<void>(sys_sync());
+          }
+          lost += b.hardware().packets_lost;
+          halts += said("out of step");
+          b.hardware().noise = 0;
+          sleep_for(60_s);
+          if (!b.is_live()) {
+            if (b.stick.plugged()) b.stick.pull();
+            sleep_for(1_s);
+            b.plug();
+          }
+          b.until_live(10_s);
+          EXPECT_TRUE(sys_sync());
+          for (u8 i = 1; i < 30; ++i) EXPECT_TRUE(block_is(b.stick.durable(), i, i)) << int{i};
+        });
+      });
+  EXPECT_GT(halts, 5u);
+  EXPECT_GT(lost, 1000u);
+}
+
 // --- nothing is waited for longer than it takes ---
 
 // From the contact: 15 ms until it shows, 100 ms until it is steady, a reset, some answers.
@@ -261,6 +304,27 @@ TEST(usb_quickness, of_the_news_of_a_pull) {
       EXPECT_TRUE(device.gone()) << port;
     });
   }
+}
+
+// A command ends with its controller, and so does one that waits for its turn.
+TEST(usb_quickness, of_commands_whose_controller_dies) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.hardware().hang_command = u32{hc::cmd_no_op};
+    std::array<instant, 2> ended{};
+    for (instant& each : ended)
+      spawn("user", [&] {
+        const xhci::trb no_op{.control = xhci::type_bits(xhci::trb_type::no_op_command)};
+        EXPECT_EQ(b.machine.driver().command(no_op).error(), error::enodev);
+        each = now();
+      });
+    sleep_for(1003_ms);
+    const instant begun = now();
+    b.machine.driver().die("end");
+    sleep_for(1_s);
+    for (const instant& each : ended) EXPECT_LT((each - begun).ns, (1_ms).ns);
+    for (const instant& each : ended) EXPECT_GE(each.ns, begun.ns);
+  });
 }
 
 // Four plugs at once give their commands one after the other.
@@ -380,6 +444,52 @@ TEST(usb_ports, tell_the_speed_of_their_devices) {
       EXPECT_TRUE(said(where.port == 1 ? "new SuperSpeed device" : "new high-speed device"));
     });
   }
+}
+
+// lsusb shows every device, until it is pulled.
+TEST(usb_ports, list_devices_that_are_not_used) {
+  const auto listed = [] {
+    std::array<char, 1024> room{};
+    text_sink out(room);
+    usb::list_devices(out);
+    return std::string(out.text());
+  };
+  const auto ends_with = [](const std::string& text, const char* end) {
+    return text.ends_with(std::string(end) + "\n") && std::ranges::count(text, '\n') == 1;
+  };
+  bench b(super_speed, {.slots = 1});
+  medium other(2048, "OTHER");
+  usb_stick& function = b.machine.stick_of(b.stick);
+  b.run(1, [&] {
+    function.interface_class = 3;
+    b.plug();
+    sleep_for(1_s);
+    EXPECT_TRUE(
+        ends_with(listed(), "\"STICK\" serial \"SIM1\" not used: no driver for this device"));
+    sleep_for(10_s);
+    EXPECT_TRUE(ends_with(listed(), "no driver for this device")) << "still there";
+    b.stick.pull();
+    sleep_for(60_ms);
+    EXPECT_EQ(listed(), "");
+    b.hardware().fail_resets(4, 100);
+    other.plug(b.machine.port(4));
+    sleep_for(20_s);
+    EXPECT_TRUE(ends_with(listed(), "not used: it does not answer")) << listed();
+    b.hardware().fail_resets(4, 0);
+    other.pull();
+    sleep_for(1_s);
+    other.plug(b.machine.port(4));
+    sleep_for(1_s);
+    EXPECT_TRUE(ends_with(listed(), "driver usb-storage"));
+    function.interface_class = 8;
+    b.plug();
+    sleep_for(1_s);
+    EXPECT_NE(listed().find("not used: the controller has no slot for it; it waits\n"),
+              std::string::npos);
+    other.pull();
+    sleep_for(1_s);
+    EXPECT_TRUE(ends_with(listed(), "driver usb-storage")) << listed();
+  });
 }
 
 // Events that concern nothing the driver has are passed over.

@@ -194,6 +194,24 @@ TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
   });
 }
 
+// A piece before a Link that is shorter than a packet cannot be cut; no TRB is empty.
+TEST(xhci_transfer_queue, does_not_cut_less_than_a_packet) {
+  sim::run(1, [] {
+    transfer_test test;
+    constexpr u32 before_link = producer_ring::segment_trbs - 2;
+    for (u32 i = 0; i < before_link; ++i) {
+      usb::transfer step = test.make(test.one);
+      ASSERT_TRUE(test.queue.add(step));
+      test.queue.settle(step);
+    }
+    const std::vector<dma_segment> odd{{phys_addr{0x10000}, 100}, {phys_addr{0x20000}, 5000}};
+    usb::transfer t = test.make(odd);
+    ASSERT_TRUE(test.queue.add(t));
+    EXPECT_EQ(trb_status::length::get(test.queue.ring().at(before_link).status), 100u);
+    test.queue.fail_all(error::etimedout);
+  });
+}
+
 // At every place of the ring where they may begin; each Link cuts a piece in two.
 TEST(xhci_transfer_queue, holds_the_largest_transfer_beside_the_small_ones) {
   sim::run(1, [] {
