@@ -173,6 +173,47 @@ void hang_twofold(fault_scene& scene) {
   meddle<write_10, hang>(scene);
 }
 
+// Some seconds of noise on the cable.
+void make_noise(fault_scene& scene) {
+  daemon("fault", [scene] {
+    hc::controller& controller = scene.machine.controller();
+    for (u32 i = 0; i < scene.times; ++i) {
+      const u32 before = controller.packets_lost;
+      controller.noise = 15;
+      sleep_for(3_s);
+      controller.noise = 0;
+      if (controller.packets_lost > before) scene.struck->add();
+    }
+  });
+}
+
+// Something happens to the stick's port while it works.
+void strike_port(fault_scene& scene, void (*trouble)(hc::controller&)) {
+  daemon("fault", [scene, trouble] {
+    for (u32 i = 0; i < scene.times; ++i) {
+      sleep_for(duration{static_cast<i64>(random_below(4'000'000))});
+      trouble(scene.machine.controller());
+      scene.struck->add();
+      sleep_for(3_s);
+    }
+  });
+}
+
+// A data buffer error, after which the controller goes on; or not.
+void fail_data(fault_scene& scene) {
+  scene.machine.controller().goes_on_after_data_errors = random_chance(2);
+  fail_transfers<hc::data_buffer_error>(scene);
+}
+
+// The device must be reset, and the port does not do that at once.
+void fail_port_resets(fault_scene& scene) {
+  scene.machine.controller().fail_resets(stick_port, scene.times);
+  scene.struck->wait_for(&scene.machine, [&controller = scene.machine.controller()] {
+    return controller.resets_left_to_fail(stick_port) == 0;
+  });
+  meddle<write_10, hang>(scene);
+}
+
 const std::array faults{
     fault{"read_error", "medium::fault", fail_on_medium<block_command::read>},
     fault{"write_error", "medium::fault", fail_on_medium<block_command::write>},
@@ -241,6 +282,43 @@ const std::array faults{
     fault{"return_configure", "controller::hang_command", return_to_hanging_command<12>},
     fault{"transaction_error", "controller::fail_transfer", fail_transfers<4>},
     fault{"silent_transfer", "controller::fail_transfer", fail_transfers<0>},
+    fault{"data_buffer_error", "controller::fail_transfer controller::goes_on_after_data_errors",
+          fail_data},
+    fault{"noise", "controller::noise", make_noise},
+    fault{"lost_link", "controller::lose_link",
+          [](fault_scene& scene) {
+            strike_port(scene, [](hc::controller& at) { at.lose_link(stick_port); });
+          }},
+    fault{"over_current", "controller::over_current controller::end_over_current",
+          [](fault_scene& scene) {
+            strike_port(scene, [](hc::controller& at) {
+              at.over_current(stick_port);
+              sleep_for(100_ms);
+              at.end_over_current(stick_port);
+            });
+          }},
+    fault{"changes_of_a_port", "controller::tell_changes",
+          [](fault_scene& scene) {
+            strike_port(scene, [](hc::controller& at) {
+              at.tell_changes(stick_port, hc::change_link | hc::change_config_error);
+            });
+          }},
+    fault{"failing_reset", "controller::fail_resets", fail_port_resets},
+    fault{"bouncing", "controller::bouncing",
+          [](fault_scene& scene) {
+            come_back(scene, [](fault_scene& at) {
+              at.machine.controller().bouncing = 2500_ms;
+              at.struck->add();
+            });
+          }},
+    fault{"compliance", "controller::train_as",
+          [](fault_scene& scene) {
+            come_back(scene, [](fault_scene& at) {
+              for (u32 port : {1u, 2u})
+                at.machine.controller().train_as(port, hc::controller::training::compliance);
+              at.struck->add();
+            });
+          }},
     fault{"return_failing_command", "controller::fail_command", return_to_failing_command<4>},
     fault{"stop_endpoint", "controller::hang_command", hang_twofold<15>},
     fault{"set_dequeue", "controller::hang_command", hang_twofold<16>},
@@ -339,6 +417,10 @@ constexpr std::array left_out_faults{
     left_out{"scsi_target::inquiry_length", "a property, not an event: scsi_rules_test.cc"},
     left_out{"scsi_target::mode_pages", "a property, not an event: scsi_edges_test.cc"},
     left_out{"scsi_target::mode_length", "a property, not an event: scsi_edges_test.cc"},
+    left_out{"controller::resets_left_to_fail", "a question"},
+    left_out{"controller::has_power", "a question"},
+    left_out{"controller::packets_lost", "a question"},
+    left_out{"controller::disable_port", "a port of USB 2: xhci_port_trouble_test.cc"},
     left_out{"controller::commands_begun", "a question"},
     left_out{"controller::says", "wrong registers: start_test.cc"},
     left_out{"controller::off_the_bus", "the machine does not live on: machine_test.cc"},
@@ -374,6 +456,10 @@ void end_faults(fault_scene& scene) {
   controller.hang_command.reset();
   controller.fail_transfer = controller.fail_command = {};
   controller.ignore_commands = controller.ring_never_stops = false;
+  controller.noise = 0;
+  controller.bouncing = {};
+  controller.goes_on_after_data_errors = false;
+  controller.fail_resets(stick_port, 0);
 }
 
 }  // namespace sim

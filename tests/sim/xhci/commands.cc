@@ -143,6 +143,14 @@ bus_place controller::input_context(u64 at, u32 count, u32 parts) {
   return input;
 }
 
+// 4.3.3: the driver clears a device context before the controller writes it.
+bool controller::is_zero(bus_place context) const {
+  u32 all = 0;
+  for (u32 index = 0; index < 32; ++index)
+    for (u32 at = 0; at < 8; ++at) all |= word(context, index, at);
+  return all == 0;
+}
+
 // Of a device in a root port, which is no hub (6.2.2).
 void controller::check_slot_context(bus_place input) {
   u32 rest = (word(input, 1, 0) & ~(15u << 20 | 31u << 27)) | (word(input, 1, 1) & ~(255u << 16));
@@ -170,6 +178,7 @@ u32 controller::address_device(u32 id, u64 at) {
   if (output / page != (output + 32 * stride() - 1) / page)
     complain("a device context that crosses a page");
   s.context = dma_.learn(output, 32 * stride(), "a device context");
+  if (s.state == slot_enabled && !is_zero(s.context)) complain("a device context that is not 0");
   s.root_port = word(input, 1, 1) >> 16 & 0xFF;
   const u32 ep0 = word(input, 2, 1), speed = word(input, 1, 0) >> 20 & 15;
   if (s.root_port == 0 || s.root_port > ports || word(input, 1, 0) >> 27 != 1 ||

@@ -159,6 +159,15 @@ TEST(context_rules, place_of_an_input_context) {
   });
 }
 
+TEST(context_rules, device_context_at_the_beginning) {
+  for (const u32 word : {0u, 3u, 31u * 8 + 7})
+    expect_complaint("a device context that is not 0", [&](hand_driver& d) {
+      d.plug();
+      d.output.as<u32>()[word] = 1;
+      EXPECT_EQ(d.address_device(), success);
+    });
+}
+
 TEST(context_rules, place_of_a_device_context) {
   expect_complaint("a device context that is not aligned", [](hand_driver& d) {
     d.plug();

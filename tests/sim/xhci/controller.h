@@ -67,10 +67,12 @@ class controller final : public mmio_model {
   bool any_port_resetting() const;
   bool occupied(u32 number) const { return ports_[number].device != nullptr; }
 
-  // --- ports in trouble ---
   // How the link of a USB 3 port ends at a plug (4.19.1.2). In the two last cases no device is
   // shown (CCS = 0) and no event comes; only a warm reset leads to another state.
   enum class training : u8 { good, compliance, cold_attach };
+
+  // --- trouble ---
+  // How the link of this port ends at its plugs, until a warm reset.
   void train_as(u32 number, training how) { ports_[number].trains = how; }
   // The link fails: the port goes to Inactive, which only a warm reset leads out of.
   void lose_link(u32 number);
@@ -88,7 +90,6 @@ class controller final : public mmio_model {
   // Change bits that tell nothing about the connection.
   void tell_changes(u32 number, u32 changes) { set_changes(number, changes); }
 
-  // --- trouble ---
   // A fault that comes once: `left` counts down to it.
   struct planned_fault {
     u32 left = 0;  // 0: none is planned
@@ -247,6 +248,7 @@ class controller final : public mmio_model {
   u32 reset_device(u32 id);
   u32 load_endpoint(slot& s, u32 dci, bus_place input);
   bus_place input_context(u64 at, u32 count, u32 parts);
+  bool is_zero(bus_place context) const;
   void check_slot_context(bus_place input);
   void check_endpoint_context(bus_place input, u32 dci);
   void tell_stopped(u32 id, u32 dci);

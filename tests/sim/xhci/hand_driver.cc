@@ -71,6 +71,7 @@ u32 hand_driver::unseen_events() const {
 
 u32 hand_driver::enable_slot() {
   const u32 outcome = command(cmd_enable_slot);
+  for (byte& each : output.bytes()) each = byte{0};
   contexts_.as<u64>()[slot] = output.address().value();
   return outcome;
 }

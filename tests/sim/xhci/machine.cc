@@ -63,6 +63,8 @@ void usb_machine::end_trouble() {
   controller_.hang_command.reset();
   controller_.ignore_commands = false;
   controller_.fail_command = controller_.fail_transfer = {};
+  controller_.noise = 0;
+  controller_.bouncing = {};
   for (const auto& [storage, stick] : sticks_) {
     stick->meddle = nullptr;
     stick->stop_hanging();

@@ -259,7 +259,7 @@ void controller::halt(u32 id, u32 dci, u32 why, u32 state) {
   const fetched_trb f = e.td[e.index];
   e.lost_answer.reset();
   e.errors = 0;
-  if (why == data_buffer_error && goes_on_after_data_errors) {
+  if (why == data_buffer_error && goes_on_after_data_errors && dci != 1) {
     end_td(id, dci);
     return tell(id, dci, why, f.t.length(), f.address);
   }
