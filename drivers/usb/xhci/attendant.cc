@@ -31,7 +31,6 @@ result<attendant*> attendant::make(controller& host, root_port& port) {
 
 bool attendant::serve(bool hot) {
   if (device_) return false;
-  forget();
   port_.occupant = &device_.emplace(host_, port_, hot, memory_);
   wake_up(plugged_);
   return true;

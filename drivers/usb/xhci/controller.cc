@@ -82,7 +82,7 @@ void controller::scan_ports() {
 
 void controller::slot_vacated() {
   for (root_port& port : ports_)
-    if (port.wants_slot) port.given_up = port.wants_slot = false;
+    if (port.wants_slot) port.given_up = false;
   look_at_ports();
 }
 
@@ -177,7 +177,7 @@ bool controller::abort_command() {
   const auto stopped = [this] { return !command_ring_runs() || dead_; };
   if (!wait_until(command_done_, stopped, now() + 5_s)) return false;
   handle_events();  // events that came after the last look and before the stop
-  if (!command_.done) commands_.neutralise(command_.position, trb_type::no_op_command);
+  commands_.neutralise(command_.position, trb_type::no_op_command);
   return true;
 }
 

@@ -148,14 +148,13 @@ void device::take_back(u32 dci) {
   queue(dci)->fail_all(error::etimedout);
 }
 
-// 4.6.8. Returns false when the endpoint had not halted: it is in the state Error, or it has gone
-// on in spite of the error. Then it is stopped, and its data toggle stays as it is.
+// 4.6.8. Returns false when the endpoint had not halted: it was in the state Error, or had gone on
+// in spite of the error until it was stopped. Then its data toggle stays as it is.
 result<bool> device::reset_endpoint(u32 dci) {
   const command_outcome reset =
       TRY(host_.command(endpoint_command(trb_type::reset_endpoint, slot_, dci)));
   if (reset.code == completion::success) return true;
   if (reset.code != completion::context_state) return fail(error::eio);
-  stop(dci);
   return false;
 }
 

@@ -11,7 +11,6 @@ void controller::die(const char* why) {
   printk("xhci%u: %s; every device on it is gone\n", number_, why);
   for (root_port& port : ports_)
     if (port.occupant) port.occupant->mark_gone();
-  wake_up(command_free_);
   wake_up(command_done_);
   wake_up(attention_);
 }

@@ -56,7 +56,7 @@ root_port::power_news root_port::tend_power(port_status at) {
 void root_port::tend_link(port_status at) {
   const bool stuck =
       at.cold_attach() || at.link() == link_state::compliance || at.link() == link_state::inactive;
-  if (!is_super_speed() || !stuck || at.resetting() || now() < next_warm_reset_) return;
+  if (!is_super_speed() || !stuck || now() < next_warm_reset_) return;
   next_warm_reset_ = now() + 1_s;
   write(at.to_warm_reset());
 }

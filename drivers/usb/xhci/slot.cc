@@ -56,7 +56,7 @@ result<void> device::bring_up() {
   }
   queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
-  for (int tries = 0; tries < 3 && !addressed && !gone_ && !port_.wants_slot; ++tries) {
+  for (int tries = 0; tries < 3 && !addressed && !port_.wants_slot; ++tries) {
     const result<void> reset = port_.reset(tries > 0, root_port::device_is::unknown);
     if (!reset && reset.error() == error::enodev) gone_ = true;
     if (reset) addressed = address_once();

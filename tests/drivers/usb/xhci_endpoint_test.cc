@@ -237,6 +237,37 @@ TEST(xhci_endpoint, forgets_the_outcome_of_a_transfer_that_is_submitted_again) {
   });
 }
 
+// Reset Device or Configure Endpoint fails: so does the reset, and nothing is done after that.
+TEST(xhci_endpoint, is_not_usable_after_a_reset_that_has_failed) {
+  constexpr u32 reset_device{sim::hc::cmd_reset_device}, configure{sim::hc::cmd_configure_endpoint};
+  for (const auto& [failing, given] : {std::pair{reset_device, 3u}, {configure, 5u}})
+    on_stick(1, [failing = failing, given = given](bench& b) {
+      b.hardware().hang_command = failing;
+      const u32 begun = b.hardware().commands_begun;
+      EXPECT_EQ(b.device().reset().error(), error::etimedout);
+      EXPECT_EQ(b.hardware().commands_begun, begun + given);
+      usb::transfer t = b.status();
+      EXPECT_EQ(b.device().submit(t).error(), error::epipe);
+      EXPECT_TRUE(b.device().reset());
+      EXPECT_TRUE(b.run(test_unit_ready));
+    });
+}
+
+// Disable Slot: nothing is under way that would have to be stopped.
+TEST(xhci_endpoint, takes_one_command_to_release_when_it_is_idle) {
+  medium storage(2048);
+  usb_machine machine;
+  sim::world world({.seed = 1, .time_limit = 1000_s});
+  world.run([&] {
+    const bench b(storage, machine);
+    sleep_for(10_ms);
+    const u32 begun = machine.controller().commands_begun;
+    storage.pull();
+    sleep_for(1_s);
+    EXPECT_EQ(machine.controller().commands_begun, begun + 1);
+  });
+}
+
 // Stop Endpoint, Set TR Dequeue Pointer.
 TEST(xhci_endpoint, takes_two_commands_to_cancel) {
   on_stick(1, [](bench& b) {
@@ -394,6 +425,10 @@ TEST(xhci_endpoint, is_of_use_after_any_error) {
             EXPECT_TRUE(b.device().clear_halt(address));
             EXPECT_TRUE(b.run(test_unit_ready));
           }
+          b.hardware().fail_transfer = {1, code};
+          std::array<byte, 18> descriptor{};
+          const auto device = usb::descriptor_type::device;
+          EXPECT_EQ(usb::get_descriptor(b.device(), device, 0, 0, descriptor), 18u) << "EP0";
         });
 }
 

@@ -16,14 +16,15 @@ using checkpoint::volume_state;
 class bench {
  public:
   explicit bench(u32 port, const hc::controller_settings& settings = {})
-      : machine_(settings), port_(port) {
+      : machine_(settings), port_(port), line_(settings.interrupt_line) {
     stick.least_latency = 10_us;
     stick.most_latency = 20_us;
   }
   // The stick is pulled once, at the end.
   void run(u64 seed, const std::function<void()>& body) {
     {
-      world world({.seed = seed, .time_limit = 5000_s});
+      // Without interrupts the driver finds its events when it looks: no wake-up is lost then.
+      world world({.seed = seed, .time_limit = 5000_s, .plain_sleeps = !line_});
       world.run([&] {
         boot();
         machine_.power_on();
@@ -63,6 +64,7 @@ class bench {
  private:
   usb_machine machine_;
   u32 port_;
+  bool line_;
 };
 
 constexpr std::array<u32, 2> one_of_each{1, 3};
@@ -236,8 +238,8 @@ TEST(usb_port_trouble, a_reset_of_the_port_that_fails_is_a_failure) {
 // Pulled while it is being addressed: that is no failure to be told.
 TEST(usb_port_trouble, a_pull_during_the_plug_is_not_told_as_a_failure) {
   for (const u32 port : one_of_each)
-    for_each_seed(20, [&](u64 seed) {
-      bench b(port);
+    for_each_seed(40, [&](u64 seed) {
+      bench b(port, {.interrupt_line = seed % 2 == 0});
       b.run(seed, [&] {
         b.plug();
         sleep_for(duration{static_cast<i64>(random_below(200'000'000))});
@@ -245,7 +247,7 @@ TEST(usb_port_trouble, a_pull_during_the_plug_is_not_told_as_a_failure) {
         sleep_for(1_s);
         EXPECT_FALSE(said("no contact") || said("not usable"));
         b.plug();
-        b.until_live(1_s);
+        b.until_live(4_s);
       });
     });
 }
