@@ -194,7 +194,7 @@ u32 controller::address_device(u32 id, u64 at) {
   if (const u32 loaded = load_endpoint(s, 1, input); loaded != success) return loaded;
   usb_function* device = reachable(s);
   const u32 status = ports_[s.root_port].status;
-  if (!device && (status & port_connected) && !(status & all_changes))
+  if ((status & port_connected) && !(status & (port_enabled | all_changes)))
     complain("Address Device for a port that is not enabled");
   if (!device) return transaction_error;
   if (device->address() != 0) {  // it was not reset, and does not listen to address 0
