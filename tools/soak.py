@@ -48,6 +48,22 @@ class Done:
     files: int = 0
 
 
+def judge(image, sums):
+    """An image must have no fault, and below /kept the files of `sums`: {name: (CRC, length)}."""
+    complaints = minix.fsck(image)
+    if complaints:
+        raise Wrong(f"{image.name}: {complaints}")
+    volume = minix.Volume(image.read_bytes())
+    for name, (crc, length) in sums.items():
+        try:
+            content = volume.read(f"/kept/{name}")
+        except minix.MinixError as error:
+            raise Wrong(f"{image.name}: /kept/{name} was acknowledged: {error}") from error
+        if (zlib.crc32(content), len(content)) != (crc, length):
+            raise Wrong(f"{image.name}: /kept/{name} is not what was acknowledged "
+                        f"({len(content)} bytes, expected {length})")
+
+
 class Life:
     """One boot, drawn from its seed."""
 
@@ -163,19 +179,8 @@ class Life:
             raise Wrong(f"the kernel has panicked\n{text[-3000:]}")
         for number, stick in enumerate(self._order):
             if not (self._has_bad_sectors and stick.faults):
-                self._judge(stick, self._sums[number])
-
-    def _judge(self, stick, sums):
-        complaints = minix.fsck(stick.image)
-        if complaints:
-            raise Wrong(f"{stick.name}: {complaints}")
-        volume = minix.Volume(stick.image.read_bytes())
-        for name, (crc, length) in sums.items():
-            content = volume.read(f"/kept/{name}")
-            if (zlib.crc32(content), len(content)) != (crc, length):
-                raise Wrong(f"{stick.name}: /kept/{name} is not what was acknowledged "
-                            f"({len(content)} bytes, expected {length})")
-            self.done.files += 1
+                judge(stick.image, self._sums[number])
+                self.done.files += len(self._sums[number])
 
     def keep(self, directory):
         """Copies what a reader of the failure needs."""
