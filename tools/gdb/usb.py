@@ -166,7 +166,7 @@ def rings_of(controller):
                 continue
             oldest = list(array(queue["descriptors_"]))[int(queue["head_"])]
             dequeue = int(oldest["first"]) if int(queue["count_"]) else None
-            halted = ", halted" if queue["halted_"] else ""
+            halted = ", halted" if "halted" in str(queue["state_"]) else ""
             yield producer_ring(f"slot {slot} {endpoint_name(device, index)}{halted}", queue["ring_"],
                                 dequeue)
 
