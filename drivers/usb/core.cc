@@ -16,18 +16,6 @@ constinit intrusive_list<unused_device, &unused_device::link> unused_devices{};
 constexpr u8 request_get_descriptor = 6;
 constexpr u8 class_hub = 9;
 
-// One answer that is lost must not make another device of it, or none. A STALL is an answer.
-template <class Step>
-auto with_patience(Step step) -> decltype(step()) {
-  constexpr int max_tries = 3;
-  auto outcome = step();
-  for (int tries = 1; tries < max_tries && !outcome; ++tries) {
-    if (outcome.error() != error::eio && outcome.error() != error::etimedout) break;
-    outcome = step();
-  }
-  return outcome;
-}
-
 template <size_t N>
 void read_string(device& from, u8 index, u16 language, std::array<char, N>& to) {
   std::array<byte, 255> buffer{};

@@ -83,6 +83,19 @@ result<void> bring_into_step(device& device);
 // One line for each device that is plugged in, for lsusb; also for a device that is not used.
 void list_devices(text_sink& out);
 
+// Takes a step in getting to know a device, three times if there is no answer: one that is lost
+// must not make another device of it, or none. A STALL is an answer. Sleeps as the step does.
+template <class Step>
+auto with_patience(Step step) -> decltype(step()) {
+  constexpr int max_tries = 3;
+  auto outcome = step();
+  for (int tries = 1; tries < max_tries && !outcome; ++tries) {
+    if (outcome.error() != error::eio && outcome.error() != error::etimedout) break;
+    outcome = step();
+  }
+  return outcome;
+}
+
 // GET_DESCRIPTOR, a few times if there is no answer. Returns the bytes that came. Sleeps.
 result<u32> get_descriptor(device& from, descriptor_type type, u8 index, u16 language,
                            std::span<byte> to);

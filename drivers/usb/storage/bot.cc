@@ -269,7 +269,7 @@ u8 bulk_only::count_units() {
   std::array<byte, 1> last{};
   const setup_packet setup{
       .request_type = 0xA1, .request = get_max_lun, .index = interface_, .length = 1};
-  const result<u32> length = device_.control(setup, last);
+  const result<u32> length = with_patience([&] { return device_.control(setup, last); });
   if (!length || *length != 1 || static_cast<u8>(last[0]) > most) return 1;
   return static_cast<u8>(static_cast<u8>(last[0]) + 1);
 }

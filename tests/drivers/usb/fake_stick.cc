@@ -76,6 +76,10 @@ result<u32> fake_stick::control(const usb::setup_packet& asked, std::span<byte> 
   if (asked.request != get_max_lun || asked.length != 1 || data.size() != 1)
     return fail(error::epipe);
   data[0] = static_cast<byte>(claimed_last_unit.value_or(static_cast<u8>(more_.size())));
+  if (lost_max_luns > 0) {
+    --lost_max_luns;
+    return fail(error::eio);
+  }
   return max_lun_outcome;
 }
 

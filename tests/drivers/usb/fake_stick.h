@@ -50,6 +50,7 @@ class fake_stick final : public usb::host_device {
   // What GET MAX LUN answers.
   std::optional<u8> claimed_last_unit;
   result<u32> max_lun_outcome = 1u;
+  u32 lost_max_luns = 0;    // so many answers of it are lost first
   usb::setup_packet setup;  // of the last control request
 
   std::optional<error> reset_outcome;

@@ -364,6 +364,21 @@ TEST(usb_units, are_counted_by_get_max_lun) {
     });
 }
 
+TEST(usb_units, are_counted_though_an_answer_is_lost) {
+  for (const u32 lost : {1u, 2u, 3u})
+    run(1, [&] {
+      media_list media;
+      fake_stick stick;
+      for (u32 i = 1; i < 4; ++i) stick.add_unit();
+      stick.lost_max_luns = lost;
+      const fiber task = serve_in_a_task(stick);
+      sleep_for(1_s);
+      EXPECT_EQ(media.size(), lost < 3 ? 4u : 1u) << lost << " answers lost";
+      stick.pull();
+      task.join();
+    });
+}
+
 // The upper layers have room for so many media. A further one arrives when another one has left;
 // the first unit of a device always has its place.
 TEST(usb_units, have_a_limit_for_all_devices_together) {
