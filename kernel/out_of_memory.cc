@@ -49,6 +49,7 @@ task_struct* largest_process() {
 bool end_largest_process() {
   if (is_being_ended(*current)) return false;
   if (wait_for_an_end()) return true;
+  if (is_being_ended(*current)) return false;  // by another one that waited as well
   task_struct* const largest = largest_process();
   if (!largest) return false;
   printk("out of memory: %s (pid %d) has %u KiB and is ended\n", largest->comm.data(), largest->pid,

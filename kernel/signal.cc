@@ -90,6 +90,7 @@ void force_signal(task_struct& to, u32 signal) {
   to.blocked &= ~signal_bit(signal);
   to.signal |= signal_bit(signal);
   to.forced |= signal_bit(signal);
+  if (to.state == task_state::stopped && signal == abi::sigkill) to.state = task_state::running;
   if (to.state == task_state::interruptible) wake_task(to, wake_reason::signalled);
 }
 

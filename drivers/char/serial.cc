@@ -25,9 +25,10 @@ constexpr u8 received = 0x01, transmitter_empty = 0x20;  // line_status
 constexpr u8 divisor_115200 = 1;
 constexpr u8 serial_line = 4;
 constexpr u32 fifo_size = 16;
-// Waits of callers that cannot sleep: interrupts may be masked, so for room they wait only until a
-// line that works would have sent a few hundred characters more.
-constexpr duration stuck_after = 2_s, full_after = 100_ms;
+// Waits of callers that cannot sleep, in reads of the line's status, each of which takes about a
+// microsecond: while interrupts are masked the clock stands still (kernel/i386/clock.cc). For room
+// they wait only until a line that works would have sent a few hundred characters.
+constexpr u32 stuck_after = 2'000'000, full_after = 100'000;
 constexpr duration patience = 60_s;  // waits of callers that can sleep
 
 constexpr u32 queue_size = 16384, plenty = queue_size / 2;
@@ -65,11 +66,12 @@ void give_line_up() {
 
 // Waits until the queue holds at most `left` characters. If the line is stuck, the oldest half of
 // the queue is thrown away, or all but `left`.
-void drain(u32 left, duration wait) {
-  const instant deadline = now() + wait;
-  while (queued() > left) {
+void drain(u32 left, u32 most_polls) {
+  for (u32 polls = 0; queued() > left; ++polls) {
+    const u32 before = head;
     send_queued();
-    if (queued() > left && (stuck || now() > deadline)) {
+    if (head != before) polls = 0;
+    if (queued() > left && (stuck || polls > most_polls)) {
       head = tail - std::min(left, plenty);
       give_line_up();
     }

@@ -142,6 +142,18 @@ TEST(out_of_memory, ends_another_one_when_the_largest_does_not_end) {
   });
 }
 
+TEST(out_of_memory, ends_a_process_that_is_stopped) {
+  pc::machine machine;
+  machine.run([] {
+    const int large = process_with(60), middle = process_with(40);
+    user::kill(large, abi::sigstop);
+    user::sleep_ms(50);
+    expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
+    expect_killed(large);
+    expect_alive(middle);
+  });
+}
+
 // Two processes have no memory at once, and the largest one takes a moment to end: one end is
 // enough for both.
 TEST(out_of_memory, one_end_is_enough_for_two_that_ask) {

@@ -32,9 +32,15 @@ void become_shell(char* const arguments[]) {
 
 pid_t update = 0;  // 0: it was not started yet; -1: there was no room for it
 
+void on_alarm(int) {}  // it has ended a wait
+
 // `delay` in seconds: an update that ends at once must not keep the machine busy.
 void start_update(unsigned delay) {
   update = fork();
+  if (update < 0) {  // for want of room: tried again when any child ends, and in ten seconds
+    signal(SIGALRM, on_alarm);
+    alarm(10);
+  }
   if (update != 0) return;
   sleep(delay);
   char* const arguments[] = {const_cast<char*>("update"), nullptr};
@@ -44,11 +50,12 @@ void start_update(unsigned delay) {
   _exit(1);
 }
 
-// Waits for one child. Other children that end before it are waited for too.
+// Waits for one child. Other children that end before it are waited for too. -1, of a fork that has
+// failed, is no child: then only those are waited for that have ended already.
 void wait_for(pid_t child) {
   for (;;) {
-    const pid_t ended = wait(nullptr);
-    if (ended == child || (ended < 0 && errno == ECHILD)) return;
+    const pid_t ended = waitpid(-1, nullptr, child < 0 ? WNOHANG : 0);
+    if (ended == child || ended == 0 || (ended < 0 && errno == ECHILD)) return;
     if (ended == update || update < 0) start_update(1);
   }
 }
