@@ -13,7 +13,6 @@
 namespace {
 
 using namespace sim;
-using volume_state = checkpoint::volume_state;
 
 constexpr dev_id sda1(8, 1);
 constexpr u32 first_block = 16;  // of the partition, on the disk
@@ -53,18 +52,6 @@ error outcome_of_mount(u32 blocks_of_partition) {
 TEST(partitions, end_behind_the_file_system) {
   EXPECT_EQ(outcome_of_mount(mounted_blocks), error{});
   EXPECT_EQ(outcome_of_mount(mounted_blocks - 1), error::einval);
-}
-
-// Plugs it in for a while. Returns whether it was taken for the missing stick.
-bool is_taken_back(medium& stick) {
-  stick.clear_log();
-  stick.plug();
-  sleep_for(2_s);
-  const bool taken = state_of(sda) == volume_state::live;
-  EXPECT_TRUE(taken || stick.count(block_command::write) == 0) << "it was written to";
-  stick.pull({.loss = cache_loss::none});
-  sleep_for(1_s);
-  return taken;
 }
 
 // The bitmaps, the inodes of the root and of /directory, and the block of /directory.

@@ -37,7 +37,7 @@ void on_alarm(int) {}  // it has ended a wait
 // `delay` in seconds: an update that ends at once must not keep the machine busy.
 void start_update(unsigned delay) {
   update = fork();
-  if (update < 0) {  // for want of room: tried again when any child ends, and in ten seconds
+  if (update < 0) {  // for want of room: tried again before each wait, and ten seconds end a wait
     signal(SIGALRM, on_alarm);
     alarm(10);
   }
@@ -54,9 +54,10 @@ void start_update(unsigned delay) {
 // failed, is no child: then only those are waited for that have ended already.
 void wait_for(pid_t child) {
   for (;;) {
+    if (update < 0) start_update(0);
     const pid_t ended = waitpid(-1, nullptr, child < 0 ? WNOHANG : 0);
     if (ended == child || ended == 0 || (ended < 0 && errno == ECHILD)) return;
-    if (ended == update || update < 0) start_update(1);
+    if (ended == update) start_update(1);
   }
 }
 

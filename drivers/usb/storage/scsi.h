@@ -11,8 +11,7 @@
 // - SYNCHRONIZE CACHE has failed, in any way. It is not tried again here: the second one would
 //   succeed, because the device has nothing left to write.
 // - A deferred error (SPC-4, 4.5.5): a command that had succeeded has failed later. A failure
-// without
-//   sense data may be one.
+//   without sense data may be one.
 // - The driver has reset the device, after a failure of the transport; of another unit, perhaps.
 #pragma once
 

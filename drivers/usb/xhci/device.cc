@@ -214,6 +214,7 @@ result<void> device::clear_halt(u8 endpoint_address) {
 result<void> device::reset() {
   if (gone_) return fail(error::enodev);
   for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
+  if (gone_) return fail(error::enodev);  // the controller was stopped: its ports are not touched
   TRY(port_.reset(true, root_port::device_is::served));
   TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
   TRY(address_device());

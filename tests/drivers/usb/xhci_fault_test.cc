@@ -148,7 +148,8 @@ void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
 
 TEST(usb_faults, each_command_of_a_recovery_fails) {
   for (const u32 code : {u32{hc::trb_error}, u32{hc::context_state_error}, no_answer})
-    EXPECT_GE(each_fails(command, code, super_speed, recovers_in_spite_of), 5u);
+    for (const auto& where : {super_speed, high_speed})
+      EXPECT_GE(each_fails(command, code, where, recovers_in_spite_of), 5u);
 }
 
 TEST(usb_faults, each_transfer_of_a_recovery_fails) {

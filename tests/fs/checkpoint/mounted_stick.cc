@@ -4,6 +4,7 @@
 
 #include "fs/buffer/buffer_table.h"
 #include "fs/sync.h"
+#include "hal/clock.h"
 
 namespace sim {
 
@@ -37,6 +38,18 @@ void write_and_pull(medium& stick, session& process, const std::string& path,
                     const std::string& content) {
   ASSERT_TRUE(process.write(path, content));
   pull_from(stick, sda);
+}
+
+bool is_taken_back(medium& stick) {
+  stick.clear_log();
+  stick.plug();
+  sleep_for(2_s);
+  const bool taken = state_of(sda) == checkpoint::volume_state::live;
+  EXPECT_TRUE(taken || stick.count(block_command::write) == 0) << "it was written to";
+  stick.pull({.loss = cache_loss::none});
+  sleep_for(1_s);
+  EXPECT_EQ(state_of(sda), checkpoint::volume_state::absent);
+  return taken;
 }
 
 void expect_on_medium(medium& stick, session& process, const std::string& path,

@@ -23,6 +23,9 @@ void with_two_mounted_sticks(
 // Creates the file and pulls the stick before anything of it has been written.
 void write_and_pull(medium& stick, session& process, const std::string& path,
                     const std::string& content);
+// Plugs the missing stick in for a while and pulls it again. Returns whether it was taken for the
+// missing one; if not, nothing may have been written to it.
+bool is_taken_back(medium& stick);
 // Unmounts, and reads the medium without the kernel's code.
 void expect_on_medium(medium& stick, session& process, const std::string& path,
                       const std::string& content);

@@ -30,19 +30,6 @@ void with_absent_stick(const std::function<void(medium&, session&)>& body) {
   });
 }
 
-// Plugs it in for a while. Returns whether it was taken for the missing stick.
-bool is_taken_back(medium& stick) {
-  stick.clear_log();
-  stick.plug();
-  sleep_for(2_s);
-  const bool taken = state_of(sda) == volume_state::live;
-  EXPECT_TRUE(taken || stick.count(block_command::write) == 0) << "it was written to";
-  stick.pull({.loss = cache_loss::none});
-  sleep_for(1_s);
-  EXPECT_EQ(state_of(sda), volume_state::absent);
-  return taken;
-}
-
 // Lets the first, the second … read of a return fail, until none is left to fail. Returns how many
 // there were.
 int fail_each_read(medium& stick) {
