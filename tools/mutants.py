@@ -6,7 +6,7 @@ it removes, what happens instead, and which tests are expected to notice:
 
     Rule 3: a shadow is released only when a flush has made its content durable.
     Here: It is released at the good status of the write.
-    Killed by: rule_3.*
+    Killed by: rule_3.*                    (or tests/qemu/FILE.py)
 
 Mechanical changes (tools/mutation/changes.py) are made of every file by themselves; SEED draws N of
 them for each room, the kinds in turn. Those that no test can notice are listed in
@@ -66,16 +66,25 @@ def workshops(build):
     return made
 
 
-def attack_patches(shops, wanted, listed):
+def failure_without(shop, machine, wanted):
+    """The first test that fails although nothing was changed; None if all is well."""
+    on_host = [m for m in wanted if not m.in_qemu]
+    for mutant in on_host:
+        shop.demand_tests(mutant.killers, mutant.name)
+    selection = ":".join(sorted({m.killers for m in on_host}))
+    failed = on_host and shop.run_in_all(selection, patches.PATIENCE_FOR_ALL)
+    in_qemu = sorted({m.killers for m in wanted if m.in_qemu})
+    return failed or in_qemu and machine.failure_with(shop, [], in_qemu)
+
+
+def attack_patches(shops, build, wanted, listed):
     """How many patches survive."""
-    for mutant in wanted:
-        shops[0].demand_tests(mutant.killers, mutant.name)
-    if failed := shops[0].run_in_all(":".join(sorted({m.killers for m in wanted})),
-                                     patches.PATIENCE_FOR_ALL):
+    machine = last_resorts.Machine(build)
+    if failed := failure_without(shops[0], machine, wanted):
         raise SystemExit(f"Without any mutant a test fails already: {failed}")
     survivors = 0
     with ThreadPoolExecutor(len(shops)) as pool:
-        attacks = pool.map(patches.Attack(shops, listed), wanted)
+        attacks = pool.map(patches.Attack(shops, machine, listed), wanted)
         for number, (mutant, (killer, took)) in enumerate(zip(wanted, attacks), 1):
             verdict = f"killed by {killer}" if killer else "SURVIVES"
             print(f"[{number}/{len(wanted)}] {mutant.name}: {verdict} ({took:.0f} s)", flush=True)
@@ -151,7 +160,7 @@ def main():
     shops = workshops(build)
     survivors = attack_one(shops, build, options.mutant) if ":" in options.mutant else 0
     if wanted:
-        survivors += attack_patches(shops, wanted, options.listed)
+        survivors += attack_patches(shops, build, wanted, options.listed)
     if sampled or not options.mutant:
         survivors += attack_samples(bench(shops, build),
                                     [options.room] if options.room else rooms.ROOMS,

@@ -74,6 +74,6 @@ class Shop(Workshop):
 
 def test_a_test_outside_of_the_head_kills_only_if_it_passes_without_the_patch(monkeypatch):
     monkeypatch.setattr(patches, "apply", lambda *_: "")
-    assert patches.Attack([Shop(red=False)], False)(ALL[0])[0] == "other.test"
+    assert patches.Attack([Shop(red=False)], None, False)(ALL[0])[0] == "other.test"
     with pytest.raises(FailsAlready, match="other.test"):
-        patches.Attack([Shop(red=True)], False)(ALL[0])
+        patches.Attack([Shop(red=True)], None, False)(ALL[0])

@@ -15,7 +15,8 @@ from mutation.workshop import link_tree, make
 PULL_SWEEPS = ("of/pull_sweep.*:starting_at/second_pull.*:of/usb_pull_sweep.*qemu:"
                "of/usb_pull_sweep.*elsewhere")
 PATIENCE = 600  # seconds of processor time
-IN_QEMU = [f"tests/qemu/test_{name}.py" for name in ("boot", "programs", "terminal", "calls")]
+IN_QEMU = [f"tests/qemu/test_{name}.py" for name in
+           ("boot", "programs", "terminal", "calls", "stacks")]
 
 
 class PullSweeps:
@@ -50,12 +51,16 @@ class Machine:
 
     def kills(self, workshop, change):
         """The first test that fails, and fails again when it is alone; None if all pass."""
+        return self.failure_with(workshop, [change.file], IN_QEMU)
+
+    def failure_with(self, workshop, changed, tests):
+        """The first of these tests that fails, alone too, when these files have changed."""
         self._furnish(workshop)
-        for name in self.objects.made_from.get(change.file, []):
+        for name in (name for file in changed for name in self.objects.made_from.get(file, [])):
             (workshop.tree / "build" / "kernel" / name).unlink()
         if not make(workshop.tree, 1, "all", "WARNINGS=-w")[1]:
             return None  # the host's compiler accepts it; nothing is known
-        return self._failure(workshop)
+        return self._failure(workshop, tests)
 
     def fails(self, workshop):
         """What fails in a good tree; None if all is well."""
@@ -68,8 +73,8 @@ class Machine:
                 raise NoSuchTest(f"There is no {name}.")
         return self._failure(workshop)
 
-    def _failure(self, workshop):
-        failed = self._first_failure(workshop, IN_QEMU)
+    def _failure(self, workshop, tests=tuple(IN_QEMU)):
+        failed = self._first_failure(workshop, tests)
         return failed and self._first_failure(workshop, [failed])
 
     def _furnish(self, workshop):
