@@ -98,4 +98,5 @@ in_higher_half:
 section .bss
 alignb 4096
 kernel_page_directory: resb 4096
+boot_stack_guard:      resb 4096        ; kernel/i386/kernel_map.cc takes it away
 boot_stack:            resb BOOT_STACK_SIZE

@@ -37,6 +37,29 @@ class [[nodiscard]] inode_ref {
   m_inode* inode_ = nullptr;
 };
 
+// One reference to an inode whose program is being run. While there is one, the file is not opened
+// for writing and not cut (etxtbsy): pages of the program may still have to be read from it.
+class [[nodiscard]] program_ref {
+ public:
+  program_ref() = default;
+  // Errors: etxtbsy when the file is open for writing. Never sleeps, but on an error gives up the
+  // reference, as inode_ref does.
+  static result<program_ref> of(inode_ref inode);
+  program_ref(program_ref&&) noexcept = default;
+  program_ref& operator=(program_ref&& other) noexcept;
+  ~program_ref();
+
+  program_ref copy() const;  // never sleeps
+  explicit operator bool() const { return static_cast<bool>(inode_); }
+  m_inode* get() const { return inode_.get(); }
+  m_inode* operator->() const { return inode_.get(); }
+  m_inode& operator*() const { return *inode_; }
+
+ private:
+  explicit program_ref(inode_ref inode) : inode_(std::move(inode)) {}
+  inode_ref inode_;
+};
+
 // What a process supplies to each path call: root and current directory, umask, ids. Part of
 // task_struct.
 struct fs_context {
@@ -63,7 +86,8 @@ void fs_init();  // registers the mounts file, at boot; never sleeps
 // (no or a damaged MINIX file system), and those of read_super.
 result<fs_context> mount_root(dev_id dev);
 
-// o_creat creates a missing file with the permissions `mode` less the umask. Errors: also enfile.
+// o_creat creates a missing file with the permissions `mode` less the umask. Errors: also enfile;
+// etxtbsy when a program that runs shall be written.
 result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode);
 file* share_file(file& f);  // one more descriptor; never sleeps
 // Gives up one descriptor; it is gone also when an error is returned. The last descriptor of a file
@@ -87,6 +111,7 @@ result<abi::stat> stat_file(file& f);  // never sleeps
 // directory, einval when the first record does not fit.
 result<u32> read_directory(file& f, std::span<byte> to);
 // Sets the length in bytes. einval when the file is not open for writing or is no regular file.
+// truncate_path: etxtbsy for a program that runs.
 result<void> truncate_file(file& f, u32 size);
 // Read end, write end; both are errors when one is: enfile, enomem. Never sleeps.
 std::pair<result<file*>, result<file*>> make_pipe();
@@ -123,8 +148,9 @@ void umount_all();
 // Sleeps.
 void stay_mounted();
 
-// The inode of a program to be executed. eacces when it is not a regular file or not executable.
-result<inode_ref> open_program(fs_context& ctx, std::string_view path);
+// The inode of a program to be executed. Errors: eacces when it is not a regular file or not
+// executable, etxtbsy when it is open for writing.
+result<program_ref> open_program(fs_context& ctx, std::string_view path);
 // Copies bytes of a file from `offset` (in bytes) on; returns how many, fewer at the end of the
 // file. Reads through the buffer cache and asks for the blocks that follow within this call.
 result<u32> read_contents(m_inode& inode, u32 offset, std::span<byte> to);

@@ -64,6 +64,8 @@ struct m_inode {
   dev_id i_dev;
   ino_nr i_num;
   u32 i_count = 0;
+  // Of a regular file: how many open files write it, or minus the number of program_refs.
+  i32 i_writecount = 0;
   bool i_lock = false;
   bool i_dirt = false;
   bool i_loading = false;    // read_inode is under way

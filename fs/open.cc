@@ -15,6 +15,7 @@
 #include "fs/super.h"
 #include "fs/sync.h"
 #include "fs/truncate.h"
+#include "fs/write_access.h"
 #include "hal/panic.h"
 #include "lib/guard.h"
 
@@ -76,6 +77,8 @@ result<void> check_openable(const fs_context& ctx, const m_inode& inode, u32 fla
 }
 
 result<void> truncate_now(m_inode& inode, u32 size) {
+  TRY(get_write_access(inode));
+  const at_scope_end put([&] { put_write_access(inode); });
   fs_operation op = TRY(begin_operation(inode));
   const inode_change change(op, {&inode});
   return truncate(op, inode, size);
@@ -127,12 +130,11 @@ result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 m
   if ((flags & abi::o_accmode) == abi::o_accmode || (flags & contradiction) == contradiction)
     return fail(error::einval);
   file* f = TRY(get_empty_filp(flags));
-  result<inode_ref> inode = open_namei(ctx, path, flags, mode);
-  if (!inode) {
-    f->f_count = 0;
-    return fail(inode.error());
-  }
-  f->f_inode = std::move(*inode);
+  at_scope_end free_slot([&] { f->f_count = 0; });
+  inode_ref inode = TRY(open_namei(ctx, path, flags, mode));
+  if (writes(flags)) TRY(get_write_access(*inode));
+  free_slot.dismiss();
+  f->f_inode = std::move(inode);
   return f;
 }
 
@@ -150,6 +152,7 @@ result<void> close_file(file& f) {
   }
   const result<void> outcome = outcome_of_writes(f);
   const inode_ref inode = std::move(f.f_inode);
+  if (writes(f.f_flags)) put_write_access(*inode);
   if (inode->i_pipe) close_pipe_end(*inode, writes(f.f_flags));
   f.f_count = 0;
   return outcome;
@@ -187,9 +190,9 @@ result<void> truncate_path(fs_context& ctx, std::string_view path, u32 size) {
   return truncate_now(*inode, size);
 }
 
-result<inode_ref> open_program(fs_context& ctx, std::string_view path) {
+result<program_ref> open_program(fs_context& ctx, std::string_view path) {
   inode_ref inode = TRY(namei(ctx, path));
   if (!inode->is_regular()) return fail(error::eacces);
   TRY(permission(ctx, *inode, MAY_EXEC));
-  return inode;
+  return program_ref::of(std::move(inode));
 }

@@ -50,7 +50,7 @@ result<void> read_script_line(m_inode& file, script_line& script) {
 // The program that shall run: its inode, the name that `ps` shows, and whether it was found by a
 // script, whose argv[0] has been replaced then.
 struct program {
-  inode_ref inode;
+  program_ref inode;
   std::array<char, 16> name{};
   bool by_script = false;
 };

@@ -106,6 +106,8 @@ bool is_orphaned(int pgrp) { return orphaned(pgrp, nullptr); }
 // more.
 void give_everything_back() {
   stop_listening();
+  // Before the files are closed, which may take long: when memory is short, it is waited for.
+  if (current->space) current->space->free_page_tables();
   close_files(false);
   current->fs = {};
   current->executable = {};  // may delete its file: until then power off waits for this process

@@ -1,6 +1,8 @@
 // Process 1 on its way from the kernel to user mode: see init.h.
 #include "kernel/init.h"
 
+#include <algorithm>
+
 #include "drivers/block/genhd.h"
 #include "drivers/usb/usb_init.h"
 #include "fs/fs.h"
@@ -9,6 +11,7 @@
 #include "kernel/exec.h"
 #include "kernel/i386/task_switch.h"
 #include "kernel/options.h"
+#include "kernel/out_of_memory.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
@@ -16,6 +19,7 @@
 namespace {
 
 constexpr i32 PROCESS_PRIORITY = 15;  // its children inherit it
+constexpr duration LONGEST_PAUSE = 64_s;
 
 // Tries the programs that process 1 may run, and leaves the kernel for the first that can be run.
 void try_programs() {
@@ -23,18 +27,22 @@ void try_programs() {
        {boot_option("init").value_or(""), std::string_view("/sbin/init"),
         std::string_view("/bin/sh")}) {
     if (path.empty()) continue;
-    const result<trap_frame> begin = exec_init(path);
+    const result<trap_frame> begin = with_memory([&] { return exec_init(path); });
     if (begin) enter_user_mode(*begin);
     printk("init: %.*s cannot be run (error %d)\n", static_cast<int>(path.size()), path.data(),
            to_errno(begin.error()));
   }
 }
 
-// A root disk without a program is no bug of the kernel: the kernel goes on without any program.
+// A root disk without a program is no bug of the kernel: the kernel goes on without any program. It
+// tries again with growing pauses, for the reason may pass: an error of the disk, or no room for
+// another inode.
 [[noreturn]] void run_program() {
-  try_programs();
-  printk("There is no program to run.\n");
-  for (;;) sleep_for(3600_s);
+  for (duration pause = 1_s;; pause = std::min(pause + pause, LONGEST_PAUSE)) {
+    try_programs();
+    printk("There is no program to run.\n");
+    sleep_for(pause);
+  }
 }
 
 void mount_root_disk() {

@@ -7,7 +7,6 @@
 
 #include "hal/clock.h"
 #include "hal/irq.h"
-#include "hal/memory.h"
 #include "hal/panic.h"
 #include "kernel/i386/interrupts.h"
 
@@ -18,23 +17,12 @@ namespace {
 
 // A driver's task runs shortly, and other tasks wait for it.
 constexpr i32 kernel_task_priority = 30;
-constexpr u32 stack_canary = 0x5AFE57AC;
 
 task_struct idle_task;
 // The tasks in the task array, except task 0, so that schedule need not look at its empty places.
 constinit intrusive_list<task_struct, &task_struct::live> live_tasks{};
 int last_pid = 0;
 bool need_resched = false;
-
-// A task's task_struct stands at the low end of its stack, as in the book, and between the two the
-// canary, which an overflowing stack overwrites first.
-u32& canary_of(const task_struct& t) {
-  return *reinterpret_cast<u32*>(t.kernel_stack + sizeof(task_struct));
-}
-
-void check_stack(const task_struct& t) {
-  if (canary_of(t) != stack_canary) panic("the kernel stack of task %d has overflowed", t.pid);
-}
 
 bool is_idle(const task_struct& t) { return &t == &idle_task; }
 
@@ -126,13 +114,11 @@ void sched_init() {
   std::ranges::copy(std::string_view("idle"), idle_task.comm.begin());
   idle_task.state = task_state::running;
   idle_task.kernel_stack = boot_stack;
-  canary_of(idle_task) = stack_canary;
   task[0] = &idle_task;
 }
 
 void schedule() {
   kassert(!interrupts_are_enabled());
-  check_stack(*current);
   need_resched = false;
   task_struct& next = choose_next();
   if (&next != current) switch_to(next);
@@ -161,12 +147,11 @@ result<task_struct*> make_task(std::span<task_struct*> places, std::string_view 
   release_ended_kernel_tasks();
   const auto slot = std::ranges::find(places, nullptr);
   if (slot == places.end()) return fail(error::eagain);
-  const auto stack = allocate_unset_pages(KERNEL_STACK_SIZE / PAGE_SIZE);
+  const auto stack = allocate_kernel_stack(static_cast<u32>(&*slot - task.data()));
   if (stack.empty()) return fail(error::enomem);
 
-  auto* t = new (stack.data()) task_struct;
+  auto* t = new (stack.data() + TASK_STRUCT_PLACE) task_struct;
   t->kernel_stack = stack.data();
-  canary_of(*t) = stack_canary;
   t->state = task_state::uninterruptible;
   t->pid = next_pid();
   std::ranges::copy(name.substr(0, t->comm.size() - 1), t->comm.begin());
@@ -198,7 +183,7 @@ void release(task_struct& t) {
   forget(t);
   const std::span<byte> stack(t.kernel_stack, KERNEL_STACK_SIZE);
   t.~task_struct();
-  free_pages(stack);
+  free_kernel_stack(stack);
 }
 
 result<void> kernel_task(const char* name, void (*body)(void*), void* argument) {

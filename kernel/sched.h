@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "fs/fs.h"
+#include "hal/kernel_stack.h"
 #include "hal/task.h"
 #include "hal/wait.h"
 #include "lib/abi.h"
@@ -23,7 +24,6 @@ constexpr u32 NR_TASKS = 64;  // processes, and the idle task
 // and one for each of its ports.
 constexpr u32 NR_KERNEL_TASKS = 128;
 constexpr u32 NR_OPEN = 32;
-constexpr u32 KERNEL_STACK_SIZE = 16384;
 
 enum class task_state : u8 { unused, running, interruptible, uninterruptible, zombie, stopped };
 
@@ -58,7 +58,7 @@ struct task_struct {
 
   // memory and processor
   address_space* space = nullptr;  // null for a kernel task
-  inode_ref executable;
+  program_ref executable;
   byte* kernel_stack = nullptr;
   void* stack_pointer = nullptr;  // saved by the switch
   trap_frame* user_registers = nullptr;
@@ -71,11 +71,17 @@ struct task_struct {
   list_link<task_struct> live;  // the tasks in the task array, except task 0
 };
 
+// A task_struct and its kernel stack share their pages, as in the book; but here it stands at their
+// high end: a stack that grows too long meets the guard page, not the task_struct.
+constexpr u32 TASK_STRUCT_PLACE = (KERNEL_STACK_SIZE - sizeof(task_struct)) & ~u32{15};
+inline byte* stack_top(const task_struct& t) { return t.kernel_stack + TASK_STRUCT_PLACE; }
+
 // The book's array; [0] is idle. The kernel's own tasks stand from [NR_TASKS] on: a table that is
 // full of processes has room for them.
 extern std::array<task_struct*, NR_TASKS + NR_KERNEL_TASKS> task;
 extern task_struct* current;
 extern volatile u32 jiffies;
+static_assert(NR_TASKS + NR_KERNEL_TASKS <= KERNEL_STACK_PLACES);
 
 void sched_init();
 

@@ -218,9 +218,10 @@ void run_handler(trap_frame& registers, u32 signal) {
   settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
   // The stack may have to be read from a disk: only SIGKILL and SIGSTOP interrupt that.
   const u32 blocked = block_signals(~UNBLOCKABLE);
-  if (!push_signal_frame(registers, signal, action, blocked)) {
+  const result<void> pushed = push_signal_frame(registers, signal, action, blocked);
+  if (!pushed) {
     printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
-    do_exit(abi::sigsegv);
+    do_exit(pushed.error() == error::enomem ? abi::sigkill : abi::sigsegv);
   }
   const u32 itself = action.flags & abi::sa_nodefer ? 0 : signal_bit(signal);
   block_signals(blocked | (action.mask & ~UNBLOCKABLE) | itself);

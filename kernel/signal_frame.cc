@@ -2,6 +2,7 @@
 #include "kernel/signal_frame.h"
 
 #include "kernel/i386/trap_frame.h"
+#include "kernel/out_of_memory.h"
 #include "kernel/user_memory.h"
 
 namespace {
@@ -49,8 +50,8 @@ void restore(trap_frame& r, const saved_registers& s) {
 
 }  // namespace
 
-bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
-                       u32 blocked) {
+result<void> push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
+                               u32 blocked) {
   // At the handler's entry esp + 4 is a multiple of 16, as after a call (System V i386 ABI).
   const u32 at = ((registers.esp - sizeof(signal_frame)) & ~u32{15}) - sizeof(u32);
   const bool own_restorer = action.flags & abi::sa_restorer && action.restorer;
@@ -61,11 +62,11 @@ bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& 
                            .saved = save(registers),
                            .blocked = blocked,
                            .trampoline = TRAMPOLINE};
-  if (!put_user(at, frame)) return false;
+  TRY(with_memory([&] { return put_user(at, frame); }));
   registers.esp = at;
   registers.eip = action.handler;
   registers.eflags &= ~DIRECTION_AND_TRAP;
-  return true;
+  return {};
 }
 
 result<u32> pop_signal_frame(trap_frame& registers) {

@@ -7,10 +7,11 @@
 #include "kernel/sched.h"
 
 // Puts the frame on the user's stack and points the registers at the handler. `blocked`: the mask
-// that sigreturn sets again. False when the stack has no room for it: nothing has changed then.
-// Sleeps: the stack's page may have to be copied, or read from a disk.
-bool push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
-                       u32 blocked);
+// that sigreturn sets again. On an error nothing has changed. Sleeps: the stack's page may have to
+// be copied, or read from a disk. Errors: efault (no such stack), eio; enomem when no process was
+// left to end (out_of_memory.h).
+result<void> push_signal_frame(trap_frame& registers, u32 signal, const abi::sigaction& action,
+                               u32 blocked);
 
 // sigreturn: takes the frame off again and tells which signals it says were blocked. Errors:
 // efault.

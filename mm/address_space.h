@@ -32,6 +32,9 @@ class address_space {
   // Frees all pages and tables and the object. It must not be the active one.
   static void destroy(address_space* space);
 
+  // Frees all pages and tables; the process has no memory from now on. Never sleeps.
+  void free_page_tables();
+
   void activate();  // loads cr3
   // Leaves no process's space active: for kernel tasks, and before a space is destroyed.
   static void activate_kernel();
@@ -70,7 +73,6 @@ class address_space {
   result<void> do_wp_page(u32 address, u32& entry);
   result<void> share_pages(u32 table_index, address_space& child);
   void free_pages_between(u32 start, u32 end);
-  void free_page_tables();
 
   u32* directory_;  // 1024 entries; the upper half is the kernel's
   std::array<vm_area, 16> areas_{};

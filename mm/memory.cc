@@ -145,10 +145,13 @@ void address_space::free_pages_between(u32 start, u32 end) {
 }
 
 void address_space::free_page_tables() {
+  areas_ = {};
   for (u32 i = 0; i < user_tables; ++i) {
     if (!is_present(directory_[i])) continue;
     for (const u32 entry : std::span(table_in(directory_[i]), ENTRIES_PER_TABLE))
       if (is_present(entry)) free_page(page_in(entry));
     free_page(page_in(directory_[i]));
+    directory_[i] = 0;
   }
+  if (directory_ == active_directory) load_page_directory(physical_address(directory_));
 }

@@ -3,6 +3,7 @@
 #include "hal/log.h"
 #include "kernel/i386/symbols.h"
 #include "kernel/sched.h"
+#include "mm/layout.h"
 
 namespace {
 
@@ -14,7 +15,7 @@ struct stack_frame {
 };
 
 bool is_on_stack(const task_struct& t, u32 frame) {
-  const u32 bottom = static_cast<u32>(reinterpret_cast<uintptr_t>(t.kernel_stack));
+  const u32 bottom = virtual_address(t.kernel_stack);
   return frame % 4 == 0 && frame >= bottom &&
          frame <= bottom + KERNEL_STACK_SIZE - sizeof(stack_frame);
 }
@@ -33,7 +34,7 @@ void print_address(u32 address) {
 void print_registers(const trap_frame& r) {
   printk("eax %08x  ebx %08x  ecx %08x  edx %08x\n", r.eax, r.ebx, r.ecx, r.edx);
   printk("esi %08x  edi %08x  ebp %08x  esp %08x\n", r.esi, r.edi, r.ebp,
-         r.from_user() ? r.esp : static_cast<u32>(reinterpret_cast<uintptr_t>(&r.esp)));
+         r.from_user() ? r.esp : virtual_address(&r.esp));
   printk("eip %08x  cs %04x  eflags %08x", r.eip, r.cs & 0xFFFF, r.eflags);
   if (r.vector != trap_frame::no_vector) printk("  vector %u  error %x", r.vector, r.error_code);
   printk("\n");

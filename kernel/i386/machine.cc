@@ -9,6 +9,7 @@
 #include "kernel/i386/clock.h"
 #include "kernel/i386/descriptors.h"
 #include "kernel/i386/interrupts.h"
+#include "kernel/i386/kernel_map.h"
 #include "kernel/i386/multiboot.h"
 #include "kernel/options.h"
 #include "mm/mmio.h"
@@ -74,6 +75,7 @@ void machine_init(u32 multiboot_information) {
     set_boot_options(reinterpret_cast<const char*>(direct_map(info.command_line)));
   memory_list memory;
   mem_init(read_memory_map(info, memory), physical_address(kernel_end));
+  kernel_map_init();
   mmio_init();
   clock_init();
 }

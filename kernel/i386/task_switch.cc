@@ -32,7 +32,7 @@ struct switch_frame {
 // The registers of user mode stand at the very top of every kernel stack, where the processor and
 // traps.asm push them.
 trap_frame* top_frame(const task_struct& t) {
-  return reinterpret_cast<trap_frame*>(t.kernel_stack + KERNEL_STACK_SIZE) - 1;
+  return reinterpret_cast<trap_frame*>(stack_top(t)) - 1;
 }
 
 void begin_at(task_struct& t, void (*first_run)()) {
@@ -82,7 +82,7 @@ void enter_user_mode(const trap_frame& registers) {
 void switch_to(task_struct& next) {
   task_struct& previous = *current;
   current = &next;
-  set_kernel_stack(next.kernel_stack + KERNEL_STACK_SIZE);
+  set_kernel_stack(stack_top(next));
   if (next.space)
     next.space->activate();
   else
@@ -92,7 +92,8 @@ void switch_to(task_struct& next) {
 
 void return_to_user(trap_frame& registers) {
   while (time_slice_is_over()) schedule();
-  if (current->signal & ~current->blocked) {
+  // An interrupted call is settled also when SIGCONT has taken the signal back.
+  if (current->signal & ~current->blocked || current->interrupted_call) {
     enable_interrupts();
     do_signal(registers);
     disable_interrupts();

@@ -88,9 +88,8 @@ void handle_page_fault(trap_frame& registers) {
 
   enable_interrupts();
   const bool write = fault_by_write::in(registers.error_code);
-  result<void> outcome = current->space->handle_fault(address, write);
-  while (outcome == fail(error::enomem) && end_largest_process())
-    outcome = current->space->handle_fault(address, write);
+  const result<void> outcome =
+      with_memory([&] { return current->space->handle_fault(address, write); });
   if (!outcome) {
     if (by_kernel) {
       printk("page fault at address %08x of the program\n", address);

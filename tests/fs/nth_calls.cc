@@ -44,7 +44,7 @@ result<void> look(session& p) {
 }
 
 result<void> load(session& p) {
-  const inode_ref program = TRY(open_program(p.context(), "/mnt/program"));
+  const program_ref program = TRY(open_program(p.context(), "/mnt/program"));
   std::array<byte, 5000> bytes;
   TRY(read_contents(*program, 3000, bytes));
   return {};

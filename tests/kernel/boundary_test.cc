@@ -103,7 +103,7 @@ std::vector<byte> with_function(const std::string& name, u32 symbols, u32 sectio
 
 std::string function_of(const std::vector<byte>& bytes) {
   user::make_file("/tmp/p", bytes);
-  const inode_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
+  const program_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
   const auto found = find_program_symbol(*inode, FUNCTION + 3);
   user::call(call::unlink, user::text("/tmp/p"));
   return found ? found->name.data() + ("+" + std::to_string(found->offset)) : "";

@@ -284,6 +284,25 @@ TEST(init, is_begun_again_a_second_later) {
   });
 }
 
+TEST(init, is_tried_again_until_it_can_be_run) {
+  pc::machine machine({.audit = false});
+  bool begun = false;
+  machine.run([&] {
+    pc::set_init([&] {
+      begun = true;
+      pc::end_test();
+    });
+    user::fork([] {
+      user::sleep_ms(5000);
+      user::call(call::rename, user::text("/sbin/other"), user::text("/sbin/init"));
+      user::call(call::pause);
+    });
+    user::call(call::rename, user::text("/sbin/init"), user::text("/sbin/other"));
+    user::exit(0);
+  });
+  EXPECT_TRUE(begun);
+}
+
 TEST(init, without_any_program_the_kernel_goes_on) {
   pc::machine machine({.audit = false});
   bool went_on = false;

@@ -57,6 +57,36 @@ TEST(nanosleep, is_not_lengthened_by_a_stop) {
   });
 }
 
+// The sleeper has been woken by SIGSTOP and has not run yet when SIGCONT takes that back: no signal
+// is left. The sleep goes on, and so does the wait of another call.
+TEST(nanosleep, does_not_end_with_a_stop_that_is_taken_back) {
+  pc::machine machine;
+  machine.run([] {
+    const u32 ends = user::room(8);
+    user::call(call::pipe, ends);
+    const i32 from = user::get<i32>(ends), to = user::get<i32>(ends + 4);
+    const instant begun = now();
+    const int sleeper = user::fork([&] {
+      EXPECT_EQ(sleep_one_second(), 0);
+      EXPECT_GE((now() - begun).milliseconds(), 1000);
+      EXPECT_EQ(sleep_one_second(), 0);
+      EXPECT_GE((now() - begun).milliseconds(), 2000) << "the next one has its whole length";
+    });
+    const int reader = user::fork([&] { EXPECT_EQ(user::read(from, 1), "x"); });
+    user::sleep_ms(100);
+    for (const int child : {sleeper, reader}) {
+      user::kill(child, abi::sigstop);
+      user::kill(child, abi::sigcont);
+    }
+    user::sleep_ms(100);
+    EXPECT_EQ(user::write(to, "x"), 1);
+    EXPECT_EQ(user::waitpid(reader), reader);
+    EXPECT_EQ(user::waitpid(sleeper), sleeper);
+    user::close(from);
+    user::close(to);
+  });
+}
+
 // A handler ends it. The next sleep, also one of the handler, has its whole length.
 TEST(nanosleep, begins_anew_behind_a_handler) {
   pc::machine machine;

@@ -1,11 +1,16 @@
 // Which process is ended when there is no memory (kernel/out_of_memory.h).
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "fs/inode.h"
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "mm/address_space.h"
+#include "tests/kernel/mounted_stick.h"
+#include "tests/pc/inside.h"
 #include "tests/pc/machine.h"
 #include "tests/pc/user.h"
 
@@ -90,6 +95,50 @@ TEST(out_of_memory, is_an_error_of_a_system_call) {
                 -to_errno(error::enomem));
     });
     expect_alive(large);
+  });
+}
+
+// The frame of a signal's handler needs a page of the stack.
+TEST(out_of_memory, ends_the_largest_process_for_a_handler) {
+  pc::machine machine;
+  machine.run([] {
+    const int small = process_with(10), large = process_with(60);
+    expect_done_without_memory([] {
+      bool handled = false;
+      user::set_handler(abi::sigusr1, user::handler([&](u32) { handled = true; }));
+      const u32 stack = std::exchange(pc::registers().esp, pc::registers().esp - 5 * PAGE_SIZE);
+      user::kill(user::pid(), abi::sigusr1);
+      pc::registers().esp = stack;
+      EXPECT_TRUE(handled);
+    });
+    expect_killed(large);
+    expect_alive(small);
+  });
+}
+
+// It gives its memory back before it closes its files. Here that takes long: closing a disk writes
+// what is dirty, and each write takes four seconds.
+TEST(out_of_memory, a_process_that_ends_slowly_has_no_memory_any_more) {
+  pc::machine machine({.audit = false});
+  pc::mounted_stick m;
+  machine.run([&] {
+    m.mount();
+    const int middle = process_with(40);
+    const int large = user::fork([&] {
+      take(60);
+      EXPECT_GE(user::open("/tmp/sda", abi::o_wronly), 0);
+      EXPECT_GE(user::open("/mnt/f", abi::o_creat | abi::o_wronly), 0);
+      m.device().slow_down(4_s);
+      user::call(call::pause);
+    });
+    user::sleep_ms(100);
+    const instant begun = now();
+    expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
+    EXPECT_LT(now() - begun, 1_s);
+    EXPECT_EQ(user::waitpid(large, nullptr, abi::wnohang), 0) << "it still closes its files";
+    expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
+    expect_killed(middle);
+    pc::end_test();
   });
 }
 

@@ -282,19 +282,6 @@ TEST(sched, no_memory_for_a_stack) {
   });
 }
 
-TEST(sched, a_stack_that_overflows_is_noticed) {
-  pc::machine machine({.expect_panic = true});
-  machine.run([] {
-    std::function<void()> body = [] {
-      std::fill_n(current->kernel_stack + sizeof(task_struct), 4, byte{0});
-      yield();
-    };
-    start("deep", body);
-    sleep_for(100_ms);
-  });
-  EXPECT_NE(machine.panic_message().find("has overflowed"), std::string::npos);
-}
-
 TEST(sched, a_name_is_cut) {
   pc::machine machine;
   machine.run([] {

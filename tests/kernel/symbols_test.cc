@@ -56,7 +56,7 @@ std::vector<byte> file_with(const std::vector<named>& symbols, u32 sections = 2,
 // What the backtrace shows for an address: name+offset, or nothing.
 std::string shown(const std::vector<byte>& file, u32 address) {
   user::make_file("/tmp/p", file);
-  const inode_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
+  const program_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
   const auto found = find_program_symbol(*inode, address);
   user::call(call::unlink, user::text("/tmp/p"));
   return found ? found->name.data() + ("+" + std::to_string(found->offset)) : "";
@@ -150,7 +150,7 @@ TEST(program_symbols, a_program_that_cannot_be_read) {
     for (bool met = true; met; ++after) {
       m.umount();
       m.mount();
-      inode_ref inode = std::move(*open_program(current->fs, "/mnt/p"));
+      program_ref inode = std::move(*open_program(current->fs, "/mnt/p"));
       m.device().fail_reads(100, after);
       const auto found = find_program_symbol(*inode, 0x1000 + 150 * 16);
       met = m.device().reads_to_fail() < 100;

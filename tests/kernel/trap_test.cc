@@ -138,7 +138,7 @@ std::vector<byte> with_symbols(const std::function<void(elf_header&, section_hea
 // What stands in the backtrace for an address of that program.
 std::string name_of(const std::vector<byte>& bytes, u32 address) {
   user::make_file("/tmp/p", bytes);
-  const inode_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
+  const program_ref inode = std::move(*open_program(current->fs, "/tmp/p"));
   const auto found = find_program_symbol(*inode, address);
   user::call(call::unlink, user::text("/tmp/p"));
   return found ? found->name.data() + ("+" + std::to_string(found->offset)) : "";

@@ -14,8 +14,10 @@
 #include <map>
 #include <span>
 
+#include "hal/kernel_stack.h"
 #include "hal/paging.h"
 #include "hal/panic.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 alignas(PAGE_SIZE) u32 kernel_page_directory[ENTRIES_PER_TABLE];
@@ -226,3 +228,11 @@ void flush_translation(u32 address) {
 }
 
 u32 faulting_address() { return pc::mmu::fault_address; }
+
+// --- hal/kernel_stack.h: without guard pages; races.cc wants a stack aligned to its size ---
+
+std::span<byte> allocate_kernel_stack(u32) {
+  return allocate_aligned_pages(KERNEL_STACK_SIZE / PAGE_SIZE, KERNEL_STACK_SIZE / PAGE_SIZE);
+}
+
+void free_kernel_stack(std::span<byte> stack) { free_pages(stack); }

@@ -94,7 +94,7 @@ void run_code(u32 address) {
 
 }  // namespace
 
-byte* kernel_stack_top() { return current->kernel_stack + KERNEL_STACK_SIZE; }
+byte* kernel_stack_top() { return stack_top(*current); }
 
 trap_frame& registers() { return program_of_current().registers; }
 

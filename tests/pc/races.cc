@@ -27,10 +27,12 @@ std::set<u32> told;                   // places
 u32 interrupts = 0;
 bool looking = false;
 
-// The structure of a task that this address is in, or null. A task's stack is aligned to its size.
+// The structure of a task that this address is in, or null. A kernel stack is aligned to
+// its size.
 const task_struct* task_at(u32 address) {
-  if (address < KERNEL_BASE || address % KERNEL_STACK_SIZE >= sizeof(task_struct)) return nullptr;
-  const auto* found = reinterpret_cast<task_struct*>(address - address % KERNEL_STACK_SIZE);
+  const u32 offset = address % KERNEL_STACK_SIZE;
+  if (address < KERNEL_BASE || offset < TASK_STRUCT_PLACE) return nullptr;
+  const auto* found = reinterpret_cast<task_struct*>(address - offset + TASK_STRUCT_PLACE);
   for (const task_struct* each : task)
     if (each == found) return found;
   return nullptr;

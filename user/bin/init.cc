@@ -85,7 +85,15 @@ void run_shell() {
 
 }  // namespace
 
+// The kernel begins process 1 again when it has ended. What the earlier one had started is still
+// there: its shell would read the same terminal, and there would be two updates.
+void end_earlier_session() {
+  kill(-1, SIGHUP);
+  kill(-1, SIGCONT);  // what is stopped ends, too
+}
+
 int main() {
+  end_earlier_session();
   open_console();
   run_rc();
   start_update(0);
