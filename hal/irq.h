@@ -23,3 +23,11 @@ using irq_handler = bool (*)(void* argument);
 // Adds a handler to line 0..15 of the 8259s and unmasks it. `level` marks a level-triggered (PCI)
 // line. Errors: einval for a line that does not exist, enfile when the table is full.
 result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument);
+
+// The processor's mask itself, for the scheduler and the ways into the kernel; irq_guard is for
+// everything else.
+void enable_interrupts();
+void disable_interrupts();
+bool interrupts_are_enabled();
+// Enables interrupts and waits for one, in one step: none is handled between the two.
+void wait_for_interrupt();

@@ -6,6 +6,9 @@
 #include "lib/types.h"
 
 constexpr u32 PAGE_SIZE = 4096;
+// The page boundary at or below an address, and the one at or above it.
+constexpr u32 page_down(u32 address) { return address & ~(PAGE_SIZE - 1); }
+constexpr u32 page_up(u32 address) { return page_down(address + PAGE_SIZE - 1); }
 
 // `count` contiguous, zeroed pages, or an empty span when memory is short. Never sleeps.
 std::span<byte> allocate_pages(u32 count);

@@ -50,15 +50,15 @@ namespace {
 
 // The text that element `index` of a vector in user memory points to; null data at the vector's
 // end.
-result<std::string_view> element(u32 vector, u32 index) {
-  const u32 text = vector ? TRY(get_user<u32>(vector + index * u32{sizeof(u32)})) : 0;
+result<std::string_view> element(user_ptr vector, u32 index) {
+  const user_ptr text(vector ? TRY(get_user<u32>(vector + index * u32{sizeof(u32)})) : 0);
   if (!text) return std::string_view{};
   return user_text(text, MAX_BYTES, error::e2big);
 }
 
 }  // namespace
 
-result<void> argument_block::add_arguments(u32 vector, u32 first) {
+result<void> argument_block::add_arguments(user_ptr vector, u32 first) {
   for (u32 i = 0;; ++i) {
     const std::string_view text = TRY(element(vector, i));
     if (!text.data()) return {};
@@ -66,7 +66,7 @@ result<void> argument_block::add_arguments(u32 vector, u32 first) {
   }
 }
 
-result<void> argument_block::add_environments(u32 vector) {
+result<void> argument_block::add_environments(user_ptr vector) {
   for (u32 i = 0;; ++i) {
     const std::string_view text = TRY(element(vector, i));
     if (!text.data()) return {};
@@ -81,12 +81,12 @@ u32 argument_block::stack_size() const {
 result<u32> argument_block::build(u32 top) const {
   const u32 texts = top - length_;
   const u32 stack = (texts - nr_words() * u32{sizeof(u32)}) & ~(STACK_ALIGNMENT - 1);
-  byte* const to = TRY(user_span(texts, length_, true)).data();
+  byte* const to = TRY(user_span(user_ptr(texts), length_, true)).data();
   for (u32 done = 0; done < length_; done += PAGE_SIZE)
     std::memcpy(to + done, pages_[done / PAGE_SIZE].data(), std::min(length_ - done, PAGE_SIZE));
 
-  u32* word =
-      reinterpret_cast<u32*>(TRY(user_span(stack, nr_words() * u32{sizeof(u32)}, true)).data());
+  u32* word = reinterpret_cast<u32*>(
+      TRY(user_span(user_ptr(stack), nr_words() * u32{sizeof(u32)}, true)).data());
   u32 text = texts;
   const auto point_to = [&](u32 count) {
     for (; count > 0; --count) {

@@ -10,6 +10,7 @@
 
 #include "hal/memory.h"
 #include "lib/result.h"
+#include "lib/user_ptr.h"
 
 class argument_block {
  public:
@@ -26,8 +27,8 @@ class argument_block {
   result<void> add_environment(std::string_view text);
   // Every text of a null-terminated vector in user memory, from its `first` on; a null vector is
   // empty. Errors: efault too. May sleep.
-  result<void> add_arguments(u32 vector, u32 first = 0);
-  result<void> add_environments(u32 vector);
+  result<void> add_arguments(user_ptr vector, u32 first = 0);
+  result<void> add_environments(user_ptr vector);
 
   // Bytes that all texts and pointers need on the stack.
   u32 stack_size() const;

@@ -5,6 +5,7 @@
 
 #include "hal/memory.h"
 #include "kernel/elf_format.h"
+#include "kernel/read_object.h"
 
 namespace {
 
@@ -16,29 +17,6 @@ constexpr u16 MAX_HEADERS = 16;
 // A program lies behind the first page, so that a null pointer points to no memory, and in front of
 // the stack.
 constexpr u64 LOWEST = PAGE_SIZE, HIGHEST = USER_STACK_TOP - USER_STACK_MAX;
-
-constexpr u32 page_down(u32 address) { return address & ~(PAGE_SIZE - 1); }
-constexpr u32 page_up(u32 address) { return page_down(address + PAGE_SIZE - 1); }
-
-// Reads to the end of `bytes` or of the file; returns how many. A read that a signal or an error
-// ends in the middle is continued: the next one tells which it was. Errors: eintr, eio.
-result<u32> read_fully(m_inode& file, u32 offset, std::span<byte> bytes) {
-  u32 done = 0;
-  while (done < bytes.size()) {
-    const u32 got = TRY(read_contents(file, offset + done, bytes.subspan(done)));
-    if (got == 0) break;
-    done += got;
-  }
-  return done;
-}
-
-template <class T>
-result<T> read_object(m_inode& file, u32 offset) {
-  T object;
-  const std::span<byte> bytes = std::as_writable_bytes(std::span<T, 1>(&object, 1));
-  if (TRY(read_fully(file, offset, bytes)) != bytes.size()) return fail(error::enoexec);
-  return object;
-}
 
 bool is_i386_program(const elf_header& h) {
   return std::equal(MAGIC.begin(), MAGIC.end(), h.e_ident.begin()) && h.e_type == ET_EXEC &&

@@ -10,15 +10,12 @@
 #include "hal/irq.h"
 #include "kernel/elf.h"
 #include "kernel/files.h"
-#include "kernel/i386/task_switch.h"
 #include "kernel/signal.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
 #include "lib/guard.h"
 
 namespace {
-
-constexpr u32 page_down(u32 address) { return address & ~(PAGE_SIZE - 1); }
 
 // A script's first line: `#! interpreter [argument]`.
 struct script_line {
@@ -111,7 +108,7 @@ result<u32> build_space(const elf_image& image, const argument_block& arguments)
 }
 
 // When build_space has succeeded there is no way back to the old program.
-result<trap_frame> load(program wanted, const argument_block& arguments) {
+result<program_start> load(program wanted, const argument_block& arguments) {
   const elf_image image = TRY(read_elf(*wanted.inode));
   const u32 stack = TRY(build_space(image, arguments));
   current->executable = std::move(wanted.inode);
@@ -119,12 +116,12 @@ result<trap_frame> load(program wanted, const argument_block& arguments) {
   current->executed = true;
   reset_handlers(*current);
   close_files(true);
-  return user_frame(image.entry, stack);
+  return program_start{image.entry, stack};
 }
 
 }  // namespace
 
-result<trap_frame> do_execve(std::string_view path, u32 argv, u32 envp) {
+result<program_start> do_execve(std::string_view path, user_ptr argv, user_ptr envp) {
   argument_block arguments;
   program wanted = TRY(find_program(path, arguments));
   TRY(arguments.add_arguments(argv, wanted.by_script ? 1 : 0));
@@ -132,7 +129,7 @@ result<trap_frame> do_execve(std::string_view path, u32 argv, u32 envp) {
   return load(std::move(wanted), arguments);
 }
 
-result<trap_frame> exec_init(std::string_view path) {
+result<program_start> exec_init(std::string_view path) {
   argument_block arguments;
   program wanted{.inode = TRY(open_program(current->fs, path))};
   set_name(wanted, path);
@@ -142,9 +139,9 @@ result<trap_frame> exec_init(std::string_view path) {
   return load(std::move(wanted), arguments);
 }
 
-result<void> sys_execve(u32 path, u32 argv, u32 envp) {
-  const result<trap_frame> begin = do_execve(TRY(user_path(path)), argv, envp);
+result<void> sys_execve(user_ptr path, user_ptr argv, user_ptr envp) {
+  const result<program_start> begin = do_execve(TRY(user_path(path)), argv, envp);
   if (!begin) return fail(begin.error());
-  *current->user_registers = *begin;
+  begin_program(*begin);
   return {};
 }

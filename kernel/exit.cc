@@ -176,7 +176,7 @@ u32 take_news(task_struct& child) {
 
 }  // namespace
 
-result<u32> sys_waitpid(u32 pid, u32 status, u32 options) {
+result<u32> sys_waitpid(u32 pid, user_ptr status, u32 options) {
   if (options & ~(abi::wnohang | abi::wuntraced)) return fail(error::einval);
   if (status) TRY(user_span(status, sizeof(u32), true));
   for (;;) {

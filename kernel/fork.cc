@@ -6,9 +6,9 @@
 #include "hal/irq.h"
 #include "hal/panic.h"
 #include "kernel/files.h"
-#include "kernel/i386/task_switch.h"
 #include "kernel/process.h"
 #include "kernel/sys.h"
+#include "kernel/user_mode.h"
 #include "mm/address_space.h"
 
 namespace {
@@ -27,7 +27,7 @@ void copy_identity(const task_struct& parent, task_struct& child) {
 
 // The book's copy_process. Nothing in it sleeps after the child is in the task array, and the child
 // runs only when it is complete.
-static result<task_struct*> copy_process(trap_frame& registers) {
+static result<task_struct*> copy_process() {
   task_struct& child = *TRY(create_task({current->comm.data()}));
   const result<address_space*> space = current->space->copy_page_tables();
   if (!space) {
@@ -40,7 +40,7 @@ static result<task_struct*> copy_process(trap_frame& registers) {
   child.executable = current->executable.copy();
   child.father = current;
   share_files(*current, child);
-  prepare_fork_return(child, registers);
+  prepare_fork_return(child);
   return &child;
 }
 
@@ -50,7 +50,7 @@ static result<task_struct*> copy_process(trap_frame& registers) {
 result<u32> sys_fork() {
   const irq_guard masked;
   if (signal_pending()) return fail(error::eintr);
-  task_struct& child = *TRY(copy_process(*current->user_registers));
+  task_struct& child = *TRY(copy_process());
   const u32 pid = static_cast<u32>(child.pid);
   start_task(child);
   return pid;

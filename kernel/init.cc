@@ -9,12 +9,12 @@
 #include "hal/log.h"
 #include "hal/panic.h"
 #include "kernel/exec.h"
-#include "kernel/i386/task_switch.h"
 #include "kernel/options.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
+#include "kernel/user_mode.h"
 
 namespace {
 
@@ -27,7 +27,7 @@ void try_programs() {
        {boot_option("init").value_or(""), std::string_view("/sbin/init"),
         std::string_view("/bin/sh")}) {
     if (path.empty()) continue;
-    const result<trap_frame> begin = with_memory([&] { return exec_init(path); });
+    const result<program_start> begin = with_memory([&] { return exec_init(path); });
     if (begin) enter_user_mode(*begin);
     printk("init: %.*s cannot be run (error %d)\n", static_cast<int>(path.size()), path.data(),
            to_errno(begin.error()));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernel/elf_format.h"
+#include "kernel/read_object.h"
 #include "lib/format.h"
 
 namespace {
@@ -12,14 +13,6 @@ namespace {
 constexpr u32 SHT_SYMTAB = 2, STT_FUNC = 2;
 constexpr u32 MAX_SECTIONS = 64, MAX_SYMBOLS = 8192;
 constexpr u32 SYMBOLS_AT_ONCE = 32;
-
-template <class T>
-result<T> read_object(m_inode& file, u32 offset) {
-  T object{};
-  const auto bytes = std::as_writable_bytes(std::span<T, 1>(&object, 1));
-  if (TRY(read_contents(file, offset, bytes)) != bytes.size()) return fail(error::enoent);
-  return object;
-}
 
 struct symbol_table {
   section_header symbols, names;

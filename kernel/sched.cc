@@ -8,7 +8,6 @@
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/panic.h"
-#include "kernel/i386/interrupts.h"
 
 // head.asm; the stack that boot runs on becomes task 0's.
 extern "C" byte boot_stack[];

@@ -1,5 +1,5 @@
 // Signals (the book, 8.2): sending, the calls that arrange for them, and the default actions.
-// Running a handler on the user's stack is kernel/signal_frame.cc.
+// Running a handler on the user's stack is kernel/i386/signal_frame.cc.
 //
 // In 0.11 every signal but SIGCHLD ends a process by default. Differences here: there is stop and
 // continue; a fault cannot be ignored; the default action does not end process 1; and a system call
@@ -12,11 +12,11 @@
 #include "hal/clock.h"
 #include "hal/irq.h"
 #include "hal/log.h"
-#include "kernel/i386/trap_frame.h"
 #include "kernel/process.h"
 #include "kernel/signal_frame.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
+#include "kernel/user_mode.h"
 
 namespace {
 
@@ -183,15 +183,11 @@ bool has_effect(u32 signal) {
   return forced || !ignored(*current, signal);
 }
 
-constexpr u32 SYSTEM_CALL_VECTOR = 0x80;
-
 // The system call that the signal interrupted is begun again, or returns -eintr.
 void settle_interrupted_call(trap_frame& registers, bool restart) {
   const u32 call = std::exchange(current->interrupted_call, 0);
   if (!restart) current->sleep_end = never;
-  if (!call || !restart || registers.vector != SYSTEM_CALL_VECTOR) return;
-  registers.eax = call;
-  registers.eip -= 2;  // the length of `int 0x80`
+  if (call && restart) begin_call_again(registers, call);
 }
 
 // Whether a call is begun again after a handler. Whatever flags that has, pause and nanosleep are
@@ -264,7 +260,7 @@ result<u32> sys_sigreturn() {
     printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
     force_signal(*current, abi::sigsegv);
   }
-  return registers.eax;
+  return value_of_call(registers);
 }
 
 // As in System V and the book: the action becomes the default again when the handler is called. The
@@ -277,7 +273,7 @@ result<u32> sys_signal(u32 signal, u32 handler, u32 restorer) {
   return earlier;
 }
 
-result<void> sys_sigaction(u32 signal, u32 action, u32 old_action) {
+result<void> sys_sigaction(u32 signal, user_ptr action, user_ptr old_action) {
   if (!valid(signal) || (action && !changeable(signal))) return fail(error::einval);
   const abi::sigaction earlier = action_of(*current, signal);
   abi::sigaction wanted{};
@@ -287,7 +283,7 @@ result<void> sys_sigaction(u32 signal, u32 action, u32 old_action) {
   return {};
 }
 
-result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set) {
+result<void> sys_sigprocmask(u32 how, user_ptr set, user_ptr old_set) {
   const u32 earlier = current->blocked;
   u32 blocked = earlier;
   if (set) {
@@ -305,7 +301,9 @@ result<void> sys_sigprocmask(u32 how, u32 set, u32 old_set) {
 }
 
 // The signals that are blocked and have been sent.
-result<void> sys_sigpending(u32 set) { return put_user(set, current->signal & current->blocked); }
+result<void> sys_sigpending(user_ptr set) {
+  return put_user(set, current->signal & current->blocked);
+}
 
 result<u32> sys_sgetmask() { return current->blocked; }
 

@@ -3,37 +3,41 @@
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
 
-result<void> sys_link(u32 from, u32 to) {
+result<void> sys_link(user_ptr from, user_ptr to) {
   return link_path(current->fs, TRY(user_path(from)), TRY(user_path(to)));
 }
 
-result<void> sys_unlink(u32 path) { return unlink_path(current->fs, TRY(user_path(path))); }
+result<void> sys_unlink(user_ptr path) { return unlink_path(current->fs, TRY(user_path(path))); }
 
-result<void> sys_rename(u32 from, u32 to) {
+result<void> sys_rename(user_ptr from, user_ptr to) {
   return rename_path(current->fs, TRY(user_path(from)), TRY(user_path(to)));
 }
 
-result<void> sys_mkdir(u32 path, u32 mode) {
+result<void> sys_mkdir(user_ptr path, u32 mode) {
   return make_directory(current->fs, TRY(user_path(path)), static_cast<u16>(mode));
 }
 
-result<void> sys_rmdir(u32 path) { return remove_directory(current->fs, TRY(user_path(path))); }
+result<void> sys_rmdir(user_ptr path) {
+  return remove_directory(current->fs, TRY(user_path(path)));
+}
 
-result<void> sys_mknod(u32 path, u32 mode, u32 device) {
+result<void> sys_mknod(user_ptr path, u32 mode, u32 device) {
   return make_node(current->fs, TRY(user_path(path)), static_cast<u16>(mode),
                    dev_id(static_cast<u16>(device)));
 }
 
-result<void> sys_chdir(u32 path) { return change_directory(current->fs, TRY(user_path(path))); }
+result<void> sys_chdir(user_ptr path) {
+  return change_directory(current->fs, TRY(user_path(path)));
+}
 
 // As on Linux: the length of the text with its NUL.
-result<u32> sys_getcwd(u32 buffer, u32 size) {
+result<u32> sys_getcwd(user_ptr buffer, u32 size) {
   const u32 length = std::min(size, PATH_MAX);
   const std::span<byte> to = TRY(user_span(buffer, length, true));
   return current_directory(current->fs, {reinterpret_cast<char*>(to.data()), to.size()});
 }
 
-result<u32> sys_getdents(u32 fd, u32 buffer, u32 size) {
+result<u32> sys_getdents(u32 fd, user_ptr buffer, u32 size) {
   file& directory = *TRY(file_of(fd));
   return read_directory(directory, TRY(user_span(buffer, size, true)));
 }

@@ -8,13 +8,13 @@
 
 // The descriptor is chosen after the file is open: open_file sleeps, and only this process changes
 // its table. A process without a free descriptor gets its error before a file is created or cut.
-result<u32> sys_open(u32 path, u32 flags, u32 mode) {
+result<u32> sys_open(user_ptr path, u32 flags, u32 mode) {
   TRY(free_descriptor());
   const std::string_view name = TRY(user_path(path));
   return install_file(TRY(open_file(current->fs, name, flags, static_cast<u16>(mode))));
 }
 
-result<u32> sys_creat(u32 path, u32 mode) {
+result<u32> sys_creat(user_ptr path, u32 mode) {
   return sys_open(path, abi::o_creat | abi::o_wronly | abi::o_trunc, mode);
 }
 
@@ -70,7 +70,7 @@ result<u32> sys_fcntl(u32 fd, u32 command, u32 argument) {
   }
 }
 
-result<void> sys_pipe(u32 descriptors) {
+result<void> sys_pipe(user_ptr descriptors) {
   TRY(user_span(descriptors, 2 * sizeof(u32), true));
   auto [read_end, write_end] = make_pipe();
   if (!read_end) return fail(read_end.error());
@@ -84,7 +84,7 @@ result<void> sys_pipe(u32 descriptors) {
 }
 
 // What the argument is follows from the command; some commands have none.
-result<u32> sys_ioctl(u32 fd, u32 command, u32 argument) {
+result<u32> sys_ioctl(u32 fd, u32 command, user_ptr argument) {
   file& f = *TRY(file_of(fd));
   const ioctl_argument wanted = TRY(argument_of_ioctl(f, command));
   return ioctl_file(f, command, TRY(user_span(argument, wanted.size, wanted.is_result)));

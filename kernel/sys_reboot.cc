@@ -5,8 +5,8 @@
 #include "fs/replug/power_off.h"
 #include "hal/clock.h"
 #include "hal/log.h"
+#include "hal/power.h"
 #include "kernel/files.h"
-#include "kernel/i386/power.h"
 #include "kernel/printk.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
@@ -98,7 +98,7 @@ constexpr u32 LOG_SIZE = 32768;
 }  // namespace
 
 // The newest part of the kernel's messages; at most length - 1 bytes.
-result<u32> sys_syslog(u32 type, u32 buffer, u32 length) {
+result<u32> sys_syslog(u32 type, user_ptr buffer, u32 length) {
   if (type == SYSLOG_SIZE) return LOG_SIZE;
   if (type != SYSLOG_READ_ALL || length == 0) return fail(error::einval);
   const std::span<byte> to = TRY(user_span(buffer, std::min(length, LOG_SIZE), true));

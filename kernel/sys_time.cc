@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "hal/clock.h"
-#include "kernel/i386/clock.h"
 #include "kernel/sched.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
@@ -33,26 +32,26 @@ struct tms {
 
 }  // namespace
 
-result<u32> sys_time(u32 to) {
+result<u32> sys_time(user_ptr to) {
   const u32 time = date_in_seconds();
   if (to) TRY(put_user(to, time));
   return time;
 }
 
-result<void> sys_stime(u32 from) {
+result<void> sys_stime(user_ptr from) {
   const u32 time = TRY(get_user<u32>(from));
   set_boot_date(boot_date() + time - date_in_seconds());
   return {};
 }
 
-result<u32> sys_times(u32 to) {
+result<u32> sys_times(user_ptr to) {
   const tms used{current->user_ticks, current->system_ticks, current->child_user_ticks,
                  current->child_system_ticks};
   if (to) TRY(put_user(to, used));
   return jiffies & 0x7FFF'FFFF;
 }
 
-result<void> sys_clock_gettime(u32 clock, u32 to) {
+result<void> sys_clock_gettime(u32 clock, user_ptr to) {
   switch (clock) {
     case abi::clock_monotonic: return put_user(to, to_timespec(now() - instant{}));
     case abi::clock_realtime: return put_user(to, to_timespec(date()));
@@ -61,7 +60,7 @@ result<void> sys_clock_gettime(u32 clock, u32 to) {
 }
 
 // A signal that has a handler ends the sleep; `remaining` gets the time that was left.
-result<void> sys_nanosleep(u32 time, u32 remaining) {
+result<void> sys_nanosleep(user_ptr time, user_ptr remaining) {
   const instant end_before_stop = std::exchange(current->sleep_end, never);
   const abi::timespec asked = TRY(get_user<abi::timespec>(time));
   const instant end = std::min(now() + TRY(to_duration(asked)), end_before_stop);

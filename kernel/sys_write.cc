@@ -20,7 +20,7 @@ constexpr u32 PIECE = 256 * 1024;
 // Moves pieces until one is not whole. An error behind the first piece is met again by the next
 // call, and told there.
 template <class Move>
-result<u32> in_pieces(u32 buffer, u32 count, Move move) {
+result<u32> in_pieces(user_ptr buffer, u32 count, Move move) {
   count = std::min(count, MAX_COUNT);
   u32 done = 0;
   do {
@@ -34,24 +34,25 @@ result<u32> in_pieces(u32 buffer, u32 count, Move move) {
   return done;
 }
 
-result<u32> write_piece(file& to, u32 buffer, u32 size) {
+result<u32> write_piece(file& to, user_ptr buffer, u32 size) {
   const result<u32> written = write_open_file(to, TRY(user_span(buffer, size, false)));
   if (written == fail(error::epipe)) send_signal(*current, abi::sigpipe);
   return written;
 }
 
-result<u32> read_piece(file& from, u32 buffer, u32 size) {
+result<u32> read_piece(file& from, user_ptr buffer, u32 size) {
   return read_open_file(from, TRY(user_span(buffer, size, true)));
 }
 
 }  // namespace
 
-result<u32> sys_write(u32 fd, u32 buffer, u32 count) {
+result<u32> sys_write(u32 fd, user_ptr buffer, u32 count) {
   file& to = *TRY(file_of(fd));
-  return in_pieces(buffer, count, [&](u32 at, u32 size) { return write_piece(to, at, size); });
+  return in_pieces(buffer, count, [&](user_ptr at, u32 size) { return write_piece(to, at, size); });
 }
 
-result<u32> sys_read(u32 fd, u32 buffer, u32 count) {
+result<u32> sys_read(u32 fd, user_ptr buffer, u32 count) {
   file& from = *TRY(file_of(fd));
-  return in_pieces(buffer, count, [&](u32 at, u32 size) { return read_piece(from, at, size); });
+  return in_pieces(buffer, count,
+                   [&](user_ptr at, u32 size) { return read_piece(from, at, size); });
 }

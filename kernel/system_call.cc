@@ -1,7 +1,7 @@
 // The table of system calls and the way into it: see system_call.h.
 //
-// The sys_ functions (sys.h) have the parameters that their call has; `enter` takes as many of them
-// from the registers as a function has, and turns its result into one number.
+// The sys_ functions (sys.h) have the parameters that their call has; `enter` passes as many of the
+// arguments as a function has, and turns its result into one number.
 #include "kernel/system_call.h"
 
 #include <array>
@@ -13,23 +13,24 @@
 
 namespace {
 
-using system_call_function = i32 (*)(const trap_frame& registers);
+using system_call_function = i32 (*)(const system_call_arguments& arguments);
 
-i32 to_eax(const result<u32>& r) { return r ? static_cast<i32>(*r) : -to_errno(r.error()); }
-i32 to_eax(const result<void>& r) { return r ? 0 : -to_errno(r.error()); }
+i32 to_value(const result<u32>& r) { return r ? static_cast<i32>(*r) : -to_errno(r.error()); }
+i32 to_value(const result<void>& r) { return r ? 0 : -to_errno(r.error()); }
 
 template <auto Function>
 struct gate;
 template <class Return, class... Argument, Return (*Function)(Argument...)>
 struct gate<Function> {
-  static_assert(sizeof...(Argument) <= 5 && (std::is_same_v<Argument, u32> && ...));
+  static_assert(sizeof...(Argument) <= std::tuple_size_v<system_call_arguments>);
+  static_assert(((std::is_same_v<Argument, u32> || std::is_same_v<Argument, user_ptr>)&&...));
 
-  static i32 enter(const trap_frame& r) {
-    return pass({r.ebx, r.ecx, r.edx, r.esi, r.edi}, std::index_sequence_for<Argument...>{});
+  static i32 enter(const system_call_arguments& arguments) {
+    return pass(arguments, std::index_sequence_for<Argument...>{});
   }
   template <size_t... I>
-  static i32 pass(const std::array<u32, 5>& arguments, std::index_sequence<I...>) {
-    return to_eax(Function(arguments[I]...));
+  static i32 pass(const system_call_arguments& arguments, std::index_sequence<I...>) {
+    return to_value(Function(Argument(arguments[I])...));
   }
 };
 
@@ -127,11 +128,10 @@ bool restartable(u32 call) {
 
 }  // namespace
 
-void system_call(trap_frame& registers) {
-  const u32 call = registers.eax;
+i32 system_call(u32 call, const system_call_arguments& arguments) {
   const system_call_function function = function_of(call);
-  const i32 value = function ? function(registers) : -to_errno(error::enosys);
+  const i32 value = function ? function(arguments) : -to_errno(error::enosys);
   const bool interrupted = value == -to_errno(error::eintr);
   current->interrupted_call = interrupted && restartable(call) ? call : 0;
-  registers.eax = static_cast<u32>(value);
+  return value;
 }

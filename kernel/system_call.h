@@ -1,9 +1,13 @@
-// system_call: the gate of int 0x80 (the book's system_call.s). The number is in eax, the arguments
-// are in ebx, ecx, edx, esi and edi; the result, or -errno, goes to eax.
+// system_call: the gate of the system calls (the book's system_call.s). kernel/i386/traps.cc takes
+// the number and the arguments from the registers of int 0x80.
 #pragma once
 
-#include "kernel/i386/trap_frame.h"
+#include <array>
 
-// Called by handle_trap with interrupts enabled. Sleeps as its call does. An unknown number gets
-// -enosys.
-void system_call(trap_frame& registers);
+#include "lib/types.h"
+
+using system_call_arguments = std::array<u32, 5>;
+
+// Called with interrupts enabled; sleeps as its call does. Returns the call's value, or -errno; an
+// unknown number gets -enosys.
+i32 system_call(u32 call, const system_call_arguments& arguments);

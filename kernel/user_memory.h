@@ -15,23 +15,24 @@
 
 #include "lib/result.h"
 #include "lib/types.h"
+#include "lib/user_ptr.h"
 
 // The longest path that a call accepts, its NUL included.
 constexpr u32 PATH_MAX = 1024;
 
 // The caller's memory [address, address + length), to be read, or with `write` to be filled.
-result<std::span<byte>> user_span(u32 address, u32 length, bool write);
+result<std::span<byte>> user_span(user_ptr address, u32 length, bool write);
 
 // The NUL-terminated text at `address`, which with its NUL has at most `limit` bytes; a longer one
 // is `too_long`.
-result<std::string_view> user_text(u32 address, u32 limit, error too_long);
+result<std::string_view> user_text(user_ptr address, u32 limit, error too_long);
 
 // A path: efault, enametoolong, and enoent for the empty one, as POSIX wants it.
-result<std::string_view> user_path(u32 address);
+result<std::string_view> user_path(user_ptr address);
 
 // The T that stands at `address`.
 template <class T>
-result<T> get_user(u32 address) {
+result<T> get_user(user_ptr address) {
   const std::span<byte> bytes = TRY(user_span(address, sizeof(T), false));
   T value;
   std::memcpy(&value, bytes.data(), sizeof(T));
@@ -40,7 +41,7 @@ result<T> get_user(u32 address) {
 
 // Stores `value` at `address`.
 template <class T>
-result<void> put_user(u32 address, const T& value) {
+result<void> put_user(user_ptr address, const T& value) {
   const std::span<byte> bytes = TRY(user_span(address, sizeof(T), true));
   std::memcpy(bytes.data(), &value, sizeof(T));
   return {};

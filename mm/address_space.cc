@@ -8,8 +8,6 @@
 
 namespace {
 
-constexpr u32 page_of(u32 address) { return address & ~(PAGE_SIZE - 1); }
-constexpr u32 round_up(u32 address) { return page_of(address + PAGE_SIZE - 1); }
 constexpr bool is_aligned(u32 address) { return address % PAGE_SIZE == 0; }
 
 }  // namespace
@@ -41,7 +39,7 @@ vm_area* address_space::find_area(u32 address) {
 void address_space::extend_stack(u32 address) {
   for (vm_area& area : areas_) {
     if (!area.grows_down || address >= area.start || address < area.end - USER_STACK_MAX) continue;
-    if (!overlaps(page_of(address), area.start)) area.start = page_of(address);
+    if (!overlaps(page_down(address), area.start)) area.start = page_down(address);
     return;
   }
 }
@@ -49,10 +47,10 @@ void address_space::extend_stack(u32 address) {
 result<void> address_space::set_break(u32 address) {
   if (address > USER_STACK_TOP - USER_STACK_MAX) return fail(error::enomem);
   if (heap().start == 0) {
-    address = round_up(address);
+    address = page_up(address);
     heap() = {.start = address, .end = address, .writable = true};
   }
-  const u32 end = round_up(address);
+  const u32 end = page_up(address);
   if (address < heap().start) return fail(error::enomem);
   if (overlaps(heap().end, end)) return fail(error::enomem);
   if (end < heap().end) free_pages_between(end, heap().end);
@@ -69,7 +67,7 @@ result<void> address_space::handle_fault(u32 address, bool write) {
   if (!area || (write && !area->writable)) return fail(error::efault);
 
   u32* entry = table_entry(address);
-  if (!entry || !is_present(*entry)) return do_no_page(*area, page_of(address));
+  if (!entry || !is_present(*entry)) return do_no_page(*area, page_down(address));
   if (write && !is_writable(*entry)) return do_wp_page(address, *entry);
   return {};
 }
@@ -77,8 +75,8 @@ result<void> address_space::handle_fault(u32 address, bool write) {
 result<void> address_space::verify_area(u32 address, u32 length, bool write) {
   if (length == 0) return {};
   if (u64{address} + length > KERNEL_BASE) return fail(error::efault);
-  const u32 last = page_of(address + length - 1);
-  for (u32 page = page_of(address); page <= last; page += PAGE_SIZE) {
+  const u32 last = page_down(address + length - 1);
+  for (u32 page = page_down(address); page <= last; page += PAGE_SIZE) {
     const u32* entry = table_entry(page);  // most pages are there: no area is looked for
     if (!entry || !is_present(*entry) || (write && !is_writable(*entry)))
       TRY(handle_fault(page, write));

@@ -64,7 +64,8 @@ PC_LINK := -static -no-pie -Wl,-Ttext-segment=0xA0000000 -Wl,-z,noexecstack -Wl,
 PC_HOOKS := -fsanitize=thread --param tsan-instrument-func-entry-exit=0
 GTEST_SOURCES ?= /usr/src/googletest/googletest
 # The files of the machine itself that hold no instruction of it.
-PC_MACHINE := kernel/i386/traps.cc kernel/i386/task_switch.cc kernel/i386/backtrace.cc kernel/i386/user_backtrace.cc
+PC_MACHINE := kernel/i386/traps.cc kernel/i386/task_switch.cc kernel/i386/backtrace.cc \
+  kernel/i386/user_backtrace.cc kernel/i386/signal_frame.cc
 PC_PRODUCT := $(PORTABLE) $(filter-out kernel/main.cc,$(wildcard mm/*.cc kernel/*.cc)) $(PC_MACHINE)
 PC_TESTS := $(wildcard tests/pc/*.cc tests/mm/*.cc tests/kernel/*.cc) tests/sim/kernel_state.cc tests/fs/minix_image.cc
 PC_OBJECTS := $(PC_PRODUCT:%.cc=$(PC)/product/%.o) $(PC_TESTS:%.cc=$(PC)/%.o) $(PC)/processor.o

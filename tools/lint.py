@@ -70,6 +70,8 @@ def layers():
             for here, there in FORBIDDEN:
                 if name.startswith(here) and target.startswith(there):
                     yield f"{name}:{number}: {here} must not see {there}"
+            if target.startswith("kernel/i386/") and not name.startswith("kernel/i386/"):
+                yield f"{name}:{number}: only kernel/i386/ and boot/ know the machine"
 
 
 def machine_access():

@@ -9,11 +9,6 @@ namespace {
 
 constexpr int MAX_FRAMES = 24;
 
-struct stack_frame {
-  u32 caller_frame;
-  u32 return_address;
-};
-
 bool is_on_stack(const task_struct& t, u32 frame) {
   const u32 bottom = virtual_address(t.kernel_stack);
   return frame % 4 == 0 && frame >= bottom &&

@@ -5,6 +5,12 @@
 
 struct task_struct;
 
+// What stands where ebp points to.
+struct stack_frame {
+  u32 caller_frame;
+  u32 return_address;
+};
+
 void print_registers(const trap_frame& registers);
 
 // The kernel functions that a task is in, from the one that stands at `instruction` (0: unknown)

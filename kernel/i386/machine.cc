@@ -1,4 +1,4 @@
-#include "kernel/i386/machine.h"
+#include "hal/machine.h"
 
 #include <algorithm>
 #include <array>

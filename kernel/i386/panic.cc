@@ -5,11 +5,12 @@
 #include <cstdarg>
 
 #include "drivers/char/console.h"
+#include "hal/irq.h"
 #include "hal/log.h"
+#include "hal/power.h"
 #include "kernel/i386/backtrace.h"
 #include "kernel/i386/interrupts.h"
 #include "kernel/i386/panic.h"
-#include "kernel/i386/power.h"
 #include "kernel/sched.h"
 #include "lib/format.h"
 

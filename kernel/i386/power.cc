@@ -1,9 +1,9 @@
-#include "kernel/i386/power.h"
+#include "hal/power.h"
 
 #include "drivers/pci/pci.h"
+#include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/port_io.h"
-#include "kernel/i386/interrupts.h"
 #include "lib/bits.h"
 
 namespace {

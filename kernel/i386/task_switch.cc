@@ -1,11 +1,12 @@
-#include "kernel/i386/task_switch.h"
+// The i386's part of kernel/user_mode.h and of the scheduler.
+#include "kernel/user_mode.h"
 
 #include <new>
 
 #include "hal/irq.h"
 #include "hal/panic.h"
 #include "kernel/i386/descriptors.h"
-#include "kernel/i386/interrupts.h"
+#include "kernel/i386/trap_frame.h"
 #include "kernel/sched.h"
 #include "mm/address_space.h"
 
@@ -20,8 +21,6 @@ void finish_trap(trap_frame& registers);
 }
 
 namespace {
-
-constexpr u32 interrupts_enabled = 1 << 9;
 
 // What switch_stacks takes off a stack.
 struct switch_frame {
@@ -55,29 +54,43 @@ extern "C" void run_kernel_task() {
   end_kernel_task();
 }
 
-void prepare_fork_return(task_struct& t, const trap_frame& parent) {
-  trap_frame* registers = new (top_frame(t)) trap_frame(parent);
+void prepare_fork_return(task_struct& child) {
+  trap_frame* registers = new (top_frame(child)) trap_frame(*current->user_registers);
   registers->eax = 0;
-  t.user_registers = registers;
-  begin_at(t, first_run_of_child);
+  child.user_registers = registers;
+  begin_at(child, first_run_of_child);
 }
 
-trap_frame user_frame(u32 entry, u32 stack_pointer) {
+namespace {
+
+trap_frame registers_of(const program_start& start) {
   trap_frame registers{};
   registers.ds = registers.es = registers.fs = registers.gs = registers.ss = user_data;
   registers.cs = user_code;
-  registers.eip = entry;
-  registers.esp = stack_pointer;
-  registers.eflags = interrupts_enabled;
+  registers.eip = start.instruction;
+  registers.esp = start.stack;
+  registers.eflags = interrupt_flag;
   return registers;
 }
 
-void enter_user_mode(const trap_frame& registers) {
-  trap_frame* top = new (top_frame(*current)) trap_frame(registers);
+}  // namespace
+
+void begin_program(const program_start& start) { *current->user_registers = registers_of(start); }
+
+void enter_user_mode(const program_start& start) {
+  trap_frame* top = new (top_frame(*current)) trap_frame(registers_of(start));
   current->kernel_body = nullptr;  // a process from now on
   current->user_registers = top;
   load_user_registers(top);
 }
+
+void begin_call_again(trap_frame& registers, u32 call) {
+  if (registers.vector != system_call_vector) return;
+  registers.eax = call;
+  registers.eip -= 2;  // the length of `int 0x80`
+}
+
+u32 value_of_call(const trap_frame& registers) { return registers.eax; }
 
 void switch_to(task_struct& next) {
   task_struct& previous = *current;

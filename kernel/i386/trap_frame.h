@@ -4,6 +4,8 @@
 
 #include "lib/types.h"
 
+constexpr u32 interrupt_flag = 1 << 9;  // in eflags: interrupts are enabled
+
 struct trap_frame {
   u32 gs, fs, es, ds;
   u32 edi, esi, ebp, esp_unused, ebx, edx, ecx, eax;  // pusha

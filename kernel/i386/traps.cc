@@ -2,18 +2,19 @@
 
 #include <array>
 
+#include "hal/irq.h"
 #include "hal/log.h"
 #include "hal/paging.h"
 #include "kernel/i386/backtrace.h"
 #include "kernel/i386/descriptors.h"
 #include "kernel/i386/interrupts.h"
 #include "kernel/i386/panic.h"
-#include "kernel/i386/task_switch.h"
 #include "kernel/i386/trap_frame.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "kernel/system_call.h"
+#include "kernel/user_mode.h"
 #include "lib/bits.h"
 #include "mm/address_space.h"
 
@@ -57,7 +58,6 @@ const exception& exception_of(u32 vector) {
 
 // The error code of a page fault.
 using fault_by_write = field<1>;
-constexpr u32 interrupt_flag = 1 << 9;
 
 bool user_mode_interrupted = false;
 
@@ -118,6 +118,13 @@ void handle_exception(trap_frame& registers) {
   disable_interrupts();
 }
 
+// The number is in eax, the arguments are in ebx, ecx, edx, esi and edi; the value goes to eax. The
+// call may change all registers: execve, sigreturn.
+void enter_system_call(trap_frame& r) {
+  const i32 value = system_call(r.eax, {r.ebx, r.ecx, r.edx, r.esi, r.edi});
+  r.eax = static_cast<u32>(value);
+}
+
 }  // namespace
 
 bool interrupted_user_mode() { return user_mode_interrupted; }
@@ -128,7 +135,7 @@ extern "C" void handle_trap(trap_frame& registers) {
 
   if (registers.vector == system_call_vector) {
     enable_interrupts();
-    system_call(registers);
+    enter_system_call(registers);
     disable_interrupts();
   } else if (registers.vector >= first_irq_vector) {
     user_mode_interrupted = from_user;

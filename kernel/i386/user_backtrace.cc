@@ -9,11 +9,6 @@ namespace {
 
 constexpr int MAX_FRAMES = 16;
 
-struct stack_frame {
-  u32 caller_frame;
-  u32 return_address;
-};
-
 // `offset_back`: a return address may stand behind its function's end, when that never returns.
 void print_address(u32 address, u32 offset_back) {
   m_inode* program = current->executable.get();
@@ -32,7 +27,7 @@ void print_user_backtrace(const trap_frame& registers) {
   print_address(registers.eip, 0);
   u32 at = registers.ebp;
   for (int i = 0; i < MAX_FRAMES; ++i) {
-    const auto frame = get_user<stack_frame>(at);
+    const auto frame = get_user<stack_frame>(user_ptr(at));
     if (!frame || frame->return_address == 0) return;
     print_address(frame->return_address, 1);
     if (frame->caller_frame <= at) return;  // callers stand higher

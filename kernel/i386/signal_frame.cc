@@ -1,4 +1,4 @@
-// Building and undoing the stack frame of a signal handler: see signal_frame.h.
+// Building and undoing the stack frame of a signal handler: see kernel/signal_frame.h.
 #include "kernel/signal_frame.h"
 
 #include "kernel/i386/trap_frame.h"
@@ -62,7 +62,7 @@ result<void> push_signal_frame(trap_frame& registers, u32 signal, const abi::sig
                            .saved = save(registers),
                            .blocked = blocked,
                            .trampoline = TRAMPOLINE};
-  TRY(with_memory([&] { return put_user(at, frame); }));
+  TRY(with_memory([&] { return put_user(user_ptr(at), frame); }));
   registers.esp = at;
   registers.eip = action.handler;
   registers.eflags &= ~DIRECTION_AND_TRAP;
@@ -70,7 +70,7 @@ result<void> push_signal_frame(trap_frame& registers, u32 signal, const abi::sig
 }
 
 result<u32> pop_signal_frame(trap_frame& registers) {
-  const signal_frame frame = TRY(get_user<signal_frame>(registers.esp - SAVED_OFFSET));
+  const signal_frame frame = TRY(get_user<signal_frame>(user_ptr(registers.esp - SAVED_OFFSET)));
   restore(registers, frame.saved);
   return frame.blocked;
 }
