@@ -15,39 +15,28 @@
 // - The driver has reset the device, after a failure of the transport; of another unit, perhaps.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <utility>
 
+#include "drivers/usb/storage/sense.h"
 #include "drivers/usb/storage/transport.h"
 #include "lib/ids.h"
 
 namespace usb::storage {
 
-struct sense {
-  u8 key = 0, asc = 0, ascq = 0;
-  bool deferred = false;  // the error is one of an earlier command
-};
-// Whether these are sense data at all: in the fixed format (70h; deferred 71h) or in the descriptor
-// format (72h; deferred 73h).
-bool is_sense(std::span<const byte> data);
-// Reads both formats. Key 0 for any other data.
-sense parse_sense(std::span<const byte> data);
+namespace opcode {
+constexpr u8 test_unit_ready = 0x00, inquiry = 0x12, mode_sense_6 = 0x1A, start_stop_unit = 0x1B,
+             read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A, synchronize_cache_10 = 0x35,
+             service_action_in_16 = 0x9E;
+constexpr u8 read_capacity_16 = 0x10;  // a service action
+}  // namespace opcode
 
-enum class verdict : u8 {
-  recovered,       // executed successfully, with some effort of the device
-  retry,           // the command failed, and may succeed the next time
-  attention,       // not executed: the device had a message, but nothing has failed
-  deferred,        // not executed: the device reports that an earlier command has failed
-  becoming_ready,  // not executed: the device needs more time
-  reset,           // unit attention: reset or power-on; the volatile cache may be lost
-  medium_changed,  // unit attention
-  no_medium,       // or the unit itself is not there
-  write_protected,
-  not_supported,  // the device does not know this command, or not in this form
-  out_of_range,
-  failed,
-};
-verdict judge(const sense& s);
+// A command with this command block, without data.
+scsi_command command_of(std::initializer_list<u8> cdb);
+
+// Whether the medium has left, or perhaps was exchanged, or the device has left with it.
+inline bool ends_the_plug(error e) { return e == error::enodev || e == error::enomedium; }
 
 struct standard_inquiry {
   u8 device_type, removable, version, format, additional_length, flags[3];

@@ -1,0 +1,148 @@
+// How a disk is made ready: what it is, whether it has a medium, and what that is like.
+#include <algorithm>
+#include <cstring>
+
+#include "drivers/usb/storage/scsi.h"
+#include "hal/log.h"
+
+namespace usb::storage {
+
+// SPC-4, 7.5.3 and 7.5.7: a header, block descriptors, pages. A page begins with its number and the
+// number of bytes that follow, which has two bytes in a subpage. Page 0 is the last one and may
+// have any form.
+bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
+  constexpr u8 caching = 0x08, number = 0x3F, has_subpage = 0x40;
+  if (data.size() < 4) return false;
+  const auto at = [&](size_t i) { return static_cast<u8>(data[i]); };
+  to.write_protected = (at(2) & 0x80) != 0;
+  const size_t end = std::min(data.size(), size_t{at(0)} + 1);
+  for (size_t page = 4 + size_t{at(3)}; page + 2 < end;) {
+    const u8 first = at(page) & (number | has_subpage);
+    if (first == caching) to.write_cache = (at(page + 2) & 0x04) != 0;
+    if (first == 0) break;
+    const bool long_form = (first & has_subpage) != 0 && page + 3 < end;
+    page += long_form ? 4 + (size_t{at(page + 2)} << 8 | at(page + 3)) : 2 + size_t{at(page + 1)};
+  }
+  return true;
+}
+
+// Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). A direct-access
+// device that is connected has a 0 in the first one.
+result<void> scsi_disk::inquire(disk_facts& to) {
+  constexpr u32 least = 5;
+  standard_inquiry reply{};
+  const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), least));
+  if (length < least) return fail(error::eproto);
+  std::memcpy(&reply, transport_.scratch().data(), length);
+  if (reply.device_type != 0) return fail(error::enotsup);
+  to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
+  field_to_ascii(reply.vendor, to.vendor);
+  field_to_ascii(reply.product, to.product);
+  return {};
+}
+
+result<void> scsi_disk::test_ready() {
+  TRY(run(command_of({opcode::test_unit_ready, 0, 0, 0, 0, 0})));
+  return {};
+}
+
+result<void> scsi_disk::wait_until_ready() {
+  const result<void> ready = test_ready();
+  if (ready || (ready.error() != error::eio && ready.error() != error::ebusy)) return ready;
+  // Whether it was started is seen by its readiness: not every device knows the command.
+  const result<u32> started = run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0}));
+  if (!started && ends_the_plug(started.error())) return fail(started.error());
+  return test_ready();
+}
+
+// READ CAPACITY(10), and (16) for a disk that is too large for it (SBC-3, 5.12 and 5.13).
+result<capacity_16_reply> scsi_disk::ask_capacity() {
+  capacity_reply small;
+  if (TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small),
+              sizeof(small))) < sizeof(small))
+    return fail(error::eproto);
+  std::memcpy(&small, transport_.scratch().data(), sizeof(small));
+  if (small.last_lba != 0xFFFF'FFFF)
+    return capacity_16_reply{u64{small.last_lba}, small.block_size};
+  constexpr u8 length = 32;
+  capacity_16_reply large;
+  if (TRY(ask({opcode::service_action_in_16, opcode::read_capacity_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+               0, length, 0, 0},
+              length)) < sizeof(large))
+    return fail(error::eproto);
+  std::memcpy(&large, transport_.scratch().data(), sizeof(large));
+  return large;
+}
+
+// A sector's number has 32 bits in the block layer (lba), so of a disk of more than 2 TiB a part is
+// used. READ(10) and WRITE(10) reach as far.
+result<void> scsi_disk::read_capacity(disk_facts& to) {
+  constexpr u64 most_sectors = 0xFFFF'FFFF;
+  const capacity_16_reply capacity = TRY(ask_capacity());
+  if (capacity.block_size != SECTOR_SIZE) {
+    printk("%s: sectors of %u bytes are not supported\n", name().data(),
+           static_cast<u32>(capacity.block_size));
+    return fail(error::enotsup);
+  }
+  const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
+  if (sectors < SECTORS_PER_BLOCK) {
+    printk("%s: a medium of this size is not supported\n", name().data());
+    return fail(error::enotsup);
+  }
+  if (sectors > most_sectors)
+    printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
+           static_cast<u32>(sectors >> 21));
+  to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
+  return {};
+}
+
+// Some devices tell the number of sectors in place of the last sector's address: one too many.
+result<void> scsi_disk::check_last_sector(disk_facts& to) {
+  const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
+  const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
+                                       transport_.scratch().first(SECTOR_SIZE));
+  const result<u32> read = run(c);
+  if (!read && ends_the_plug(read.error())) return fail(read.error());
+  if (!read && read.error() == error::erange) --to.sectors;
+  return {};
+}
+
+// All pages and 192 bytes: Windows and Linux ask for them, so that is what devices know. One that
+// fails is taken to be writable and to have a write cache.
+result<void> scsi_disk::read_modes(disk_facts& to) {
+  constexpr u8 all_pages = 0x3F, length = 192;
+  const result<u32> came = ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length);
+  if (!came && ends_the_plug(came.error())) return fail(came.error());
+  if (came) static_cast<void>(parse_mode_sense(transport_.scratch().first(*came), to));
+  return {};
+}
+
+// Reads the facts; medium_changed_ tells whether they are of one medium.
+result<disk_facts> scsi_disk::examine() {
+  disk_facts facts;
+  TRY(inquire(facts));
+  TRY(wait_until_ready());
+  medium_changed_ = false;
+  TRY(read_capacity(facts));
+  TRY(read_modes(facts));
+  TRY(check_last_sector(facts));
+  return facts;
+}
+
+// A device that reports a change every time is used all the same.
+result<disk_facts> scsi_disk::examine_one_medium() {
+  constexpr int max_tries = 3;
+  disk_facts facts = TRY(examine());
+  for (int tries = 1; medium_changed_ && tries < max_tries; ++tries) facts = TRY(examine());
+  return facts;
+}
+
+result<disk_facts> scsi_disk::make_ready() {
+  phase_ = phase::getting_ready;
+  const result<disk_facts> facts = examine_one_medium();
+  phase_ = phase::in_use;
+  static_cast<void>(take_cache_doubt());  // nothing has been written yet
+  return facts;
+}
+
+}  // namespace usb::storage
