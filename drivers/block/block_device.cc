@@ -13,13 +13,20 @@ constinit std::array<request, NR_REQUEST> requests{};
 constinit wait_queue wait_for_request{};
 constinit attach_epoch last_epoch{};
 
-request* find_free_request() {
-  for (request& r : requests)
-    if (!r.in_use) {
-      r.in_use = true;
-      return &r;
-    }
-  return nullptr;
+// No device holds more requests than are left for the others: one whose stick does not answer
+// leaves room for them.
+request* find_free_request(const block_device& asks) {
+  u32 held = 0, left = 0;
+  request* found = nullptr;
+  for (request& r : requests) {
+    held += r.in_use && r.device == &asks;
+    left += !r.in_use;
+    if (!r.in_use && !found) found = &r;
+  }
+  if (!found || held >= left) return nullptr;
+  found->in_use = true;
+  found->device = &asks;
+  return found;
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ block_device::block_device() : epoch(++last_epoch) {}
 // Sleeps until a request is free. Returns null at once when the device is gone.
 request* block_device::get_request() {
   while (!gone_) {
-    if (request* r = find_free_request()) return r;
+    if (request* r = find_free_request(*this)) return r;
     sleep_on(wait_for_request);
   }
   return nullptr;
@@ -161,6 +168,13 @@ void block_device::end_request(request& r, result<void> outcome) {
   const block_command cmd = r.cmd;
   while (buffer_head* bh = r.buffers.pop_front()) end_buffer(cmd, *bh, outcome);
   free_request(r);
+}
+
+void block_device::end_first_block(request& r, result<void> outcome) {
+  kassert(r.nr_sectors > SECTORS_PER_BLOCK);
+  r.sector = r.sector + SECTORS_PER_BLOCK;
+  r.nr_sectors -= SECTORS_PER_BLOCK;
+  end_buffer(r.cmd, *r.buffers.pop_front(), outcome);
 }
 
 result<void> block_device::flush() {

@@ -50,6 +50,7 @@ struct request {
   intrusive_list<buffer_head, &buffer_head::b_request> buffers;
   list_link<request> link;
   bool in_use = false;
+  const class block_device* device = nullptr;  // that it was taken for
   // A flush has no buffers; the task that called flush() waits here.
   bool done = false;
   result<void> outcome{};
@@ -107,6 +108,9 @@ class block_device {
   // Ends a request: unlocks its buffers, calls b_end_io for each, wakes the waiting tasks, and
   // frees the request. Never sleeps.
   void end_request(request& r, result<void> outcome);
+  // Ends the first block of a request that has further ones; these stay with the driver. Never
+  // sleeps.
+  void end_first_block(request& r, result<void> outcome);
   // The device may have lost completed writes from its write cache: it was reset, or it reports
   // that an earlier command failed. The driver calls this before it ends the request during which
   // it learned of that. A failed flush is counted by end_request.

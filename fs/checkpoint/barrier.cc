@@ -74,7 +74,7 @@ result<bool> flush_once(volume& v) {
   return true;
 }
 
-// Writes the lost slots. If another barrier is writing them, waits for it: only one batch exists.
+// Writes the lost slots. If another barrier is writing them, waits for it: a device has one batch.
 result<void> write_lost(volume& v) {
   TRY(write_set(v, *v.device, which_slots::lost));
   v.rewrite_due = has_lost_slots(v);

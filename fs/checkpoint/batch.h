@@ -17,8 +17,10 @@ inline lba medium_address(const partition_table& partitions, dev_id dev, block_n
   return partitions[dev.minor() % MINORS_PER_DISK].first + block.value() * SECTORS_PER_BLOCK;
 }
 
-// The heads exist once, as they are too large for a kernel stack: the constructor sleeps until no
-// other batch exists. Bounded, as all I/O is. A batch holds a reference to its device.
+// The heads are too large for a kernel stack: they exist for a few batches, and a device has one at
+// a time. The constructor sleeps until there is a place. Bounded, as all I/O is; a device that does
+// not answer keeps the others from theirs only when there are several such devices. A batch holds a
+// reference to its device.
 class [[nodiscard]] batch {
  public:
   explicit batch(block_device& device);
@@ -46,6 +48,7 @@ class [[nodiscard]] batch {
   result<void> wait(u32 index);
 
   block_device& device_;
+  u32 first_ = 0;  // of its heads
   u32 count_ = 0;
 };
 

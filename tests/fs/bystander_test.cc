@@ -65,7 +65,8 @@ struct two_sticks {
 void in_crowded_machine(u64 seed, const boot_options& options, crowds& seen,
                         const std::function<void(two_sticks&, session&)>& body) {
   two_sticks sticks;
-  sticks.one.max_sectors = SECTORS_PER_BLOCK;  // no two blocks make one request
+  sticks.one.max_sectors = sticks.two.max_sectors =
+      SECTORS_PER_BLOCK;  // no two blocks make one request
   world machine({.seed = seed_or(seed), .probe_all = true});
   machine.run([&] {
     session process(boot_with_root(options));
@@ -151,15 +152,15 @@ TEST(bystanders, wait_for_a_stick) {
   expect_met(seen, {"wait_until_live"}, "wait_for_a_stick");
 }
 
-// All requests are taken by one stick that is slow; the tasks at it and at the other one wait for a
-// free one, until it goes on or one of the two is pulled.
+// Two sticks have all the requests that they may; the tasks at them wait for a free one, until they
+// go on or one of the two is pulled.
 TEST(bystanders, wait_for_a_request) {
   crowds seen;
   for_each_seed(6, [&](u64 seed) {
     in_crowded_machine(
         seed, {.buffers = 400, .slots = 512}, seen, [&](two_sticks& sticks, session& process) {
           EXPECT_OK(process.write("/mnt/large", pattern(200'000, 4)));
-          ASSERT_TRUE(process.write("/mnt2/file", pattern(9'000, 1)));
+          ASSERT_TRUE(process.write("/mnt2/file", pattern(60'000, 1)));
           in_parallel(4, [&](u32 task) {
             session mine = process.fork();
             if (task == 3 && seed % 3) {

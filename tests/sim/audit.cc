@@ -133,15 +133,17 @@ class request_supply final : public supply {
  public:
   request_supply() : supply("requests of the block layer") {}
   u32 count() override {
-    idle_disk disk;
+    std::list<idle_disk> disks;  // one request each: the number that one disk may hold is limited
     std::list<test_block> blocks;
+    bool over = false;
     const fiber asking = spawn("asking", [&] {
-      while (!disk.gone())
-        blocks.emplace_back(u8{0}).start(disk, block_command::read, 2 * disk.queued);
+      while (!over) blocks.emplace_back(u8{0}).start(disks.emplace_back(), block_command::read, 0);
     });
     while (!asking.asleep()) yield();
-    const u32 free = disk.queued;
-    disk.die();
+    over = true;
+    u32 free = 0;
+    for (idle_disk& each : disks) free += each.queued;
+    for (idle_disk& each : disks) each.die();
     asking.join();
     return free;
   }

@@ -138,31 +138,35 @@ TEST(boundaries, the_last_block_of_a_device_can_be_moved_and_the_next_not) {
   });
 }
 
-// 64 requests are there for all devices. The 65th waits, also on another device, and goes on as
-// soon as one is free.
-TEST(boundaries, the_65th_request_waits_for_another_one_to_end) {
+// 64 requests are there for all devices, and none holds more than are left for the others: a stick
+// that does not answer leaves them half. The 33rd waits, and goes on as soon as one is free.
+TEST(boundaries, the_33rd_request_waits_for_another_one_to_end) {
   sim::run(1, [] {
     manual_disk disk, other;
     std::deque<test_block> blocks;
-    for (u32 i = 0; i < 64; ++i) {
+    for (u32 i = 0; i < 32; ++i) {
       const sim::must_not_sleep here;
       blocks.emplace_back(u8{1}).start(disk, block_command::write, 3 * i);
     }
-    EXPECT_EQ(requests_in_use(), 64u);
+    EXPECT_EQ(requests_in_use(), 32u);
+    for (u32 i = 0; i < 16; ++i) {
+      const sim::must_not_sleep the_other_one;
+      blocks.emplace_back(u8{1}).start(other, block_command::write, 3 * i);
+    }
+    EXPECT_EQ(other.take_all().size(), 16u);
     {
       const sim::must_not_sleep it_joins_one_that_is_queued;
       blocks.emplace_back(u8{1}).start(disk, block_command::write, 1);
     }
     test_block more(2);
-    auto writer = sim::spawn("writer", [&] { more.start(other, block_command::write, 5); });
+    auto writer = sim::spawn("writer", [&] { more.start(disk, block_command::write, 200); });
     sleep_for(1_s);
     EXPECT_FALSE(writer.ended());
     disk.end_request(*disk.next_request(), {});
     sleep_for(1_ms);
     EXPECT_TRUE(writer.ended());
-    EXPECT_EQ(requests_in_use(), 64u);
-    EXPECT_EQ(other.take_all().size(), 1u);
-    EXPECT_EQ(disk.take_all().size(), 63u);
+    EXPECT_EQ(requests_in_use(), 32u);
+    EXPECT_EQ(disk.take_all().size(), 32u);
     EXPECT_EQ(requests_in_use(), 0u);
   });
 }

@@ -113,21 +113,19 @@ TEST(block_device, a_pull_frees_the_tasks_that_wait_for_a_request) {
 class busy_disk {
  public:
   busy_disk() {
-    while (disk_.calls < 64) {
-      blocks_.emplace_back(u8{1}).start(disk_, block_command::read, next_);
-      next_ += 2;
-      in_hand_.push_back(disk_.next_request());
+    for (manual_disk& each : disks_) {
+      blocks_.emplace_back(u8{1}).start(each, block_command::read, 0);
+      in_hand_.push_back(each.next_request());
     }
   }
   void finish() {
-    for (request* r : in_hand_) disk_.end_request(*r, {});
+    for (size_t i = 0; i < disks_.size(); ++i) disks_[i].end_request(*in_hand_[i], {});
   }
 
  private:
-  manual_disk disk_;
+  std::array<manual_disk, 64> disks_;  // each may hold one
   std::deque<test_block> blocks_;
   std::vector<request*> in_hand_;
-  u32 next_ = 0;
 };
 
 // The callers of a device that is gone do not wait until another device has ended a request.

@@ -11,6 +11,7 @@
 #include "fs/checkpoint/shadow.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
+#include "tests/fs/checkpoint/other_batches.h"
 #include "tests/fs/checkpoint/quick_disk.h"
 #include "tests/fs/files.h"
 
@@ -100,7 +101,8 @@ TEST(attacks, a_block_that_a_replay_makes_durable_is_not_freed_twice) {
   });
 }
 
-// Two tasks use the one batch: the stick of the one that waits for it is pulled and destroyed.
+// Two tasks use the last place for a batch: the stick of the one that waits for it is pulled and
+// destroyed.
 TEST(attacks, a_stick_that_leaves_while_a_task_waits_for_the_batch) {
   medium other(numbered_image(), "OTHER");
   with_stick([&](medium& stick) {
@@ -111,6 +113,7 @@ TEST(attacks, a_stick_that_leaves_while_a_task_waits_for_the_batch) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
     ASSERT_TRUE(write_buffers(sda));
     stick.fault = first_flush_fails(stick, false);
+    const other_batches elsewhere;
     other.least_latency = other.most_latency = 5_s;
     other.plug();
     await_state(sdb, volume_state::verify);

@@ -12,6 +12,7 @@
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
+#include "tests/fs/checkpoint/other_batches.h"
 
 namespace {
 
@@ -82,6 +83,7 @@ TEST(barriers, may_outlive_their_volume) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
     ASSERT_TRUE(write_buffers(sda));
     lose_cache_and_refuse(stick, 500);
+    const other_batches elsewhere;
     other.least_latency = other.most_latency = 5_s;
     other.plug();
     await_state(sdb, volume_state::verify);
