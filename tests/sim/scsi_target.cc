@@ -32,6 +32,11 @@ void scsi_target::power_on() {
   used_ = false;
 }
 
+void scsi_target::reset() {
+  const bool told = !failures.empty() && failures.front().key == 6 && failures.front().asc == 0x29;
+  if (!told) failures.push_front({6, 0x29, 0});
+}
+
 // --- commands ---
 
 std::vector<byte> scsi_target::refuse(sense why) {

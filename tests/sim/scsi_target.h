@@ -33,6 +33,8 @@ class scsi_target {
   explicit scsi_target(medium& storage) : storage_(storage) {}
 
   void power_on();
+  // The device was reset, by the host or by itself: a unit attention is told, once.
+  void reset();
   // Begins a command; the host wants to move `length` bytes. Returns the data IN; none when the
   // command has failed.
   std::vector<byte> begin(command_block cdb, u32 length);

@@ -109,7 +109,8 @@ result<void> bulk_only::wait_status(exchange& x) {
 
 // Ends the transfers before a valid status: it shows that the wrapper has arrived, and its residue
 // shows whether all data were moved.
-result<void> bulk_only::end_data(exchange& x, const scsi_command& command, u32 residue) {
+result<void> bulk_only::end_data(exchange& x, const scsi_command& command,
+                                 const command_status_wrapper& csw) {
   if (!x.cbw.done) device_.settle(x.cbw);
   if (command.data == direction::none) return {};
   if (x.data.done) {
@@ -117,10 +118,12 @@ result<void> bulk_only::end_data(exchange& x, const scsi_command& command, u32 r
     const bool still_halted = !x.data.outcome && x.csw.after == &x.data;
     return still_halted ? clear_failed_data(x) : result<void>{};
   }
-  if (residue == 0) {
+  if (csw.residue == 0 && csw.status == static_cast<u8>(csw_status::good)) {
     device_.settle(x.data);
   } else {
-    device_.cancel(x.data.endpoint_address);  // the device has not taken all of the data
+    // The device has not taken all of the data, or has failed and may have left some of them.
+    device_.cancel(x.data.endpoint_address);
+    x.unknown = true;
   }
   return {};
 }
@@ -168,14 +171,15 @@ void bulk_only::learn_residue(const exchange& x, const scsi_command& command,
 
 // How a command has ended, by its valid status: whether it has failed, and how many bytes count. A
 // byte counts when both sides say that it was moved: the controller (actual) and the device
-// (residue).
+// (residue). Of data OUT that were taken back only the device knows.
 command_reply bulk_only::reply_of(const exchange& x, const scsi_command& command,
                                   const command_status_wrapper& csw) const {
   const bool failed = csw.status != static_cast<u8>(csw_status::good);
   const u32 residue = ignores_residue_ ? 0 : u32{csw.residue};
   const bool moved = command.data != direction::none && !x.status_in_data;
   if (!moved || residue > command.length) return {.failed = failed};
-  return {.failed = failed, .actual = std::min(x.data.actual, command.length - residue)};
+  const u32 told = command.length - residue;
+  return {.failed = failed, .actual = x.unknown ? told : std::min(x.data.actual, told)};
 }
 
 // The three stages up to a valid status, which is not that of a phase error.
@@ -205,7 +209,7 @@ result<command_reply> bulk_only::attempt(const scsi_command& command) {
     take_back(x);
     return out_of_step(csw.error());
   }
-  if (const result<void> ended = end_data(x, command, csw->residue); !ended)
+  if (const result<void> ended = end_data(x, command, *csw); !ended)
     return out_of_step(ended.error());
   learn_residue(x, command, *csw);
   return reply_of(x, command, *csw);
@@ -256,10 +260,9 @@ result<command_reply> bulk_only::execute(const scsi_command& command) {
   command_reply reply = TRY(carry_out(command));
   if (!reply.failed) return reply;
   const result<std::span<const byte>> sense = request_sense(command.unit);
-  if (sense)
-    reply.sense = *sense;
-  else if (sense.error() != error::enomem)  // that would mean that the command was not sent
-    return fail(sense.error());
+  // Whatever became of the sense data, the command has failed: its caller must know that.
+  if (sense) reply.sense = *sense;
+  if (!sense && device_.gone()) return fail(error::enodev);
   return reply;
 }
 

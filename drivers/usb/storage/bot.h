@@ -79,6 +79,7 @@ class bulk_only final : public transport {
     transfer cbw, data, csw;
     instant deadline;
     std::optional<command_status_wrapper> status_in_data;
+    bool unknown = false;  // how many of the data OUT were moved
   };
 
   result<command_reply> carry_out(const scsi_command& command);
@@ -98,7 +99,8 @@ class bulk_only final : public transport {
   result<void> read_status_again(exchange& x);
   std::optional<command_status_wrapper> find_status_in_data(const exchange& x,
                                                             const scsi_command& command) const;
-  result<void> end_data(exchange& x, const scsi_command& command, u32 residue);
+  result<void> end_data(exchange& x, const scsi_command& command,
+                        const command_status_wrapper& csw);
   void take_back(exchange& x);
   result<void> recover();
 

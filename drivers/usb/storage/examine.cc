@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "drivers/usb/storage/scsi.h"
+#include "hal/clock.h"
 #include "hal/log.h"
 
 namespace usb::storage {
@@ -18,7 +19,10 @@ bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
   const size_t end = std::min(data.size(), size_t{at(0)} + 1);
   for (size_t page = 4 + size_t{at(3)}; page + 2 < end;) {
     const u8 first = at(page) & (number | has_subpage);
-    if (first == caching) to.write_cache = (at(page + 2) & 0x04) != 0;
+    if (first == caching) {
+      to.write_cache = (at(page + 2) & 0x04) != 0;
+      to.tells_cache = true;
+    }
     if (first == 0) break;
     const bool long_form = (first & has_subpage) != 0 && page + 3 < end;
     page += long_form ? 4 + (size_t{at(page + 2)} << 8 | at(page + 3)) : 2 + size_t{at(page + 1)};
@@ -49,10 +53,17 @@ result<void> scsi_disk::test_ready() {
 result<void> scsi_disk::wait_until_ready() {
   const result<void> ready = test_ready();
   if (ready || (ready.error() != error::eio && ready.error() != error::ebusy)) return ready;
-  // Whether it was started is seen by its readiness: not every device knows the command.
+  needs_start_ = true;
+  TRY(start_if_needed());
+  return test_ready();
+}
+
+// Whether it was started is seen by its readiness: not every device knows the command.
+result<void> scsi_disk::start_if_needed() {
+  if (!std::exchange(needs_start_, false)) return {};
   const result<u32> started = run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0}));
   if (!started && ends_the_plug(started.error())) return fail(started.error());
-  return test_ready();
+  return {};
 }
 
 // READ CAPACITY(10), and (16) for a disk that is too large for it (SBC-3, 5.12 and 5.13).
@@ -139,8 +150,11 @@ result<disk_facts> scsi_disk::examine_one_medium() {
 
 result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::getting_ready;
+  no_synchronize_ = false;  // that was of another medium
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
+  in_use_since_ = now();
+  tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;
 }

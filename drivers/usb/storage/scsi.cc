@@ -15,7 +15,9 @@ error as_told(error e) {
     case error::enomedium:
     case error::erofs:
     case error::enodev:
-    case error::enomem: return e;
+    case error::enomem:
+    case error::ebusy:
+    case error::eilseq: return e;
     default: return error::eio;
   }
 }
@@ -61,60 +63,125 @@ result<command_reply> scsi_disk::send(scsi_command command) {
   return transport_.execute(command);
 }
 
-verdict scsi_disk::judge_failure(std::span<const byte> sense) {
-  if (!is_sense(sense)) cache_doubt_ = true;  // it may have been a deferred error
-  return sense.empty() ? verdict::failed : judge(parse_sense(sense));
+// What an unexplained failure may be: a deferred error, or the news of an exchange.
+verdict scsi_disk::judge_failure(std::span<const byte> data) {
+  const verdict v = is_sense(data) ? judge(parse_sense(data)) : verdict::unexplained;
+  if (v == verdict::unexplained) cache_doubt_ = true;
+  if (phase_ == phase::getting_ready &&
+      (v == verdict::unexplained || v == verdict::other_attention || v == verdict::medium_changed))
+    medium_changed_ = true;
+  needs_start_ = v == verdict::needs_start;
+  return v;
 }
 
-// Runs a command to its final outcome. One unit attention is normal; before further ones there is
-// more and more time.
-result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
-  constexpr int max_tries = 5, max_transport_failures = 2;
+// Whether the plug ends because the medium may have been exchanged and the news of it lost. A
+// medium that has ended several short plugs so is one that fails without a reason.
+bool scsi_disk::is_exchange(verdict v) {
+  constexpr duration short_plug = 10_s;
+  constexpr u32 most = 3;
+  if (v == verdict::medium_changed) return phase_ == phase::in_use;
+  const bool perhaps = v == verdict::unexplained || v == verdict::other_attention;
+  if (!perhaps || phase_ != phase::in_use || !takes_media_) return false;
+  if (now() - in_use_since_ >= short_plug) unexplained_ends_ = 0;
+  if (unexplained_ends_ == most) return false;
+  ++unexplained_ends_;
+  printk("%s: a failure without a reason; its medium is looked at anew\n", name().data());
+  return true;
+}
+
+// The transport has failed: the device was reset, and the command may have been executed. A unit
+// that ends one command after another so is given up; alone, it counts as pulled.
+result<void> scsi_disk::note_hang() {
+  constexpr u32 most = 4;
+  if (++hangs_ < most) return {};
+  printk("%s: it does not answer any more, and is given up\n", name().data());
+  given_up_ = true;
+  if (alone_) device().release();
+  return fail(error::enodev);
+}
+
+// A command was executed successfully. A unit attention would have been told in its place.
+void scsi_disk::note_success() { resets_answered_ = transport_.resets(); }
+
+// Whether our own reset of the device explains that it tells of one.
+bool scsi_disk::expects_attention() const { return resets_answered_ != transport_.resets(); }
+
+// What follows from a failure that the device has told: an error ends the command; otherwise it may
+// be sent again.
+result<void> scsi_disk::decide(verdict v, after_failure what) {
   const bool final = what == after_failure::give_up;
-  // While it is made ready, the other units of its device wait for their turn.
-  const bool hurried = !alone_ && phase_ == phase::getting_ready;
-  const instant patience = now() + (hurried ? 200_ms : 30_s);
-  int transport_failures = 0;
-  duration rest{};  // before the next try
-  for (int tries = 0; tries < max_tries; ++tries) {
-    const result<command_reply> reply = send(command);
-    if (!reply) {
-      if (reply.error() == error::enodev || reply.error() == error::enomem)
-        return fail(reply.error());
-      if (final || ++transport_failures == max_transport_failures) return fail(error::eio);
-      continue;
-    }
-    if (!reply->failed) return reply->actual;
-    switch (judge_failure(reply->sense)) {
-      case verdict::recovered: return reply->actual;
-      case verdict::attention:
-        if (tries + 1 < max_tries) transport_.pause(rest);
-        rest = std::max(rest + rest, 100_ms);
-        break;
-      case verdict::retry:
-        if (final) return fail(error::eio);
-        break;
-      case verdict::deferred:
-        cache_doubt_ = true;
-        if (final) return fail(error::eio);
-        break;
-      case verdict::becoming_ready:
-        if (now() >= patience) return fail(hurried ? error::ebusy : error::eio);
-        --tries;
-        transport_.pause(100_ms);
-        break;
-      case verdict::medium_changed: medium_changed_ = true; [[fallthrough]];
-      case verdict::reset:
-        if (phase_ == phase::in_use) return fail(error::enomedium);
-        break;
-      case verdict::no_medium: return fail(error::enomedium);
-      case verdict::write_protected: return fail(error::erofs);
-      case verdict::not_supported: return fail(error::enotsup);
-      case verdict::out_of_range: return fail(error::erange);
-      case verdict::failed: return fail(error::eio);
-    }
+  if (is_exchange(v)) return fail(error::enomedium);
+  switch (v) {
+    case verdict::attention: return {};
+    case verdict::other_attention:
+      return phase_ == phase::in_use && takes_media_ ? fail(error::eio) : result<void>{};
+    case verdict::unexplained:
+      return final || (phase_ == phase::in_use && takes_media_) ? fail(error::eio) : result<void>{};
+    case verdict::deferred: cache_doubt_ = true; [[fallthrough]];
+    case verdict::bad_place:
+    case verdict::retry: return final ? fail(error::eio) : result<void>{};
+    case verdict::becoming_ready:
+    case verdict::needs_start: return fail(error::ebusy);
+    case verdict::reset:
+      return phase_ == phase::in_use && !expects_attention() ? fail(error::enomedium)
+                                                             : result<void>{};
+    case verdict::medium_changed: return {};
+    case verdict::no_medium: unexplained_ends_ = 0; return fail(error::enomedium);
+    case verdict::write_protected: return fail(error::erofs);
+    case verdict::not_supported: return fail(error::enotsup);
+    case verdict::out_of_range: return fail(error::erange);
+    case verdict::recovered:
+    case verdict::failed: break;
   }
   return fail(error::eio);
+}
+
+// Runs a command until it has succeeded, or fails for good, or the device needs time (ebusy). One
+// unit attention is normal; before further ones there is more and more time.
+result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
+  constexpr int max_tries = 5, max_transport_failures = 2;
+  int transport_failures = 0;
+  duration rest{};  // before the next try
+  verdict last = verdict::failed;
+  for (int tries = 0; tries < max_tries; ++tries) {
+    const u32 resets_before = transport_.resets();
+    const result<command_reply> reply = send(command);
+    if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
+      return fail(reply.error());
+    if (transport_.resets() == resets_before)
+      hangs_ = 0;
+    else
+      TRY(note_hang());
+    if (!reply) {
+      if (what == after_failure::give_up || ++transport_failures == max_transport_failures)
+        return fail(error::eio);
+      continue;
+    }
+    if (!reply->failed) {
+      note_success();
+      return reply->actual;
+    }
+    last = judge_failure(reply->sense);
+    if (last == verdict::recovered) return reply->actual;
+    TRY(decide(last, what));
+    if (last != verdict::attention && last != verdict::other_attention) continue;
+    if (tries + 1 < max_tries) transport_.pause(rest);
+    rest = std::max(rest + rest, 100_ms);
+  }
+  return fail(last == verdict::bad_place ? error::eilseq : error::eio);
+}
+
+// Runs a command to its final outcome. While the disk is made ready, it is given time here: little
+// when the other units of its device wait for their turn. In use the caller sees to that.
+result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
+  const instant patience = now() + (alone_ ? 30_s : 200_ms);
+  for (;;) {
+    const result<u32> outcome = try_to_run(command, what);
+    if (outcome || outcome.error() != error::ebusy) return outcome;
+    if (phase_ == phase::in_use || needs_start_) return outcome;
+    if (now() >= patience) return fail(alone_ ? error::eio : error::ebusy);
+    transport_.pause(100_ms);
+  }
 }
 
 // Asks for data of this length, which come into the scratch memory; every device has at least
@@ -135,10 +202,17 @@ result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least)
 result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
                                    std::span<const dma_segment> segments,
                                    std::span<const byte> head) {
+  TRY(start_if_needed());
   const scsi_command c = read_write_10(write, first, sectors, segments, head);
   const result<u32> moved = run(c);
   if (!moved) return fail(as_told(moved.error()));
   return *moved == c.length ? result<void>{} : fail(error::eio);
+}
+
+// Without a write cache there is nothing to flush; but the medium may have left.
+result<void> scsi_disk::flush_nothing() {
+  const result<void> ready = test_ready();
+  return ready ? ready : fail(as_told(ready.error()));
 }
 
 // After any failure, a pull included, nothing is known to be durable. The command is not tried
@@ -146,7 +220,8 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
 // hide that. A device that has executed the command and refuses it later has failed: only the first
 // refusal says that there is no cache.
 result<void> scsi_disk::synchronize_cache() {
-  if (no_synchronize_) return {};
+  TRY(start_if_needed());
+  if (no_synchronize_) return flush_nothing();
   scsi_command c = command_of({opcode::synchronize_cache_10, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   c.timeout = 60_s;
   const result<u32> done = run(c, after_failure::give_up);
@@ -155,7 +230,8 @@ result<void> scsi_disk::synchronize_cache() {
     return {};
   }
   if (done.error() == error::enotsup && !synchronizes_) {
-    printk("%s: no SYNCHRONIZE CACHE; taken to write through\n", name().data());
+    printk("%s: no SYNCHRONIZE CACHE; taken to write through%s\n", name().data(),
+           tells_cache_ ? ", though it tells of a write cache" : "");
     no_synchronize_ = true;
     return {};
   }

@@ -2,9 +2,17 @@
 //
 // A failed command comes back from the transport with sense data. `verdict` is their meaning.
 //
-// Two of the answers end the plug, as if the stick had been pulled and plugged in again: the medium
-// was changed or taken out, or the device was reset by itself (06/29). The caller announces a new
+// Some answers end the plug, as if the stick had been pulled and plugged in again: the medium was
+// changed or taken out, or the device was reset by itself (06/29). The caller announces a new
 // arrival, and the upper layers verify the medium's content as after every other pull.
+// - A device that takes media tells an exchange once. If the sense data of a failure are lost, or
+//   are a unit attention of another kind, they may have been that: the command is not sent again.
+//   A device that fails so in one short plug after another has no such reason, and the fourth
+//   failure is an error.
+// - After a reset by the driver the device tells of that reset (06/29). Until a command succeeds,
+//   this ends no plug.
+//
+// A unit that answers one command after another only with a reset is given up.
 //
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
@@ -65,7 +73,8 @@ struct disk_facts {
   bool removable_medium = false;
   u32 sectors = 0;  // of 512 bytes; those that are used
   bool write_protected = false;
-  bool write_cache = true;  // also when the device does not tell
+  bool write_cache = true;   // also when the device does not tell
+  bool tells_cache = false;  // it tells whether it has one
 };
 
 // Reads the answer to MODE SENSE(6): the header, and the caching page if it is among the pages.
@@ -94,13 +103,20 @@ class scsi_disk {
   bool takes_media() const { return takes_media_; }
 
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
-  // (the command was not sent). Transient failures are retried. All sleep.
+  // (the command was not sent), ebusy (it was not executed: ask again in some time). Transient
+  // failures are retried. All sleep.
+  // read_write: eilseq, too: a medium error, which may concern only some of the sectors.
   result<void> read_write(bool write, lba first, u32 sectors, std::span<const dma_segment> segments,
                           std::span<const byte> head);
   // After success, all completed writes are durable, if take_cache_doubt() is false. A device that
   // does not know the command is taken to have no write cache, unless it has executed it before.
   result<void> synchronize_cache();
   result<void> test_ready();
+
+  // The commands in a row that ended only by a reset of the device.
+  u32 hangs() const { return hangs_; }
+  // There were too many of them: nothing more is to be sent.
+  bool given_up() const { return given_up_; }
 
   // Whether completed writes may be lost (see above). True once for each event.
   bool take_cache_doubt() {
@@ -118,8 +134,16 @@ class scsi_disk {
   enum class after_failure : u8 { try_again, give_up };
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
+  result<u32> try_to_run(const scsi_command& command, after_failure what);
+  result<void> decide(verdict v, after_failure what);
+  bool is_exchange(verdict v);
+  bool expects_attention() const;
+  void note_success();
+  result<void> note_hang();
   result<command_reply> send(scsi_command command);
-  verdict judge_failure(std::span<const byte> sense);
+  verdict judge_failure(std::span<const byte> data);
+  result<void> start_if_needed();
+  result<void> flush_nothing();
   result<u32> ask(std::initializer_list<u8> cdb, u32 length, u32 least = 0);
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
@@ -138,8 +162,15 @@ class scsi_disk {
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE
   bool no_synchronize_ = false;  // it does not know it
+  bool tells_cache_ = false;     // its mode pages tell of a write cache
+  bool needs_start_ = false;     // it waits for START STOP UNIT
+  bool given_up_ = false;
   bool cache_doubt_ = false;
-  u32 resets_seen_ = 0;  // of the transport
+  u32 hangs_ = 0;
+  u32 unexplained_ends_ = 0;  // of short plugs, one after another
+  instant in_use_since_{};
+  u32 resets_answered_ = 0;  // resets() of the transport at the last success
+  u32 resets_seen_ = 0;      // of the transport
 };
 
 }  // namespace usb::storage

@@ -10,7 +10,9 @@ u8 response_code(std::span<const byte> data) {
 
 bool is_sense(std::span<const byte> data) {
   const u8 response = response_code(data);
-  return response >= 0x70 && response <= 0x73;
+  const bool fixed = response == 0x70 || response == 0x71;
+  const bool described = response == 0x72 || response == 0x73;
+  return (fixed && data.size() > 2) || (described && data.size() > 1);
 }
 
 sense parse_sense(std::span<const byte> data) {
@@ -26,25 +28,48 @@ sense parse_sense(std::span<const byte> data) {
   }
 }
 
+namespace {
+
+// 2Ah: parameters have changed. 2Fh: another host has cleared its commands. 5Ah to 5Eh: requests of
+// an operator, logs, failures that are foreseen, power states. None of them concerns the medium.
+bool is_harmless(u8 attention) {
+  return attention == 0x2A || attention == 0x2F || (attention >= 0x5A && attention <= 0x5E);
+}
+
+verdict judge_not_ready(const sense& s) {
+  if (s.asc == 0x3A) return verdict::no_medium;
+  if (s.asc != 0x04) return verdict::retry;
+  return s.ascq == 0x02 ? verdict::needs_start : verdict::becoming_ready;
+}
+
+verdict judge_illegal_request(const sense& s) {
+  if (s.asc == 0x20 || s.asc == 0x24) return verdict::not_supported;
+  if (s.asc == 0x25) return verdict::no_medium;
+  return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
+}
+
+verdict judge_attention(const sense& s) {
+  if (s.asc == 0x29) return verdict::reset;
+  if (s.asc == 0x3A) return verdict::no_medium;
+  if (s.asc == 0x28) return verdict::medium_changed;
+  return is_harmless(s.asc) ? verdict::attention : verdict::other_attention;
+}
+
+}  // namespace
+
 verdict judge(const sense& s) {
-  constexpr u8 recovered_error = 1, not_ready = 2, illegal_request = 5, unit_attention = 6,
-               data_protect = 7;
+  constexpr u8 no_sense = 0, recovered_error = 1, not_ready = 2, medium_error = 3,
+               illegal_request = 5, unit_attention = 6, data_protect = 7;
   if (s.deferred) return verdict::deferred;
   switch (s.key) {
+    case no_sense: return s.asc == 0 ? verdict::unexplained : verdict::retry;
     case recovered_error: return verdict::recovered;
-    case not_ready:
-      if (s.asc == 0x3A) return verdict::no_medium;
-      return s.asc == 0x04 ? verdict::becoming_ready : verdict::retry;
-    case illegal_request:
-      if (s.asc == 0x20 || s.asc == 0x24) return verdict::not_supported;
-      if (s.asc == 0x25) return verdict::no_medium;
-      return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
-    case unit_attention:
-      if (s.asc == 0x29) return verdict::reset;
-      if (s.asc == 0x3A) return verdict::no_medium;
-      return s.asc == 0x28 ? verdict::medium_changed : verdict::attention;
+    case not_ready: return judge_not_ready(s);
+    case medium_error: return verdict::bad_place;
+    case illegal_request: return judge_illegal_request(s);
+    case unit_attention: return judge_attention(s);
     case data_protect: return s.asc == 0x27 ? verdict::write_protected : verdict::failed;
-    default: return verdict::retry;  // medium error, hardware error, aborted command and others
+    default: return verdict::retry;  // hardware error, aborted command and others
   }
 }
 

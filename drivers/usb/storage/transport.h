@@ -35,7 +35,8 @@ struct scsi_command {
 struct command_reply {
   bool failed = false;  // CHECK CONDITION
   u32 actual = 0;       // the number of bytes that were moved and count
-  // Of a failed command: why (SPC-4, 4.5), until the next command. Empty: the device does not tell.
+  // Of a failed command: why (SPC-4, 4.5), until the next command. Empty: the device does not tell,
+  // or its answer was lost.
   std::span<const byte> sense{};
 };
 

@@ -1,6 +1,7 @@
 #include "drivers/usb/storage/unit.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "drivers/block/media_event.h"
 #include "hal/clock.h"
@@ -25,9 +26,13 @@ duration pace::pause_after(duration life) {
   return pause_;
 }
 
+// A unit whose last command ended only by a reset is looked at before it gets a further request:
+// one that answers has a bad place, and one that does not is given up.
 bool unit::step() {
-  if (state_ == state::present && plug_->carry_out_next()) {
+  const bool look_first = disk_.hangs() > 0 && now() >= next_look_;
+  if (state_ == state::present && !look_first && plug_->carry_out_next()) {
     if (plug_->gone()) end_plug();
+    if (disk_.hangs() > 0) next_look_ = now();
     return true;
   }
   if (now() < next_look_) return false;
@@ -35,20 +40,26 @@ bool unit::step() {
   return true;
 }
 
+instant unit::next_look() const {
+  return state_ == state::present ? std::min(next_look_, plug_->next_try()) : next_look_;
+}
+
 void unit::look() {
   switch (state_) {
     case state::empty: return examine();
-    case state::present:
-    case state::useless: return look_for_a_change();
+    case state::useless: return now() >= again_ ? examine() : look_for_a_change();
+    case state::present: return look_for_a_change();
     case state::leaving: return let_go();
     case state::ended: return;
   }
 }
 
 void unit::examine() {
+  state_ = state::empty;
   next_look_ = now() + look_interval;
   const result<disk_facts> facts = disk_.make_ready();
   if (disk_.device().gone()) return;
+  if (disk_.given_up()) return end();
   if (facts)
     arrive(*facts);
   else if (facts.error() != error::enomedium && facts.error() != error::ebusy)
@@ -60,38 +71,56 @@ void unit::arrive(const disk_facts& facts) {
   further_media += disk_.number() > 0;
   plug_.emplace(disk_, facts, segments_);
   state_ = state::present;
-  arrived_ = now();
+  again_ = never;
+  told_ = false;
+  since_ = now();
   next_look_ = facts.removable_medium ? now() + look_interval : never;
   media_arrived(*plug_);
 }
 
+// A disk that this driver cannot use (enotsup) stays what it is. Any other failure may be over the
+// next time.
 void unit::refuse(error why) {
-  printk("%s: the disk is not usable (error %d)\n", disk_.name().data(), to_errno(why));
-  state_ = disk_.takes_media() ? state::useless : state::ended;
-  if (state_ == state::ended) next_look_ = never;
+  if (!std::exchange(told_, true))
+    printk("%s: the disk is not usable (error %d)\n", disk_.name().data(), to_errno(why));
+  if (why == error::enotsup && !disk_.takes_media()) return end();
+  state_ = state::useless;
+  since_ = now();
+  again_ = why == error::enotsup ? never : now() + pace_.pause_after(duration{});
+  next_look_ = disk_.takes_media() ? std::min(again_, now() + look_interval) : again_;
 }
 
-// Whether the medium was taken out. One that cannot be used is examined again as soon as it has
-// been exchanged.
+void unit::end() {
+  state_ = state::ended;
+  next_look_ = never;
+}
+
+// Whether the medium was taken out. One that cannot be used is examined again when it has been
+// exchanged.
 void unit::look_for_a_change() {
   const result<void> ready = disk_.test_ready();
-  next_look_ = now() + look_interval;
-  if (ready || ready.error() != error::enomedium) return;
+  next_look_ = disk_.takes_media() ? now() + look_interval : again_;
+  if (ready || !ends_the_plug(ready.error())) {
+    if (state_ == state::useless) next_look_ = std::min(next_look_, again_);
+    return;
+  }
   if (state_ == state::present) return end_plug();
+  if (disk_.given_up()) return end();
   state_ = state::empty;
-  next_look_ = now();
+  told_ = false;
+  next_look_ = now() + pace_.pause_after(now() - since_);
 }
 
 // The medium has left, though the device has not.
 void unit::end_plug() {
-  life_ = now() - arrived_;
+  life_ = now() - since_;
   leave();
   next_look_ = now();
 }
 
 void unit::leave() {
   if (state_ != state::present) return;
-  plug_->die();
+  plug_->end();
   media_left(*plug_);
   state_ = state::leaving;
 }
@@ -102,6 +131,7 @@ void unit::let_go() {
   if (!plug_->wait_unreferenced(instant{})) return;
   plug_.reset();
   further_media -= disk_.number() > 0;
+  if (disk_.given_up()) return end();
   state_ = state::empty;
   next_look_ = now() + pace_.pause_after(life_);
 }

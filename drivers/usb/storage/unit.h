@@ -10,13 +10,16 @@
 //     empty ----> present ----> leaving ----> empty      a usb_disk exists while present and
 //     leaving
 //       \--> useless --> empty                           a medium that cannot be used
-//       \--> ended                                       so is the unit itself: it takes no media
+//       \--> ended                                       so is the unit itself: it takes no media,
+//                                                        or it does not answer any more
 //
 // - empty -> present: examine() finds a medium that can be used, and announces its arrival.
 // - present -> leaving: the medium was taken out (02/3A) or may have been exchanged (06/28), or the
 //   device was reset by itself (06/29). To the upper layers this is a pull: they seal, and what
 //   arrives next is verified by its content, dirty blocks and all.
 // - leaving -> empty: no reference to the usb_disk is left.
+// - useless -> empty: the medium was taken out or exchanged. An examination that failed without
+//   showing why is made again, with pauses that grow.
 #pragma once
 
 #include <optional>
@@ -46,7 +49,7 @@ class unit {
   // Does the next thing that is to be done. Sleeps. False if there is nothing before next_look();
   // then it has not slept.
   bool step();
-  instant next_look() const { return next_look_; }
+  instant next_look() const;
   // There is no use for it until the device is pulled.
   bool has_ended() const { return state_ == state::ended; }
 
@@ -62,6 +65,7 @@ class unit {
   void examine();
   void arrive(const disk_facts& facts);
   void refuse(error why);
+  void end();
   void look_for_a_change();
   void end_plug();
   void let_go();
@@ -72,8 +76,10 @@ class unit {
   std::optional<usb_disk> plug_;
   pace pace_;
   instant next_look_{};
-  instant arrived_{};
-  duration life_{};  // of the last plug
+  instant again_ = never;  // useless: when it is examined again
+  instant since_{};        // the medium is present, or useless
+  bool told_ = false;      // that it is useless
+  duration life_{};        // of the last plug
 };
 
 }  // namespace usb::storage

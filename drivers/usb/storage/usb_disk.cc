@@ -1,5 +1,8 @@
 #include "drivers/usb/storage/usb_disk.h"
 
+#include <utility>
+
+#include "hal/clock.h"
 #include "hal/log.h"
 #include "hal/panic.h"
 
@@ -45,20 +48,66 @@ void usb_disk::request_fn() { wake_up(disk_.device().activity); }
 
 result<void> usb_disk::carry_out(request& r) {
   if (r.cmd == block_command::flush) return disk_.synchronize_cache();
-  return disk_.read_write(r.cmd == block_command::write, r.sector, r.nr_sectors,
-                          list_segments(r, segments_), {r.buffers.front()->b_data, BLOCK_SIZE});
+  std::span<const dma_segment> segments = list_segments(r, segments_);
+  const u32 sectors = block_by_block_ ? SECTORS_PER_BLOCK : r.nr_sectors;
+  if (block_by_block_) {
+    segments_[0].length = BLOCK_SIZE;
+    segments = segments.first(1);
+  }
+  return disk_.read_write(r.cmd == block_command::write, r.sector, sectors, segments,
+                          {r.buffers.front()->b_data, BLOCK_SIZE});
+}
+
+// Whether the request stays in hand: there is more to do, or it is tried again.
+bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
+  if (outcome || (outcome.error() != error::eilseq && outcome.error() != error::ebusy))
+    return false;
+  if (outcome.error() == error::ebusy) {
+    again_ = now() + 100_ms;
+    return again_ < since_ + 30_s;
+  }
+  if (block_by_block_ || r.nr_sectors <= SECTORS_PER_BLOCK) return false;
+  block_by_block_ = true;
+  again_ = now();
+  return true;
+}
+
+// Ends the request, or the block of it that was carried out.
+void usb_disk::settle(request& r, result<void> outcome) {
+  const bool here =
+      outcome || (outcome.error() != error::enodev && outcome.error() != error::enomedium);
+  if (!here) {
+    in_hand_ = nullptr;
+    die();
+    return end_request(r, fail(error::enodev));
+  }
+  if (!outcome && (outcome.error() == error::eilseq || outcome.error() == error::ebusy))
+    outcome = fail(error::eio);
+  if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
+    since_ = again_ = now();
+    return end_first_block(r, outcome);
+  }
+  in_hand_ = nullptr;
+  end_request(r, outcome);
 }
 
 bool usb_disk::carry_out_next() {
-  request* r = next_request();
-  if (!r) return false;
+  if (!in_hand_) {
+    in_hand_ = next_request();
+    block_by_block_ = false;
+    since_ = again_ = now();
+  }
+  request* r = in_hand_;
+  if (!r || now() < again_) return false;
   const result<void> outcome = carry_out(*r);
   if (disk_.take_cache_doubt()) cache_lost();
-  const bool here =
-      outcome || (outcome.error() != error::enodev && outcome.error() != error::enomedium);
-  if (!here) die();
-  end_request(*r, here ? outcome : fail(error::enodev));
+  if (!is_kept(*r, outcome)) settle(*r, outcome);
   return true;
+}
+
+void usb_disk::end() {
+  die();
+  if (request* r = std::exchange(in_hand_, nullptr)) end_request(*r, fail(error::enodev));
 }
 
 }  // namespace usb::storage

@@ -1,5 +1,9 @@
 // usb_disk: a medium in a USB mass storage device, as the block layer sees it.
 //
+// - A request with a medium error is done again block by block: only the bad block fails.
+// - A request for which the device needs time (02/04) is tried again for half a minute. Meanwhile
+//   the other units of the device have their turn.
+//
 // One usb_disk is one plug (block_device.h). It begins when the medium is ready. It ends when the
 // device is pulled, when the medium is taken out or changed, or when the device has reset itself;
 // then the next plug may begin with the same device. unit.h is about that.
@@ -25,17 +29,27 @@ class usb_disk final : public block_device {
  public:
   usb_disk(scsi_disk& disk, const disk_facts& facts, segment_list& segments);
 
-  // Carries out the next request. Sleeps. False if there is none. Afterwards gone() tells whether
-  // the plug has ended.
+  // Carries out the next request, or the next part of the one in hand. Sleeps. False if there is
+  // nothing to do before next_try(). Afterwards gone() tells whether the plug has ended.
   bool carry_out_next();
+  // When the request in hand is tried again; never if there is none.
+  instant next_try() const { return in_hand_ ? again_ : never; }
+  // The plug has ended (block_device::die), also for the request in hand. Never sleeps.
+  void end();
 
  private:
   void request_fn() override;
   result<void> carry_out(request& r);
+  void settle(request& r, result<void> outcome);
+  bool is_kept(const request& r, const result<void>& outcome);
   void print_arrival(const disk_facts& facts) const;
 
   scsi_disk& disk_;
   segment_list& segments_;
+  // A request that is not over: the device needs time, or it is done block by block.
+  request* in_hand_ = nullptr;
+  bool block_by_block_ = false;
+  instant since_{}, again_{};
 };
 
 }  // namespace usb::storage

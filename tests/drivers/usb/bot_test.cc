@@ -1,6 +1,7 @@
 // Bulk-Only Transport over a device that misbehaves (bot.h).
 #include <gtest/gtest.h>
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,9 @@ TEST_P(usb_bot_stumble, is_overcome) {
     EXPECT_EQ(block.head.b_data[0], byte{0x77});
     EXPECT_TRUE(stumbled);
     EXPECT_EQ(s.stick.resets, how.resets);
-    EXPECT_EQ(disk.caches_lost() > 0, how.resets > 0 || how.opcode == synchronize);
+    const bool without_reason = std::string_view(how.name).contains("failed");
+    EXPECT_EQ(disk.caches_lost() > 0,
+              how.resets > 0 || how.opcode == synchronize || without_reason);
     EXPECT_EQ(s.departures, 0u);
   });
 }
@@ -329,11 +332,10 @@ TEST(usb_bot, sends_nothing_behind_a_wrapper_that_was_not_taken) {
     EXPECT_TRUE(said("one transfer at a time\n"));
     for (const block_command cmd : {block_command::write, block_command::read}) {
       const u32 transfers = s.stick.transfers, resets = s.stick.resets;
-      s.stick.stall_wrappers = true;
+      s.stick.stall_wrappers = 2;
       EXPECT_EQ(block.move(disk, cmd, 8).error(), error::eio);
-      EXPECT_EQ(s.stick.transfers - transfers, 2u) << "two tries";
+      EXPECT_EQ(s.stick.transfers_at_stall - transfers, 2u) << "two tries";
       EXPECT_EQ(s.stick.resets - resets, 2u);
-      s.stick.stall_wrappers = false;
       EXPECT_TRUE(block.move(disk, cmd, 8));
     }
   });

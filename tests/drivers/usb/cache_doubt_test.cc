@@ -16,9 +16,11 @@ TEST(usb_cache, a_flush_that_fails_is_not_tried_again) {
       s.stick.disk.failures.push_back(why);
       EXPECT_EQ(disk.flush().error(), error::eio);
       EXPECT_EQ(s.stick.count(synchronize), 1u);
-      EXPECT_EQ(disk.caches_lost(), 1u);
+      const u32 lost = disk.caches_lost();
+      EXPECT_EQ(lost, why.key == 0 ? 2u : 1u)
+          << "without a reason it may be an earlier failure, too";
       EXPECT_TRUE(disk.flush());
-      EXPECT_EQ(disk.caches_lost(), 1u);
+      EXPECT_EQ(disk.caches_lost(), lost);
     });
 }
 
@@ -101,7 +103,7 @@ TEST(usb_cache, a_failure_without_sense_puts_earlier_writes_in_doubt) {
     s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& answer) {
       if (cbw.cdb[0] == request_sense) answer.status = 1;
     };
-    EXPECT_FALSE(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(block.move(disk, block_command::write, 8)) << "it is sent again";
     EXPECT_EQ(disk.caches_lost(), 1u);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "hal/clock.h"
@@ -127,7 +128,11 @@ result<void> fake_stick::reset() {
   in_halted_ = out_halted_ = false;
   state_ = state::command;
   storage.drop_cache();
-  for (logical_unit& each : more_) each.storage.drop_cache();
+  disk.reset();
+  for (logical_unit& each : more_) {
+    each.storage.drop_cache();
+    each.disk.reset();
+  }
   if (reset_outcome) return fail(*reset_outcome);
   return {};
 }
@@ -189,6 +194,12 @@ bool fake_stick::advance_once() {
   if (data && answer_.data_without_end) return false;
   if (state_ == state::status && answer_.silent) return false;
   const bool out = state_ == state::command || state_ == state::data_out;
+  // Data that it has left: it takes no wrapper before they are taken back.
+  const auto is_data = [](const usb::transfer* each) {
+    return each->endpoint_address == out_address && length_of(*each) != sizeof(cbw_);
+  };
+  if (state_ == state::command && answer_.leave_data && std::ranges::any_of(queue_, is_data))
+    return false;
   usb::transfer* t = take(out ? out_address : in_address);
   if (!t) return false;
   switch (state_) {
@@ -201,7 +212,9 @@ bool fake_stick::advance_once() {
 }
 
 void fake_stick::begin_command(usb::transfer& t) {
-  if (stall_wrappers) {
+  if (stall_wrappers > 0) {
+    --stall_wrappers;
+    transfers_at_stall = transfers;
     out_halted_ = true;
     return end(t, fail(error::epipe), 0);
   }
@@ -227,7 +240,8 @@ void fake_stick::begin_command(usb::transfer& t) {
   if (current_->failed()) answer_.data.assign(cbw_.data_length, byte{0xEE});
   if (meddle) meddle(cbw_, answer_);
   succeed(t, sizeof(cbw_));
-  state_ = cbw_.data_length == 0 ? state::status : in ? state::data_in : state::data_out;
+  const bool moves_none = cbw_.data_length == 0 || answer_.leave_data;
+  state_ = moves_none ? state::status : in ? state::data_in : state::data_out;
 }
 
 void fake_stick::give_data(usb::transfer& t) {

@@ -30,6 +30,7 @@ class fake_stick final : public usb::host_device {
     bool empty_status = false;      // once
     bool status_as_data = false;    // the status comes in place of the data
     bool silent = false;            // the status never comes
+    bool leave_data = false;        // the status comes although the data OUT have not been taken
     bool data_without_end = false;  // the data never end
   };
 
@@ -54,11 +55,12 @@ class fake_stick final : public usb::host_device {
   usb::setup_packet setup;  // of the last control request
 
   std::optional<error> reset_outcome;
-  bool has_room = true;         // for another transfer
-  bool stall_wrappers = false;  // no command is taken
+  bool has_room = true;    // for another transfer
+  u32 stall_wrappers = 0;  // so many commands are not taken
   u32 resets = 0, clear_halts = 0, releases = 0;
-  u32 transfers = 0;  // submitted
-  u32 overlaps = 0;   // transfers that were submitted before the one that they depend on was done
+  u32 transfers = 0;           // submitted
+  u32 transfers_at_stall = 0;  // when a wrapper was not taken
+  u32 overlaps = 0;  // transfers that were submitted before the one that they depend on was done
   std::vector<u32> tags;
   std::vector<u8> opcodes, units;  // of all commands
 

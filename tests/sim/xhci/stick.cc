@@ -52,6 +52,7 @@ u32 usb_stick::control_packet() const {
 void usb_stick::bus_reset() {
   ++bus_resets_;
   storage_.drop_cache();
+  disk_.reset();
   address_ = configuration_ = 0;
   reset_transport();
 }

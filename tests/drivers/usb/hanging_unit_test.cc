@@ -1,0 +1,341 @@
+// Units that do not answer: their commands end only by a reset of the device. And units that need
+// time (02/04), or fail while they are examined (unit.h).
+#include <gtest/gtest.h>
+
+#include "drivers/block/media_event.h"
+#include "hal/clock.h"
+#include "tests/drivers/usb/served_stick.h"
+#include "tests/fs/machine.h"
+
+namespace usb::storage {
+namespace {
+
+using namespace sim;
+
+constexpr u8 start_stop = 0x1B, read_capacity = 0x25, inquiry = 0x12;
+
+// Every command of a disk in use hangs, and every reset succeeds.
+TEST(usb_hang, a_disk_that_never_answers_is_given_up) {
+  for (const bool takes_media : {false, true})
+    run(1, [=] {
+      fake_stick stick;
+      stick.disk.removable_medium = takes_media;
+      served_stick s(stick);
+      block_device* disk = s.await_arrival();
+      ASSERT_TRUE(disk);
+      stick.meddle = [](const command_block_wrapper&, fake_stick::answer& a) { a.silent = true; };
+      dma_block block;
+      const instant begun = now();
+      EXPECT_FALSE(block.move(*disk, block_command::read, 8));
+      s.task->join();
+      EXPECT_LT((now() - begun).milliseconds(), 75'000);
+      EXPECT_EQ(stick.resets, 4u);
+      EXPECT_EQ(s.departures, 1u);
+      EXPECT_TRUE(stick.gone()) << "it counts as pulled";
+      EXPECT_TRUE(said("usb 0-1: it does not answer any more, and is given up\n"));
+    });
+}
+
+// The same when only REQUEST SENSE hangs.
+TEST(usb_hang, so_is_one_that_never_tells_why_it_fails) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    block_device* disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    stick.disk.never_succeeds[read_10] = stick.disk.never_succeeds[test_unit_ready] = {3, 0x11, 0};
+    stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.cdb[0] == request_sense;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(*disk, block_command::read, 8));
+    s.task->join();
+    EXPECT_LE(stick.resets, 4u);
+  });
+}
+
+// A disk with a place at which it hangs answers other commands, and is kept.
+TEST(usb_hang, a_place_that_hangs_costs_no_disk) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.cdb[0] == read_10 && cbw.cdb[5] == 8;
+    };
+    dma_block block;
+    for (u32 i = 0; i < 6; ++i) EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    EXPECT_EQ(s.stick.resets, 12u);
+    EXPECT_EQ(s.departures, 0u);
+    EXPECT_TRUE(block.move(disk, block_command::read, 16));
+    const size_t asked = s.stick.opcodes.size();
+    sleep_for(10_s);
+    EXPECT_EQ(s.stick.opcodes.size(), asked) << "it takes no media: it is not looked at";
+  });
+}
+
+// A card reader with two cards; the commands of the second one hang.
+struct two_cards {
+  two_cards() : stick(100), second(stick.add_unit(200)) {
+    stick.disk.removable_medium = second.disk.removable_medium = true;
+    list() = {};
+    set_media_listener({[](block_device& d) { list().push_back(&d); },
+                        [](block_device& d) { std::erase(list(), &d); }});
+    task.emplace(spawn("reader", [this] { usb::storage::serve(stick, fake_stick::interface()); }));
+    sleep_for(100_ms);
+  }
+  block_device* of(u32 sectors) const {
+    for (block_device* each : list())
+      if (each->identity.sectors == sectors) return each;
+    return nullptr;
+  }
+  void finish() {
+    stick.pull();
+    task->join();
+    EXPECT_TRUE(list().empty());
+  }
+  static std::vector<block_device*>& list() {
+    static std::vector<block_device*> all;
+    return all;
+  }
+
+  fake_stick stick;
+  fake_stick::logical_unit& second;
+  std::optional<fiber> task;
+};
+
+TEST(usb_hang, a_card_that_hangs_is_given_up_and_the_other_one_lives_on) {
+  run(1, [] {
+    two_cards r;
+    ASSERT_TRUE(r.of(100) && r.of(200));
+    r.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.lun == 1;
+    };
+    sleep_for(60_s);
+    EXPECT_TRUE(r.of(100));
+    EXPECT_FALSE(r.of(200));
+    EXPECT_EQ(r.stick.resets, 4u);
+    EXPECT_TRUE(said("usb 0-1 unit 1: it does not answer any more, and is given up\n"));
+    const u32 lost = r.of(100)->caches_lost();
+    dma_block block;
+    EXPECT_TRUE(block.move(*r.of(100), block_command::write, 8));
+    EXPECT_TRUE(r.of(100)->flush());
+    EXPECT_LE(r.of(100)->caches_lost(), lost + 1);
+    r.finish();
+  });
+}
+
+// A card of no use whose TEST UNIT READY hangs: the same bound.
+TEST(usb_hang, a_card_of_no_use_does_not_reset_its_device_for_ever) {
+  run(1, [] {
+    two_cards r;
+    r.second.disk.block_size = 4096;
+    r.second.disk.failures.push_back({6, 0x28, 0});
+    sleep_for(3_s);
+    EXPECT_FALSE(r.of(200));
+    r.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.lun == 1 && cbw.cdb[0] == test_unit_ready;
+    };
+    sleep_for(600_s);
+    EXPECT_EQ(r.stick.resets, 4u);
+    EXPECT_TRUE(r.of(100)) << "and the other card has kept its plug";
+    r.finish();
+  });
+}
+
+// --- a card that needs time while it is in use ---
+
+TEST(usb_patience, a_card_in_use_that_needs_time_holds_up_no_other) {
+  run(1, [] {
+    two_cards r;
+    r.second.disk.never_succeeds[read_10] = {2, 0x04, 1};
+    bool done = false;
+    const fiber user = spawn("user", [&] {
+      dma_block block;
+      EXPECT_TRUE(block.move(*r.of(200), block_command::read, 8));
+      done = true;
+    });
+    const instant end = now() + 10_s;
+    while (now() < end) {
+      dma_block block;
+      const instant begun = now();
+      EXPECT_TRUE(block.move(*r.of(100), block_command::read, 8));
+      EXPECT_LT((now() - begun).milliseconds(), 100);
+      sleep_for(37_ms);
+    }
+    EXPECT_FALSE(done);
+    r.second.disk.never_succeeds.clear();
+    user.join();
+    EXPECT_TRUE(done);
+    r.finish();
+  });
+}
+
+TEST(usb_patience, a_pull_ends_the_request_that_waits) {
+  run(1, [] {
+    two_cards r;
+    block_device& disk = *r.of(200);
+    r.second.disk.never_succeeds[read_10] = {2, 0x04, 1};
+    const fiber user = spawn("user", [&] {
+      dma_block block;
+      EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    });
+    sleep_for(1_s);
+    r.second.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
+    sleep_for(2_s);
+    user.join();
+    r.finish();
+    EXPECT_EQ(requests_in_use(), 0u);
+  });
+}
+
+// 02/04/02: it waits for START STOP UNIT, in use as well.
+TEST(usb_patience, a_disk_that_wants_to_be_started_is_started) {
+  for (const u8 opcode : {read_10, synchronize, mode_sense, test_unit_ready}) {
+    const auto prepare = [=](fake_stick& stick) {
+      stick.meddle = [&stick](const command_block_wrapper& cbw, fake_stick::answer&) {
+        if (cbw.cdb[0] == start_stop) stick.disk.never_succeeds.clear();
+      };
+      if (opcode == mode_sense || opcode == test_unit_ready)
+        stick.disk.never_succeeds[test_unit_ready] = {2, 0x04, 2};
+    };
+    with_disk(prepare, [=](served_stick& s, block_device& disk) {
+      const bool early = opcode == mode_sense || opcode == test_unit_ready;
+      if (early) {
+        EXPECT_LT((now() - instant{}).milliseconds(), 1000) << "it is started at once";
+      }
+      if (!early) s.stick.disk.never_succeeds[opcode] = {2, 0x04, 2};
+      dma_block block;
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+      EXPECT_TRUE(disk.flush());
+      EXPECT_EQ(s.stick.count(start_stop), 1u);
+      EXPECT_EQ(s.departures, 0u);
+    });
+  }
+}
+
+// --- an examination that fails ---
+
+TEST(usb_patience, an_examination_that_fails_is_made_again_less_and_less_often) {
+  for (const bool takes_media : {false, true})
+    run(1, [=] {
+      fake_stick stick;
+      stick.disk.removable_medium = takes_media;
+      stick.disk.never_succeeds[read_capacity] = {4, 0x44, 0};
+      served_stick s(stick);
+      sleep_for(26_s);  // 100 ms, 200 ms ... 12.8 s
+      EXPECT_GE(stick.count(inquiry), 8u);
+      EXPECT_LE(stick.count(inquiry), 10u);
+      EXPECT_FALSE(s.ended);
+      EXPECT_TRUE(said("usb 0-1: the disk is not usable (error 5)\n"));
+      stick.disk.never_succeeds.clear();
+      const instant well = now();
+      EXPECT_TRUE(s.await_arrival());
+      EXPECT_LT((now() - well).milliseconds(), 12'900);
+      s.finish();
+    });
+}
+
+// A card of no use that tells of a reset again and again is examined less and less often.
+TEST(usb_patience, a_card_of_no_use_that_flaps_is_examined_less_and_less_often) {
+  run(1, [] {
+    fake_stick stick;
+    stick.disk.removable_medium = true;
+    stick.disk.block_size = 4096;
+    served_stick s(stick);
+    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
+      if (cbw.cdb[0] == read_capacity) stick.disk.failures.assign(1, {6, 0x29, 0});
+    };
+    sleep_for(60_s);
+    EXPECT_LE(stick.count(inquiry), 12u);
+    s.finish();
+  });
+}
+
+// --- no SYNCHRONIZE CACHE ---
+
+TEST(usb_no_cache, a_flush_asks_whether_the_medium_is_there) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+      },
+      [](served_stick& s, block_device& disk) {
+        EXPECT_TRUE(disk.flush());
+        EXPECT_TRUE(said("write through, though it tells of a write cache\n"));
+        const u32 asked = s.stick.count(test_unit_ready);
+        EXPECT_TRUE(disk.flush());
+        EXPECT_EQ(s.stick.count(test_unit_ready), asked + 1);
+        s.stick.disk.failures.push_back({6, 0x28, 0});
+        EXPECT_EQ(disk.flush(), fail(error::enodev));
+        block_device* again = s.await_arrival();
+        ASSERT_TRUE(again);
+        s.stick.disk.never_succeeds.clear();
+        const u32 flushed = s.stick.count(synchronize);
+        EXPECT_TRUE(again->flush());
+        EXPECT_EQ(s.stick.count(synchronize), flushed + 1) << "another medium is asked anew";
+      });
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+        stick.disk.tells_write_cache = false;
+      },
+      [](served_stick&, block_device& disk) {
+        EXPECT_TRUE(disk.flush());
+        EXPECT_TRUE(said("taken to write through\n"));
+      });
+}
+
+// --- one bad block among many ---
+
+TEST(usb_pieces, only_the_bad_block_of_a_request_fails) {
+  for (const block_command cmd : {block_command::read, block_command::write})
+    for (const u32 bad : {0u, 3u, 7u})
+      with_disk({}, [=](served_stick& s, block_device& disk) {
+        const dma_buffer memory = *dma_buffer::allocate(8 * BLOCK_SIZE, 8 * BLOCK_SIZE);
+        s.stick.storage.fault = [=](block_command, lba first, u32 sectors) -> std::optional<error> {
+          const u32 at = 20 + 2 * bad;
+          if (first.value() <= at && at < first.value() + sectors) return error::eio;
+          return {};
+        };
+        std::array<buffer_head, 8> heads;
+        dma_block other;
+        disk.submit(block_command::read, lba{1000}, other.head);  // meanwhile they are merged
+        for (u32 i = 0; i < 8; ++i) {
+          heads[i].b_data = memory.bytes().data() + i * BLOCK_SIZE;
+          memory.bytes()[i * BLOCK_SIZE] = static_cast<byte>(i + 1);
+          heads[i].b_dirt = cmd == block_command::write;
+          disk.submit(cmd, lba{20 + 2 * i}, heads[i]);
+        }
+        wait_on_buffer(other.head);
+        for (u32 i = 0; i < 8; ++i) {
+          wait_on_buffer(heads[i]);
+          const bool well = cmd == block_command::read ? heads[i].b_uptodate : !heads[i].b_dirt;
+          EXPECT_EQ(well, i != bad) << i;
+          if (cmd == block_command::write) {
+            EXPECT_EQ(s.stick.storage.newest(20 + 2 * i)[0] == static_cast<byte>(i + 1), i != bad)
+                << i;
+          }
+        }
+        const u8 opcode = cmd == block_command::read ? read_10 : write_10;
+        EXPECT_GE(s.stick.count(opcode), 5u + 7u + 5u) << "the whole, seven blocks, the bad one";
+        EXPECT_EQ(requests_in_use(), 0u);
+      });
+}
+
+// --- a failed command that says it has taken its data ---
+
+TEST(usb_bot, the_data_of_a_failed_write_are_taken_back) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    bool once = false;
+    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.cdb[0] == write_10 && !std::exchange(once, true))
+        a.status = 1, a.residue = 0, a.leave_data = true;
+    };
+    dma_block block;
+    block.fill(0x5A);
+    static_cast<void>(block.move(disk, block_command::write, 8));
+    EXPECT_TRUE(block.move(disk, block_command::write, 10));
+    EXPECT_EQ(s.stick.storage.newest(10)[0], byte{0x5A});
+    EXPECT_EQ(s.stick.resets, 0u);
+  });
+}
+
+}  // namespace
+}  // namespace usb::storage
