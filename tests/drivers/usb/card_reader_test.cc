@@ -14,7 +14,8 @@ namespace {
 
 using checkpoint::volume_state;
 
-constexpr u8 test_unit_ready = 0x00, read_10 = 0x28, write_10 = 0x2A, synchronize = 0x35;
+constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, read_10 = 0x28, write_10 = 0x2A,
+             synchronize = 0x35;
 
 // A reader on port 1 with a card that is mounted, and a file on it that the card has not seen.
 struct scene {
@@ -105,6 +106,28 @@ TEST(card_reader, another_card_in_the_slot_is_not_written) {
     EXPECT_FALSE(at.is_there());
     EXPECT_TRUE(std::ranges::equal(at.card.durable(), other));
     at.take_out();
+    sleep_for(3_s);
+    std::ranges::copy(mine, at.card.bytes().begin());
+    at.put_in();
+  });
+}
+
+// The same without a pause, and the reader cannot tell why the write has failed.
+TEST(card_reader, another_card_is_not_written_though_the_news_of_it_is_lost) {
+  with_card([](scene& at) {
+    at.card.drop_cache();
+    const std::vector<byte> mine(at.card.durable().begin(), at.card.durable().end());
+    const std::vector<byte> other = mkfs_minix(400, 128);
+    std::ranges::copy(other, at.card.bytes().begin());
+    at.put_in();
+    at.slot.never_succeeds[request_sense] = {5, 0x20, 0};
+    static_cast<void>(sys_sync());
+    sleep_for(10_s);
+    EXPECT_FALSE(at.is_there());
+    EXPECT_EQ(at.card.cached_sectors(), 0u);
+    EXPECT_TRUE(std::ranges::equal(at.card.durable(), other));
+    at.take_out();
+    at.slot.never_succeeds.erase(request_sense);
     sleep_for(3_s);
     std::ranges::copy(mine, at.card.bytes().begin());
     at.put_in();

@@ -195,11 +195,12 @@ bool fake_stick::advance_once() {
   if (state_ == state::status && answer_.silent) return false;
   const bool out = state_ == state::command || state_ == state::data_out;
   // Data that it has left: it takes no wrapper before they are taken back.
-  const auto is_data = [](const usb::transfer* each) {
-    return each->endpoint_address == out_address && length_of(*each) != sizeof(cbw_);
+  const auto is_out = [](const usb::transfer* each) {
+    return each->endpoint_address == out_address;
   };
-  if (state_ == state::command && answer_.leave_data && std::ranges::any_of(queue_, is_data))
-    return false;
+  const auto first = std::ranges::find_if(queue_, is_out);
+  const bool left = first != queue_.end() && length_of(**first) != sizeof(cbw_);
+  if (state_ == state::command && answer_.leave_data && left) return false;
   usb::transfer* t = take(out ? out_address : in_address);
   if (!t) return false;
   switch (state_) {

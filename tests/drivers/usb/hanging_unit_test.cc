@@ -319,22 +319,23 @@ TEST(usb_pieces, only_the_bad_block_of_a_request_fails) {
       });
 }
 
-// --- a failed command that says it has taken its data ---
+// --- data that the device has left: it has failed, or its residue says so ---
 
 TEST(usb_bot, the_data_of_a_failed_write_are_taken_back) {
-  with_disk({}, [](served_stick& s, block_device& disk) {
-    bool once = false;
-    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.cdb[0] == write_10 && !std::exchange(once, true))
-        a.status = 1, a.residue = 0, a.leave_data = true;
-    };
-    dma_block block;
-    block.fill(0x5A);
-    static_cast<void>(block.move(disk, block_command::write, 8));
-    EXPECT_TRUE(block.move(disk, block_command::write, 10));
-    EXPECT_EQ(s.stick.storage.newest(10)[0], byte{0x5A});
-    EXPECT_EQ(s.stick.resets, 0u);
-  });
+  for (const u8 status : {u8{0}, u8{1}})
+    with_disk({}, [=](served_stick& s, block_device& disk) {
+      bool once = false;
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.cdb[0] == write_10 && !std::exchange(once, true))
+          a.status = status, a.residue = status ? 0 : BLOCK_SIZE, a.leave_data = true;
+      };
+      dma_block block;
+      block.fill(0x5A);
+      static_cast<void>(block.move(disk, block_command::write, 8));
+      EXPECT_TRUE(block.move(disk, block_command::write, 10));
+      EXPECT_EQ(s.stick.storage.newest(10)[0], byte{0x5A});
+      EXPECT_EQ(s.stick.resets, 0u);
+    });
 }
 
 }  // namespace
