@@ -3,11 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "drivers/block/genhd.h"
-#include "drivers/usb/xhci/device.h"
-#include "fs/sync.h"
-#include "hal/clock.h"
-#include "tests/fs/machine.h"
-#include "tests/sim/xhci/machine.h"
+#include "tests/drivers/usb/stick_bench.h"
 
 namespace sim {
 namespace {
@@ -15,72 +11,6 @@ namespace {
 using checkpoint::volume_state;
 
 constexpr u32 no_answer = 0;
-constexpr u8 write_10 = 0x2A;
-
-struct place {
-  const char* name;
-  u32 port;
-  bool full_speed;
-};
-constexpr place super_speed{"super", 1, false}, high_speed{"high", 3, false},
-    full_speed{"full", 4, true};
-
-// A stick that answers at once, and a machine with one controller.
-class bench {
- public:
-  explicit bench(const place& where, const hc::controller_settings& settings = {})
-      : machine(settings), where_(where) {
-    stick.least_latency = 10_us;
-    stick.most_latency = 20_us;
-    machine.stick_of(stick).full_speed = where.full_speed;
-  }
-  void run(u64 seed, const std::function<void()>& body) {
-    {
-      world world({.seed = seed, .time_limit = 5000_s});
-      world.run([&] {
-        boot();
-        machine.power_on();
-        sleep_for(1_s);
-        body();
-        if (stick.plugged()) stick.pull();
-        sleep_for(3_s);
-        EXPECT_EQ(machine.controller().slots_in_use(), 0u);
-      });
-    }
-    for (const std::string& each : machine.controller().violations())
-      ADD_FAILURE() << each << ", " << where_.name << " speed";
-  }
-  void plug() { stick.plug(machine.port(where_.port)); }
-  hc::controller& hardware() { return machine.controller(); }
-  bool is_live() const { return state_of(sda) == volume_state::live; }
-  // The time until the stick is live; fails the test after `most`.
-  duration until_live(duration most) {
-    const instant begun = now();
-    while (!is_live() && now() - begun < most) sleep_for(1_ms);
-    EXPECT_TRUE(is_live());
-    return now() - begun;
-  }
-  // It does everything that a stick must do.
-  void works(u8 value) {
-    EXPECT_TRUE(fill_block(sda, 5, value));
-    EXPECT_TRUE(sys_sync());
-    EXPECT_TRUE(block_is(stick.durable(), 5, value));
-  }
-  void hang_at_the_next_write() {
-    usb_stick& device = machine.stick_of(stick);
-    device.meddle = [&device](u8 opcode, usb_stick::answer& answer) {
-      if (opcode != write_10) return;
-      answer.hang = true;
-      device.meddle = nullptr;
-    };
-  }
-
-  medium stick{2048};
-  usb_machine machine;
-
- private:
-  place where_;
-};
 
 // For n = 1, 2, … until nothing is left to fail; from `all` on only each seventh. Returns the last
 // n that has failed.
@@ -449,12 +379,6 @@ TEST(usb_ports, tell_the_speed_of_their_devices) {
 
 // lsusb shows every device, until it is pulled.
 TEST(usb_ports, list_devices_that_are_not_used) {
-  const auto listed = [] {
-    std::array<char, 1024> room{};
-    text_sink out(room);
-    usb::list_devices(out);
-    return std::string(out.text());
-  };
   const auto ends_with = [](const std::string& text, const char* end) {
     return text.ends_with(std::string(end) + "\n") && std::ranges::count(text, '\n') == 1;
   };

@@ -2,70 +2,10 @@
 // resets that fail, contacts that bounce. In each case the stick comes back without being pulled.
 #include <gtest/gtest.h>
 
-#include "drivers/usb/xhci/device.h"
-#include "fs/sync.h"
-#include "hal/clock.h"
-#include "tests/fs/machine.h"
-#include "tests/sim/xhci/machine.h"
+#include "tests/drivers/usb/stick_bench.h"
 
 namespace sim {
 namespace {
-
-using checkpoint::volume_state;
-
-class bench {
- public:
-  explicit bench(u32 port, const hc::controller_settings& settings = {})
-      : machine_(settings), port_(port), line_(settings.interrupt_line) {
-    stick.least_latency = 10_us;
-    stick.most_latency = 20_us;
-  }
-  // The stick is pulled once, at the end.
-  void run(u64 seed, const std::function<void()>& body) {
-    {
-      // Without interrupts the driver finds its events when it looks: no wake-up is lost then.
-      world world({.seed = seed, .time_limit = 5000_s, .plain_sleeps = !line_});
-      world.run([&] {
-        boot();
-        machine_.power_on();
-        sleep_for(1_s);
-        body();
-        stick.pull();
-        sleep_for(3_s);
-        EXPECT_EQ(hardware().slots_in_use(), 0u);
-      });
-    }
-    for (const std::string& each : hardware().violations()) ADD_FAILURE() << each;
-  }
-  void plug() { stick.plug(machine_.port(port_)); }
-  hc::controller& hardware() { return machine_.controller(); }
-  xhci::device* device() { return machine_.driver().port(port_).occupant; }
-  usb_stick& function() { return machine_.stick_of(stick); }
-  bool is_live() const { return state_of(sda) == volume_state::live; }
-  // The time until the stick is live; fails the test after `most`.
-  duration until_live(duration most) {
-    const instant begun = now();
-    while (!is_live() && now() - begun < most) sleep_for(1_ms);
-    EXPECT_TRUE(is_live());
-    return now() - begun;
-  }
-  void until_gone() {
-    for (int i = 0; i < 100 && is_live(); ++i) sleep_for(1_ms);
-    EXPECT_FALSE(is_live());
-  }
-  void works(u8 value) {
-    EXPECT_TRUE(fill_block(sda, 5, value));
-    EXPECT_TRUE(sys_sync());
-    EXPECT_TRUE(block_is(stick.durable(), 5, value));
-  }
-
-  medium stick{2048};
-
- private:
-  usb_machine machine_;
-  u32 port_;
-  bool line_;
-};
 
 constexpr std::array<u32, 2> one_of_each{1, 3};
 
