@@ -21,6 +21,8 @@
 
 namespace usb {
 
+// The values are the speed IDs that xHCI uses if a controller defines no others (7.2.2.1.1).
+// `super_plus` is every speed above SuperSpeed.
 enum class speed : u8 { none = 0, full = 1, low = 2, high = 3, super = 4, super_plus = 5 };
 
 // The eight bytes of a SETUP packet (9.3).

@@ -46,9 +46,11 @@ result<void> start(const pci_device& at) {
       controllers.make(registers, controller_count, xhci::bus_access{cut_off, &at});
   if (!controller) return fail(error::enfile);
   ++controller_count;
+  // First, because a handler without the registers cannot claim the line. run() tries again, and
+  // prints the error.
+  static_cast<void>(controller->reserve());
   if (!request_irq(at.interrupt_line, true, on_interrupt, controller))
     printk("xhci%u: no interrupt line, polling\n", controller->number());
-  static_cast<void>(controller->reserve());  // run() tries again, and prints the error
   return kernel_task("xhci", run, controller);
 }
 

@@ -11,6 +11,13 @@ namespace sim {
 // Runs the handlers of the line at once, or, if the current fiber masks interrupts, when it unmasks
 // them.
 void raise_irq(u8 line);
+// A level-triggered line, as one of its devices drives it. The handlers run again and again as long
+// as it is raised; when none of them has claimed it 10,000 times in a row, it is masked for ever,
+// as in the kernel. A handler that claims it so often without lowering it fails the test.
+void drive_irq(u8 line, bool raised);
+bool irq_is_masked(u8 line);
+// Whether an interrupt could come now.
+bool irqs_are_enabled();
 // An interrupt is on its way (interrupt moderation), or is no longer: until then no wake-up is
 // lost.
 void expect_irq();

@@ -134,6 +134,7 @@ irq_guard::~irq_guard() {
 result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument) {
   if (line > 15) return fail(error::einval);
   state_here().irq_handlers.emplace(line, sim::irq_line{handler, argument, level});
+  if (sim::irqs_are_enabled()) state_here().deliver_interrupts();  // it may be raised already
   return {};
 }
 
@@ -149,15 +150,26 @@ void forget_irq() { --state_here().irq_expected; }
 void raise_irq(u8 line) {
   world::state& s = state_here();
   s.irq_raised |= 1u << line;
-  if (!s.in_interrupt && (!s.current || s.current->interrupts_enabled)) s.deliver_interrupts();
+  if (irqs_are_enabled()) s.deliver_interrupts();
+}
+
+void drive_irq(u8 line, bool raised) {
+  world::state& s = state_here();
+  s.irq_levels = (s.irq_levels & ~(1u << line)) | (raised ? 1u << line : 0);
+  if (raised && irqs_are_enabled()) s.deliver_interrupts();
+}
+
+bool irq_is_masked(u8 line) { return state_here().irq_masked >> line & 1; }
+
+bool irqs_are_enabled() {
+  const world::state& s = state_here();
+  return !s.in_interrupt && (!s.current || s.current->interrupts_enabled);
 }
 
 bool irq_is_claimed(u8 line) {
   world::state& s = state_here();
-  bool claimed = false;
   s.in_interrupt = true;
-  const auto [first, last] = s.irq_handlers.equal_range(line);
-  for (auto at = first; at != last; ++at) claimed |= at->second.handler(at->second.argument);
+  const bool claimed = s.run_handlers(line);
   s.in_interrupt = false;
   return claimed;
 }
@@ -180,10 +192,34 @@ void world::state::deliver_interrupts() {
   for (u8 line = 0; irq_raised != 0; line = static_cast<u8>((line + 1) % 16)) {
     if (!(irq_raised >> line & 1)) continue;
     irq_raised &= ~(1u << line);
-    const auto [first, last] = irq_handlers.equal_range(line);
-    for (auto at = first; at != last; ++at) at->second.handler(at->second.argument);
+    run_handlers(line);
   }
+  for (u8 line = 0; line < 16; ++line) serve_level(line);
   in_interrupt = false;
+}
+
+bool world::state::run_handlers(u8 line) {
+  bool claimed = false;
+  const auto [first, last] = irq_handlers.equal_range(line);
+  for (auto at = first; at != last; ++at) claimed |= at->second.handler(at->second.argument);
+  return claimed;
+}
+
+// A line without a handler is masked in the interrupt controller.
+void world::state::serve_level(u8 line) {
+  constexpr u32 most = 10'000;
+  if (!irq_handlers.contains(line)) return;
+  u32 unclaimed = 0, claimed = 0;
+  while (irq_levels >> line & ~(irq_masked >> line) & 1) {
+    if (run_handlers(line))
+      ++claimed, unclaimed = 0;
+    else if (++unclaimed == most)
+      irq_masked |= 1u << line;
+    if (claimed == most) {
+      irq_masked |= 1u << line;
+      fail("an interrupt line stays raised, although its handler claims it");
+    }
+  }
 }
 
 }  // namespace sim

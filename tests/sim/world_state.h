@@ -52,6 +52,8 @@ struct world::state {
 
   std::multimap<u8, irq_line> irq_handlers;
   u32 irq_raised = 0;    // lines whose handlers have yet to run
+  u32 irq_levels = 0;    // lines that are raised until their device lowers them
+  u32 irq_masked = 0;    // lines that no handler has claimed for too long
   u32 irq_expected = 0;  // interrupts that the hardware holds back for a while
   bool in_interrupt = false;
   std::function<void(const void*)> before_mask;
@@ -77,6 +79,8 @@ struct world::state {
   void run_ready();
   bool tests_running() const;
   void deliver_interrupts();
+  bool run_handlers(u8 line);
+  void serve_level(u8 line);
   void fail(const std::string& what);
   std::string describe_fibers() const;
 };

@@ -36,12 +36,18 @@ bool attendant::serve(bool hot) {
   return true;
 }
 
+void attendant::set_aside(const char* why) {
+  last_facts_.unused = why;
+  usb::remember(unused_, last_facts_);
+}
+
 void attendant::run(void* self) {
   attendant& a = *static_cast<attendant*>(self);
   for (;;) {
     while (!a.device_) sleep_on(a.plugged_);
     a.device_->live();
-    if (a.port_.given_up) usb::remember(a.unused_, a.device_->facts);
+    a.last_facts_ = a.device_->facts;
+    if (a.port_.given_up) usb::remember(a.unused_, a.last_facts_);
     a.device_.reset();
     a.host_.look_at_ports();
   }

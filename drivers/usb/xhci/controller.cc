@@ -7,8 +7,9 @@ namespace xhci {
 
 void controller::run() {
   constexpr u32 max_failures = 5;
-  for (u32 failures = 0; failures < max_failures; ++failures) {
+  for (u32 failures = 0; failures < max_failures;) {
     const instant begun = now();
+    device_is_blamed_ = false;
     if (const result<void> started = start(); started) {
       serve();
     } else {
@@ -16,7 +17,8 @@ void controller::run() {
       dead_ = true;
     }
     if (!stop_after_death()) break;
-    if (now() - begun > 60_s) failures = 0;
+    if (now() - begun > 60_s) failures = 0, forgive_ports();
+    if (!device_is_blamed_) ++failures;
     sleep_for(100_ms);
   }
   printk("xhci%u: given up\n", number_);
@@ -41,6 +43,7 @@ bool controller::stop_after_death() {
   stopped_ = true;
   wake_up(stopping_);
   while (any_port_occupied()) sleep_on(attention_, now() + poll_interval);
+  forget_devices();
   return usable;
 }
 
@@ -68,16 +71,31 @@ bool controller::any_port_occupied() const {
 void controller::check_health() {
   const u32 status = operational_.read32(operational::usbsts);
   if (status == all_ones) return die("the controller has left the bus");
-  if (usbsts::host_controller_error::in(status)) return die("host controller error");
-  if (usbsts::host_system_error::in(status)) return die("host system error");
-  if (usbsts::halted::in(status)) return die("the controller has halted");
+  if (usbsts::host_controller_error::in(status))
+    return die("host controller error", slot_at_work());
+  if (usbsts::host_system_error::in(status)) return die("host system error", slot_at_work());
+  if (usbsts::halted::in(status)) return die("the controller has halted", slot_at_work());
+}
+
+// The slot of the device that the controller was busy with when it failed, as far as that can be
+// told; 0: it was idle.
+u32 controller::slot_at_work() const { return now() - last_work_.time < 1_s ? last_work_.slot : 0; }
+
+// A port that a long time of health has cleared is no suspect any more.
+void controller::forgive_ports() {
+  for (root_port& port : ports_)
+    if (!port.history.is_left_alone()) port.history.forgive();
 }
 
 // --- ports ---
 
+// Ports whose devices are suspected of a death of the controller come last: no other device is
+// coming up when theirs do.
 void controller::scan_ports() {
-  for (u32 n = 1; n <= port_count_ && !dead_; ++n)
-    if (ports_[n].supported()) look_at_port(ports_[n]);
+  for (const bool suspect : {false, true})
+    for (u32 n = 1; n <= port_count_ && !dead_; ++n)
+      if (ports_[n].supported() && ports_[n].history.is_suspect() == suspect)
+        look_at_port(ports_[n]);
 }
 
 void controller::slot_vacated() {
@@ -88,15 +106,19 @@ void controller::slot_vacated() {
 
 // --- events ---
 
+// A controller that does not run may have raised the line, too: one that the firmware has left
+// running, or one that has died. It is silenced then, because a line that no handler claims is
+// masked for ever.
 bool controller::interrupt() {
-  if (!running_) return false;
+  if (operational_.size() == 0 || in_reset_) return false;
   const u32 status = operational_.read32(operational::usbsts);
   if (status == all_ones) return false;
   const u32 iman = runtime_.read32(runtime::iman);
   if (!usbsts::event_interrupt::in(status) && !runtime::interrupt_pending::in(iman)) return false;
   operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
-  runtime_.write32(runtime::iman,
-                   runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);
+  runtime_.write32(runtime::iman, (running_ ? runtime::interrupt_enable::mask : 0) |
+                                      runtime::interrupt_pending::mask);
+  if (!running_) return true;
   // Also without any event: no further interrupt comes until "event handler busy" is cleared.
   if (!handle_events()) acknowledge_events();
   return true;
@@ -157,10 +179,11 @@ result<command_outcome> controller::command(const trb& t) {
     commands_.publish();
     commands_.retire(1);  // there is never another command on the ring
     ring_doorbell(0, 0);
+    note_work(trb_control::slot::get(t.control));
   }
   const auto over = [this] { return command_.done || dead_; };
   if (!wait_until(command_done_, over, now() + 5_s) && !abort_command())
-    die("a command cannot be aborted");
+    die("a command cannot be aborted", trb_control::slot::get(t.control));
   if (dead_) return fail(error::enodev);
   if (!command_.done || command_.outcome.code == completion::command_aborted)
     return fail(error::etimedout);
@@ -174,7 +197,7 @@ bool controller::abort_command() {
   printk("xhci%u: a command timed out\n", number_);
   const u64 next = commands_.pointer_to(commands_.next(command_.position));
   operational_.write64(operational::crcr, next | crcr::command_abort);
-  const auto stopped = [this] { return !command_ring_runs() || dead_; };
+  const auto stopped = [this] { return dead_ || !command_ring_runs(); };
   if (!wait_until(command_done_, stopped, now() + 5_s)) return false;
   handle_events();  // events that came after the last look and before the stop
   commands_.neutralise(command_.position, trb_type::no_op_command);

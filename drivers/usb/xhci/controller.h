@@ -81,12 +81,18 @@ class controller final : public port_host {
   // The same; any completion code but success is eio.
   result<command_outcome> command_ok(const trb& t);
 
-  void ring_doorbell(u32 slot, u32 target) const { doorbells_.write32(4 * slot, target); }
+  // Begins the work that stands on a ring of a slot. Called under an irq_guard, in which the ring
+  // was filled.
+  void ring_doorbell(u32 slot, u32 target) {
+    doorbells_.write32(4 * slot, target);
+    if (slot) note_work(slot);
+  }
   // Sets the device context of a slot, and the device that gets its events; null and 0 for none.
   void bind_slot(u32 slot, device* d, phys_addr context);
   // The controller is dead from now on; every device on it is gone. Prints `why`. For errors after
-  // which its state is unknown. Never sleeps.
-  void die(const char* why);
+  // which its state is unknown. The device in `blamed_slot`, if there is one, is the reason. Never
+  // sleeps.
+  void die(const char* why, u32 blamed_slot = 0);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
@@ -132,9 +138,17 @@ class controller final : public port_host {
   bool stop_after_death();
   bool let_go_of_memory();
   bool any_port_occupied() const;
+  void forget_devices();
+  void forgive_ports();
   void check_health();
+  u32 slot_at_work() const;
   void scan_ports();
   void look_at_port(root_port& port);
+  bool may_serve(root_port& port);
+  void serve_port(root_port& port);
+  void note_pull(root_port& port);
+  bool any_device_comes_up() const;
+  void blame(u32 slot);
   void tend_power(root_port& port, port_status status);
   bool handle_events();
   void acknowledge_events();
@@ -170,10 +184,20 @@ class controller final : public port_host {
   } command_;
   wait_queue command_free_, command_done_;
 
+  // The slot for which a command was given or a doorbell was rung last.
+  struct {
+    u32 slot = 0;
+    instant time{};
+  } last_work_;
+  void note_work(u32 slot) { last_work_ = {slot, now()}; }
+
   bool running_ = false;  // the event ring may be read
   bool dead_ = false;
-  bool stopped_ = true;  // it neither reads nor writes memory
+  bool stopped_ = true;            // it neither reads nor writes memory
+  bool in_reset_ = false;          // its registers must not be touched
+  bool device_is_blamed_ = false;  // for its last death
   bool ports_changed_ = false;
+  instant started_{};
   bool at_start_ = true;  // the first scan of the ports: its devices were plugged in before
   wait_queue attention_, stopping_;
 };

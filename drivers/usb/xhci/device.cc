@@ -118,23 +118,33 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 // not given it back, it may read and write it at any moment: then the controller must be stopped.
 void device::or_stop_controller(ownership answer, const char* why) {
   if (answer.given_back()) return;
-  host_.die(why);
+  host_.die(why, slot_);
   host_.wait_stopped();
 }
 
+// Whether an endpoint that was refused to be stopped is at rest: it has halted, as its context and
+// an event tell, or it has nothing to do.
+bool device::is_at_rest(u32 dci) {
+  const transfer_queue& q = *queue(dci);
+  return endpoint_state(dci) != endpoint_context::state_running && (q.halted() || q.empty());
+}
+
 // 4.6.9. Afterwards the controller moves no data for the endpoint, and the events of all transfers
-// that it had completed have been handled. It is refused when the endpoint was halted or stopped
-// before; or when it has begun to run again: then once more.
+// that it had completed have been handled.
+//
+// The command is refused when the endpoint was halted or stopped before. But the context shows a
+// state late (4.8.3): one that has just halted may be shown as running, and one that a doorbell is
+// starting as stopped, with transfers that it is going to execute. So the command is given again
+// until both agree. After `patience` the context is right.
 ownership device::stop_endpoint(u32 dci) {
-  for (int tries = 0; tries < 3; ++tries) {
+  constexpr duration patience = 100_ms;
+  for (const instant deadline = now() + patience;; sleep_for(1_ms)) {
     const result<command_outcome> stopped =
         host_.command(endpoint_command(trb_type::stop_endpoint, slot_, dci));
-    if (!stopped) break;
-    if (stopped->code == completion::success ||
-        endpoint_state(dci) != endpoint_context::state_running)
-      return ownership{true};
+    if (!stopped) return ownership{false};
+    if (stopped->code == completion::success || is_at_rest(dci)) return ownership{true};
+    if (now() >= deadline) return ownership{endpoint_state(dci) != endpoint_context::state_running};
   }
-  return ownership{false};
 }
 
 void device::stop(u32 dci) {
@@ -207,6 +217,7 @@ result<void> device::clear_halt(u8 endpoint_address) {
       .request_type = 2, .request = request_clear_feature, .value = 0, .index = endpoint_address};
   TRY(control(clear, {}));
   TRY(reset_host_side(dci));
+  const irq_guard guard;
   host_.ring_doorbell(slot_, dci);
   return {};
 }

@@ -111,6 +111,7 @@ class device final : public usb::host_device {
     return index ? dci_of(endpoints_[index - 1].address) : control_dci;
   }
   void or_stop_controller(ownership answer, const char* why);
+  bool is_at_rest(u32 dci);
   ownership stop_endpoint(u32 dci);
   void stop(u32 dci);
   void take_back(u32 dci);
@@ -126,6 +127,7 @@ class device final : public usb::host_device {
   bool gone_ = false;
   bool released_ = false;
   u32 slot_ = 0;
+  u32 speed_id_ = 0;  // as PORTSC tells it
   u16 control_packet_ = 0;
 
   device_memory& memory_;

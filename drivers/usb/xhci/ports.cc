@@ -12,20 +12,30 @@ namespace {
 constexpr duration reset_recovery = 10_ms;  // TRSTRCY (USB 2.0, 7.1.7.5)
 }
 
+// A dead controller may be halted or under reset: none of its registers is touched.
 port_status root_port::status() const {
+  if (host_->dead()) return port_status{0};
   return port_status{host_->read_operational(operational::portsc(number_))};
 }
 
 void root_port::write(u32 value) const {
-  host_->write_operational(operational::portsc(number_), value);
+  if (!host_->dead()) host_->write_operational(operational::portsc(number_), value);
+}
+
+usb::speed root_port::speed() const {
+  const u32 id = status().speed_id();
+  if (is_super_speed() && id > static_cast<u32>(usb::speed::super)) return usb::speed::super_plus;
+  if (is_super_speed() && id > 0) return usb::speed::super;
+  return id <= static_cast<u32>(usb::speed::high) ? static_cast<usb::speed>(id) : usb::speed::none;
 }
 
 void root_port::power_on() const {
-  if (const port_status now = status(); !now.powered()) write(now.to_power());
+  const port_status now = status();
+  if (!now.powered() && !now.over_current()) write(now.to_power());
 }
 
 void root_port::clear_changes() const {
-  for (int tries = 0; tries < 16 && !host_->dead(); ++tries) {
+  for (int tries = 0; tries < 16; ++tries) {
     const port_status now = status();
     if (!now.any_change()) return;
     write(now.to_clear_changes());
@@ -38,8 +48,8 @@ void root_port::clear_minor_changes(port_status now) const {
 
 root_port::power_news root_port::tend_power(port_status at) {
   const instant time = now();
-  if (at.over_current() || (at.over_current_changed() && !at.powered())) {
-    const bool news = !over_current_;
+  const bool news = !over_current_;
+  if (at.over_current() || (news && !at.powered())) {
     if (news && time - power_back_ > 60_s) pause_ = shortest_pause;
     over_current_ = true;
     last_over_current_ = time;
@@ -112,7 +122,7 @@ bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const
 }
 
 result<void> root_port::reset(bool again, device_is which) {
-  enabled_ = false;
+  enabled_ = may_be_another_ = false;
   const result<void> outcome = is_super_speed() ? reset_usb3(again, which) : reset_usb2();
   if (host_->dead() || lost(status())) return fail(error::enodev);
   if (!outcome) return outcome;
@@ -153,6 +163,7 @@ bool root_port::warm_reset(port_status at, device_is which) {
   if (which == device_is::served) return reset_link(at.to_warm_reset());
   watched_ = false;
   const bool done = reset_link(at.to_warm_reset());
+  may_be_another_ = status().connect_changed();
   clear_changes();
   watched_ = true;
   return done;

@@ -11,6 +11,7 @@
 // no pull is overlooked.
 #pragma once
 
+#include "drivers/usb/xhci/port_history.h"
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
 #include "lib/time.h"
@@ -32,9 +33,11 @@ class port_host {
 
 class root_port {
  public:
-  // Makes this object a port of that controller, about which nothing is known yet.
+  // Makes this object a port of that controller, about which nothing is known yet but its history.
   void begin_as(const port_host& host, u32 number) {
+    const port_history kept = history;
     *this = {};
+    history = kept;
     host_ = &host;
     number_ = number;
   }
@@ -47,22 +50,30 @@ class root_port {
   bool supported() const { return revision_ == 2 || revision_ == 3; }
   bool is_super_speed() const { return revision_ == 3; }
 
+  // While the controller is dead: nothing is connected.
   port_status status() const;
+  // Of the device in the port: none when there is none, or one that a port of this kind cannot
+  // have. On a port of USB 3 every speed is SuperSpeed or faster, also one that the controller
+  // defines for itself (7.2.2.1.1).
+  usb::speed speed() const;
   void power_on() const;
   void clear_changes() const;
   // The same for an occupied port: leaves the changes that its occupant waits for or may be lost
   // by.
   void clear_minor_changes(port_status now) const;
 
-  // Over-current switches a port off (4.19.4). When it is over, the port gets its power again after
-  // a pause, which doubles as long as the trouble comes back within a minute. Never sleeps. Returns
-  // what is to be told.
+  // Over-current switches a port off (4.19.4). A port without power counts as switched off for that
+  // reason: the change bit that tells so may be cleared already. When over-current is over, the
+  // port gets its power again after a pause, which doubles as long as the trouble comes back within
+  // a minute. Never sleeps. Returns what is to be told.
   enum class power_news : u8 { none, off, on };
   power_news tend_power(port_status now);
   // A link that has not trained shows no device (CCS = 0): Compliance, Cold Attach, Inactive. A
   // warm reset begins anew, at most once a second. Only for a port without an occupant. Never
   // sleeps.
   void tend_link(port_status now);
+
+  port_history history;
 
   // --- occupation ---
   device* occupant = nullptr;
@@ -89,6 +100,9 @@ class root_port {
   // it counts as one; of a device about which nothing is known yet it means nothing.
   enum class device_is : u8 { unknown, served };
   result<void> reset(bool again, device_is which);
+  // The last reset of an unknown device has set CSC: another device may have been plugged in
+  // meanwhile. So what the resets before have shown does not prove that this one is of no use.
+  bool may_be_another() const { return may_be_another_; }
 
  private:
   bool steady_contact() const;
@@ -106,6 +120,7 @@ class root_port {
   u8 slot_type_ = 0;
   bool watched_ = false;
   bool enabled_ = false;
+  bool may_be_another_ = false;
 
   static constexpr duration shortest_pause = 1_s, longest_pause = 64_s;
   bool over_current_ = false;

@@ -117,10 +117,7 @@ class port_status {
   constexpr bool cold_attach() const { return field<24>::in(raw_); }           // CAS
   constexpr bool any_change() const { return (raw_ & changes) != 0; }
   constexpr link_state link() const { return static_cast<link_state>(field<8, 5>::get(raw_)); }
-  constexpr usb::speed speed() const {
-    const u32 id = field<13, 10>::get(raw_);
-    return id <= 5 ? static_cast<usb::speed>(id) : usb::speed::none;
-  }
+  constexpr u32 speed_id() const { return field<13, 10>::get(raw_); }
 
   constexpr u32 neutral() const { return raw_ & preserved; }
   constexpr u32 to_reset() const { return neutral() | field<4>::mask; }

@@ -62,6 +62,7 @@ result<void> device::bring_up() {
     if (reset) addressed = address_once();
     if (!addressed) disable_slot();
   }
+  if (!addressed && port_.may_be_another()) gone_ = true;  // then the port is looked at again
   if (addressed)
     printk("usb %u-%u: new %s device, slot %u\n", facts.bus, facts.port, speed_name(facts.at),
            slot_);
@@ -69,7 +70,8 @@ result<void> device::bring_up() {
 }
 
 result<void> device::address_once() {
-  facts.at = port_.status().speed();
+  facts.at = port_.speed();
+  speed_id_ = port_.status().speed_id();
   if (facts.at == usb::speed::none) return fail(error::eio);
   control_packet_ = default_control_packet(facts.at);
   TRY(enable_slot());
@@ -128,8 +130,7 @@ void device::copy_slot_context(u32 entries) {
 void device::fill_input_for_address() {
   begin_input(3, 0);
   volatile u32* slot = input_.at(1);
-  slot[0] =
-      slot_context::speed::of(static_cast<u32>(facts.at)) | slot_context::context_entries::of(1);
+  slot[0] = slot_context::speed::of(speed_id_) | slot_context::context_entries::of(1);
   slot[1] = slot_context::root_port::of(port_.number());
   volatile u32* ep0 = input_.at(control_dci + 1);
   const u64 ring = queues_[0].resume_pointer();

@@ -103,8 +103,10 @@ result<void> controller::halt_and_reset() {
   // A controller that does not halt in 16 ms (5.4.1.1) is reset all the same.
   static_cast<void>(
       wait_register(operational::usbsts, usbsts::halted::mask, usbsts::halted::mask, 32_ms));
+  in_reset_ = true;
   operational_.write32(operational::usbcmd, usbcmd::reset::mask);
   sleep_for(1_ms);  // some of Intel's controllers must not be accessed for a millisecond
+  in_reset_ = false;
   TRY(wait_register(operational::usbcmd, usbcmd::reset::mask, 0, 10_s));
   TRY(wait_register(operational::usbsts, usbsts::not_ready::mask, 0, 10_s));
   stopped_ = true;
@@ -191,6 +193,7 @@ result<void> controller::begin() {
   printk("xhci%u: version %x.%02x, %u ports of USB 3 and %u of USB 2\n", number_, version >> 8,
          version & 0xFF, super_speed, supported - super_speed);
   at_start_ = true;
+  started_ = now();
   return {};
 }
 

@@ -28,7 +28,7 @@ class port_register final : public port_host {
   explicit port_register(u32 now) : raw(now) {}
 
   mutable u32 raw;
-  bool is_dead = false;
+  mutable bool is_dead = false;
   // How a reset ends: after this time, with or without an enabled port.
   duration reset_time = 50_ms;
   mutable u32 failing_resets = 0;
@@ -72,6 +72,7 @@ class port_register final : public port_host {
 
  private:
   void advance() const {
+    EXPECT_FALSE(is_dead) << "a dead controller may be under reset";
     while (!moves.empty() && moves.begin()->first <= now().ns) {
       moves.begin()->second(raw);
       moves.erase(moves.begin());
@@ -314,6 +315,23 @@ TEST(root_port, ends_a_reset_with_its_controller) {
     });
 }
 
+// No register of a dead controller is touched, whatever the port waits for.
+TEST(root_port, leaves_a_dead_controller_alone) {
+  for (const u8 version : {usb2, usb3})
+    for (i64 ms = 5; ms < 1000; ms += 35)
+      on_port(version, powered | connected | csc | inactive,
+              [&](root_port& port, port_register& host) {
+                host.failing_resets = 2;
+                sim::daemon("death", [&] {
+                  sleep_for(duration{ms * 1'000'000});
+                  host.is_dead = true;
+                });
+                if (port.claim(true)) static_cast<void>(port.reset(true, unknown_yet));
+                EXPECT_FALSE(port.status().connected() && host.is_dead);
+                host.is_dead = false;
+              });
+}
+
 // A USB 3 link trains by itself.
 TEST(root_port, leaves_a_link_alone_that_has_trained) {
   on_claimed(usb3, connected | enabled | u0, [](root_port& port, port_register& host) {
@@ -404,6 +422,37 @@ TEST(root_port, takes_no_warm_reset_of_an_unknown_device_for_a_pull) {
       });
 }
 
+// What a warm reset has shown anew may be another device, of which nothing is known.
+TEST(root_port, remembers_that_a_reset_may_have_hidden_an_exchange) {
+  for (const bool changes : {false, true})
+    on_claimed(usb3, connected | compliance, [&](root_port& port, port_register& host) {
+      host.failing_resets = 3;
+      host.link_of_a_failure = compliance;
+      if (changes) host.at(550_ms, [](u32& raw) { raw |= csc; });
+      EXPECT_EQ(port.reset(true, unknown_yet).error(), error::eio);
+      EXPECT_EQ(host.resets().size(), 3u);
+      EXPECT_EQ(port.may_be_another(), changes);
+      EXPECT_TRUE(port.reset(true, unknown_yet));
+      EXPECT_FALSE(port.may_be_another());
+    });
+}
+
+// 7.2.2.1.1: 5 to 7 are the kinds of SuperSpeedPlus; a controller may define more.
+TEST(root_port, knows_every_speed) {
+  using usb::speed;
+  const auto speed_of = [](u8 version, u32 id) {
+    speed found{};
+    on_port(version, powered | connected | id << 10,
+            [&](root_port& port, port_register&) { found = port.speed(); });
+    return found;
+  };
+  const std::array usb2_speeds{speed::none, speed::full, speed::low, speed::high, speed::none};
+  for (u32 id = 0; id < usb2_speeds.size(); ++id) EXPECT_EQ(speed_of(usb2, id), usb2_speeds[id]);
+  EXPECT_EQ(speed_of(usb3, 0), speed::none);
+  EXPECT_EQ(speed_of(usb3, 4), speed::super);
+  for (u32 id = 5; id < 16; ++id) EXPECT_EQ(speed_of(usb3, id), speed::super_plus) << id;
+}
+
 // --- power and links without a device ---
 
 constexpr u32 over_current = 1u << 3, occ = 1u << 20, cec = 1u << 23;
@@ -435,6 +484,22 @@ TEST(root_port, sees_over_current_that_is_over) {
   });
   on_port(usb2, powered | occ, [](root_port& port, port_register&) {
     EXPECT_EQ(port.tend_power(port.status()), news::none) << "it has its power";
+  });
+}
+
+// A reset clears the change bit that tells of over-current.
+TEST(root_port, without_power_is_a_port_with_over_current) {
+  on_port(usb2, 0, [](root_port& port, port_register& host) {
+    EXPECT_EQ(port.tend_power(port.status()), news::off);
+    sleep_for(990_ms);
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    sleep_for(20_ms);
+    EXPECT_EQ(port.tend_power(port.status()), news::on);
+    EXPECT_EQ(host.raw & powered, powered);
+  });
+  on_port(usb2, over_current, [](root_port& port, port_register& host) {
+    port.power_on();
+    EXPECT_TRUE(host.writes.empty()) << "not as long as it is too much";
   });
 }
 

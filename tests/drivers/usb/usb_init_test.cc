@@ -9,6 +9,7 @@
 #include "drivers/pci/pci.h"
 #include "tests/fs/machine.h"
 #include "tests/sim/audit.h"
+#include "tests/sim/irq.h"
 #include "tests/sim/mmio.h"
 #include "tests/sim/pci_bus.h"
 #include "tests/sim/xhci/machine.h"
@@ -23,7 +24,8 @@ constexpr u8 interrupt_line = 0x3C;
 // A machine with one controller at 0:4.0, which usb_init is to find.
 void with_controller(u8 line,
                      const std::function<void(sim::pci_bus&, sim::pci_bus::function&)>& prepare,
-                     const std::function<void(sim::usb_machine&, sim::medium&)>& body) {
+                     const std::function<void(sim::usb_machine&, sim::medium&)>& body,
+                     bool left_running = false) {
   sim::medium stick(2048);
   stick.least_latency = stick.most_latency = 10_us;
   sim::usb_machine machine({.interrupt_line = line != 255});
@@ -38,6 +40,7 @@ void with_controller(u8 line,
   world.run([&] {
     sim::boot();
     machine.switch_on();
+    if (left_running) machine.controller().leave_running();
     {
       const sim::kept_memory for_ever;
       pci_init();
@@ -69,6 +72,17 @@ TEST(usb_init, starts_the_controllers_of_the_pci_bus) {
         EXPECT_FALSE(said("polling"));
         EXPECT_LT(live_after_plug(machine, stick).ns, (170_ms).ns) << "by interrupts";
       });
+}
+
+// The firmware has left it running: its line is raised when it gets a handler.
+TEST(usb_init, can_claim_the_interrupt_line_from_the_first_moment) {
+  with_controller(
+      11, {},
+      [](sim::usb_machine& machine, sim::medium& stick) {
+        EXPECT_FALSE(sim::irq_is_masked(11));
+        EXPECT_LT(live_after_plug(machine, stick).ns, (170_ms).ns) << "by interrupts";
+      },
+      true);
 }
 
 // 255: the firmware has routed no line.

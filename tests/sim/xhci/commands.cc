@@ -37,6 +37,7 @@ void controller::run_commands() {
     hang_command.reset();
     command_hangs_ = true;
     hanging_address_ = next->address;
+    hanging_ = next->t;
     return;
   }
   ++commands_begun;
@@ -57,19 +58,23 @@ void controller::run_commands() {
 void controller::abort_commands() {
   if (commands_stopping_) return;
   commands_stopping_ = true;
-  end_hanging_command();
-  if (ring_never_stops) return;
+  if (!stops_at_a_look) end_hanging_command();
+  if (ring_never_stops || stops_at_a_look) return;
   if (chosen_.like_qemu) return stop_commands();
   time_.between({}, 100_ms, [this] { stop_commands(); });
 }
 
 void controller::end_hanging_command() {
-  if (command_hangs_) post({hanging_address_, command_aborted << 24, event_command << 10});
-  command_hangs_ = false;
+  if (!std::exchange(command_hangs_, false)) return;
+  u32 slot_id = hanging_.slot();
+  const u32 outcome =
+      hanging_command_is_slow ? execute(hanging_, slot_id) : static_cast<u32>(command_aborted);
+  post({hanging_address_, outcome << 24, event_command << 10 | slot_id << 24});
 }
 
 void controller::stop_commands() {
   if (!commands_stopping_) return;  // it was reset meanwhile
+  end_hanging_command();
   post({commands_.at.address, command_ring_stopped << 24, event_command << 10});
   commands_running_ = commands_stopping_ = ignore_commands = false;
 }
@@ -201,8 +206,9 @@ u32 controller::address_device(u32 id, u64 at) {
     complain("Address Device for a device that has an address");
     return transaction_error;
   }
-  const auto actual = static_cast<bus_speed>(ports_[s.root_port].status >> 10 & 15);
-  if (speed != static_cast<u32>(actual)) complain("the slot context has another speed");
+  if (speed != (ports_[s.root_port].status >> 10 & 15))
+    complain("the slot context has another speed");
+  const bus_speed actual = speed_in(s.root_port);
   const bool known = actual == bus_speed::full && ep0 >> 16 == device->packet_sizes[1];
   if (ep0 >> 16 != packet_size_at_start(actual) && !known) complain("EP0 has another packet size");
   check_patience(s.root_port);
@@ -309,10 +315,18 @@ void controller::show_endpoint(const slot& s, u32 dci) const {
   if (!e.td.empty())
     pointer = chosen_.like_qemu ? e.behind.at.address | (e.behind.cycle ? 1 : 0)
                                 : e.td[e.index].address | (e.td[e.index].t.cycle() ? 1 : 0);
-  put_word(s.context, dci, 0, e.state);
+  show_state(s, dci);
   put_word(s.context, dci, 1, 3u << 1 | e.type << 3 | e.max_packet << 16);
   put_word(s.context, dci, dequeue_low, static_cast<u32>(pointer));
   put_word(s.context, dci, dequeue_high, static_cast<u32>(pointer >> 32));
+}
+
+void controller::show_state(const slot& s, u32 dci) const {
+  if (late_states.ns == 0) return put_word(s.context, dci, 0, s.endpoints[dci].state);
+  time_.after(late_states, [this, &s, dci, at = s.context, of = s.connection] {
+    if (s.enabled && s.connection == of && s.state >= slot_addressed)
+      put_word(at, dci, 0, s.endpoints[dci].state);
+  });
 }
 
 // --- endpoints ---
@@ -340,7 +354,7 @@ u32 controller::stop_endpoint(u32 id, u32 dci) {
   slot& s = slots_[id];
   endpoint& e = s.endpoints[dci];
   if (e.state == ep_disabled) return endpoint_not_enabled;
-  if (e.state != ep_running) return context_state_error;
+  if (e.state != ep_running || now() < e.starts_at) return context_state_error;
   if (e.lost_answer && reachable(s)) {  // the packet under way comes to its end first
     const u32 noise_then = std::exchange(noise, 0);
     transact(id, dci);

@@ -39,9 +39,10 @@ struct controller_settings {
   bool firmware_owns_it = false;
   bool interrupt_line = true;  // false: cut
   u32 slots = 8;
-  u32 page_sizes = 1;                              // PAGESIZE: bit n stands for 4096 << n bytes
-  u32 usb2_slot_type = 0;                          // of the ports of USB 2 (7.2.2.1.4)
-  bool ports_off = false;                          // after a reset no port has power
+  u32 super_speed_id = 4;  // what PORTSC tells of a device in a port of USB 3 (7.2.2.1.1)
+  u32 page_sizes = 1;      // PAGESIZE: bit n stands for 4096 << n bytes
+  u32 usb2_slot_type = 0;  // of the ports of USB 2 (7.2.2.1.4)
+  bool ports_off = false;  // after a reset no port has power
   duration halt_time = 15_ms, reset_time = 20_ms;  // at most
   u32 scratchpads = 2;
   u8 irq = 11;
@@ -66,6 +67,10 @@ class controller final : public mmio_model {
   u32 slots_in_use() const;
   bool any_port_resetting() const;
   bool occupied(u32 number) const { return ports_[number].device != nullptr; }
+
+  // A kernel with interrupts drives it: then rings and doorbells belong to one step, in which no
+  // interrupt may come.
+  bool by_a_kernel = false;
 
   // How the link of a USB 3 port ends at a plug (4.19.1.2). In the two last cases no device is
   // shown (CCS = 0) and no event comes; only a warm reset leads to another state.
@@ -124,6 +129,19 @@ class controller final : public mmio_model {
   void post_event(const trb& event) { post(event); }
   // The next command of this type gets no answer until it is aborted.
   std::optional<u32> hang_command;
+  // That command is slow: at the abort it is executed and ends with its own event.
+  bool hanging_command_is_slow = false;
+  // The abort of the command ring ends in the moment in which the driver looks whether it has.
+  bool stops_at_a_look = false;
+  // The endpoint states in the contexts are shown so much later (4.8.3).
+  duration late_states{};
+  // A doorbell starts an endpoint that was stopped only after so long; until then it counts as
+  // stopped.
+  duration late_starts{};
+  // The transfer that begins next at this port breaks the controller down, and so on.
+  u32 deadly_port = 0;
+  // What some firmware does: it leaves the controller running, with its interrupt line raised.
+  void leave_running();
   // No command is fetched until the ring is aborted.
   bool ignore_commands = false;
   // An aborted command ring does not stop until the controller is reset.
@@ -158,6 +176,7 @@ class controller final : public mmio_model {
     bool at_failed_td = false;  // reset after a halt, and its dequeue pointer is not yet set
     bool losing_contact = false;
     bool silent = false;  // no packet moves until the transfer is taken back
+    instant starts_at{};  // until then it counts as stopped
     u32 errors = 0;       // in a row, of the packet under way
     // What the device has answered, when that was lost.
     std::optional<packet> lost_answer;
@@ -226,6 +245,7 @@ class controller final : public mmio_model {
   void set_changes(u32 number, u32 changes);
   bool is_super(u32 number) const { return number <= super_ports; }
   bus_speed speed_in(u32 number) const;
+  u32 speed_id(u32 number) const;
   void check_patience(u32 number);
   usb_function* reachable(const slot& s) const;
   void wake_endpoints(u32 port);
@@ -265,6 +285,7 @@ class controller final : public mmio_model {
   }
   void show_slot(const slot& s) const;
   void show_endpoint(const slot& s, u32 dci) const;
+  void show_state(const slot& s, u32 dci) const;
   bool busy(const endpoint& e) const;
 
   // descriptors.cc
@@ -313,6 +334,7 @@ class controller final : public mmio_model {
   bool commands_running_ = false, commands_scheduled_ = false, command_hangs_ = false;
   bool commands_stopping_ = false;
   u64 hanging_address_ = 0;
+  trb hanging_;
   ring_position commands_;
 
   static constexpr u32 imod_after_reset = 4000;

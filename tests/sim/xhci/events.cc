@@ -70,17 +70,26 @@ void controller::raise() {
 
 // The level of the line: as long as it is raised, the handler is called, also when the line becomes
 // raised because a mask bit is set (4.17.2).
+//
+// A fiber that has masked interrupts keeps the line raised until it unmasks them.
 void controller::drive_line() {
   const bool enabled = (iman_ & iman_enable) && (command_register_ & cmd_interrupts);
   const bool raised = enabled && (iman_ & iman_pending) && chosen_.interrupt_line;
   const bool news = raised && !line_raised_;
   line_raised_ = raised;
-  if (!news) return;
-  time_.after(1_us, [this, which = ++interrupts_] {
-    if (which == interrupts_ && line_raised_ && !(status_ & sts_halted))
-      complain("the interrupt line stays raised");
-  });
-  raise_irq(chosen_.irq);
+  if (news)
+    time_.after(1_us, [this, which = ++interrupts_] {
+      if (which == interrupts_ && line_raised_ && !(status_ & sts_halted) && !off_the_bus)
+        complain("the interrupt line stays raised");
+    });
+  drive_irq(chosen_.irq, raised);
+}
+
+void controller::leave_running() {
+  command_register_ = cmd_run | cmd_interrupts;
+  status_ = sts_interrupt;
+  iman_ = iman_enable | iman_pending;
+  drive_line();
 }
 
 // ERDP must stand at an event that was written and not read yet, or behind the last one

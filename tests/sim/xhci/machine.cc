@@ -36,11 +36,12 @@ void usb_machine::power_on() {
   kassert(registers.has_value());
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
                                                xhci::bus_access{cut_off, &controller_});
-  kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
+  controller_.by_a_kernel = true;
   {
     const kept_memory for_ever;
     static_cast<void>(driver_->reserve());
   }
+  kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
   kassert(kernel_task("xhci", run_driver, driver_.get()));
 }
 
@@ -78,6 +79,8 @@ void usb_machine::unplug() {
 
 void usb_machine::check() {
   if (!driver_ || controller_.is_cut_off()) return;
+  if (irq_is_masked(chosen_.irq) && !controller_.off_the_bus)
+    left_behind("the interrupt line, masked");
   if (const u32 slots = controller_.slots_in_use())
     left_behind(std::to_string(slots) + " slots of the controller");
   for (u32 number = 1; number <= hc::controller::ports; ++number) {

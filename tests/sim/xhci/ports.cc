@@ -62,7 +62,12 @@ void controller::bounce(u32 number, u32 connection, instant until) {
 
 bus_speed controller::speed_in(u32 number) const {
   if (is_super(number)) return bus_speed::super;
+  if (ports_[number].device->low_speed) return bus_speed::low;
   return ports_[number].device->full_speed ? bus_speed::full : bus_speed::high;
+}
+
+u32 controller::speed_id(u32 number) const {
+  return is_super(number) ? chosen_.super_speed_id : static_cast<u32>(speed_in(number));
 }
 
 // How long a host must wait (USB 2.0, 7.1.7.3 and 7.1.7.5): TATTDB after the contact, TRSTRCY after
@@ -88,7 +93,7 @@ void controller::show_connection(u32 number) {
   }
   p.status |= port_connected;
   if (is_super(number)) {
-    p.status |= port_enabled | static_cast<u32>(bus_speed::super) << 10 | link_u0 << 5;
+    p.status |= port_enabled | speed_id(number) << 10 | link_u0 << 5;
     p.device->bus_reset();
   } else {
     p.status |= link_polling << 5;
@@ -243,7 +248,7 @@ void controller::finish_reset(u32 number, bool warm, u32 connection) {
   p.trains = training::good;
   p.device->bus_reset();
   p.status &= ~(port_reset | speed_bits | link_bits);
-  p.status |= port_connected | port_enabled | static_cast<u32>(speed_in(number)) << 10;
+  p.status |= port_connected | port_enabled | speed_id(number) << 10;
   p.reset_ended = now();
   set_changes(number,
               change_reset | (warm ? change_warm_reset : 0) | (appears ? change_connect : 0));

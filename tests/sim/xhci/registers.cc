@@ -94,7 +94,9 @@ u32 controller::read_operational(u32 offset) {
     case usbcmd: return command_register_;
     case usbsts: return status_;
     case pagesize: return chosen_.page_sizes;
-    case crcr_low: return commands_running_ && !chosen_.like_qemu ? crcr_running : 0;
+    case crcr_low:
+      if (commands_stopping_ && stops_at_a_look) stop_commands();
+      return commands_running_ && !chosen_.like_qemu ? crcr_running : 0;
     case dcbaap_low: return static_cast<u32>(dcbaap_);
     case dcbaap_high: return high_of(dcbaap_);
     case config: return config_;
@@ -118,9 +120,11 @@ u32 controller::read_runtime(u32 offset) const {
 // --- writing ---
 
 void controller::write32(u32 offset, u32 value) {
+  const bool masked = !irqs_are_enabled();
   const irq_guard until_it_has_acted;
   if (off_the_bus) return;
   const bool doorbell = offset >= doorbell_base && offset < extended_base;
+  if (doorbell && !masked && by_a_kernel) complain("a doorbell was rung with interrupts enabled");
   step(doorbell ? step_kind::doorbell_before : step_kind::register_before);
   write(offset, value);
   step(doorbell ? step_kind::doorbell_after : step_kind::register_after);
@@ -172,7 +176,7 @@ void controller::write_command_register(u32 value) {
   if (never_resets) {
     command_register_ =
         (command_register_ & ~cmd_interrupts) | (value & (cmd_reset | cmd_interrupts));
-    return;
+    return drive_line();
   }
   if (value & cmd_reset) {
     if (!(status_ & sts_halted) && !never_halts) complain("HCRST while running");
@@ -231,7 +235,7 @@ void controller::reset() {
     if (run == runs_) end_reset();
   });
   config_ = iman_ = erstsz_ = 0;
-  line_raised_ = false;
+  drive_line();
   imod_ = imod_after_reset;
   dcbaap_ = crcr_ = erstba_ = erdp_ = 0;
   event_ring_ = {};

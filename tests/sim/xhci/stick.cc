@@ -40,12 +40,14 @@ void usb_stick::attached(bus_speed speed) {
 
 void usb_stick::describe_endpoints() {
   const bool super = speed_ == bus_speed::super;
-  packet_sizes.fill(super ? 1024 : speed_ == bus_speed::high ? 512 : 64);
+  const u32 small = speed_ == bus_speed::low ? 8 : 64;
+  packet_sizes.fill(super ? 1024 : speed_ == bus_speed::high ? 512 : small);
   bursts.fill(super ? 15 : 0);
   packet_sizes[1] = control_packet();
 }
 
 u32 usb_stick::control_packet() const {
+  if (speed_ == bus_speed::low) return 8;
   return speed_ == bus_speed::super ? 512 : speed_ == bus_speed::high ? 64 : full_speed_packet;
 }
 

@@ -32,10 +32,17 @@ void controller::ring_doorbell(u32 id, u32 value) {
   if (e.state == ep_halted || e.state == ep_error) return;
   if (e.state == ep_stopped) {
     if (e.at_failed_td) complain("a TD that has failed is executed again");
+    e.starts_at = now() + late_starts;
     e.state = ep_running;
-    show_endpoint(slots_[id], dci);
+    if (late_starts.ns == 0)
+      show_endpoint(slots_[id], dci);
+    else
+      time_.after(late_starts, [this, id, dci] {
+        if (slots_[id].endpoints[dci].state == ep_running) show_endpoint(slots_[id], dci);
+      });
   }
-  kick(id, dci);
+  kick(id, dci, duration{std::max(i64{0}, (e.starts_at - now()).ns)},
+       25_us + duration{std::max(i64{0}, (e.starts_at - now()).ns)});
 }
 
 void controller::kick(u32 id, u32 dci, duration least, duration most) {
@@ -53,6 +60,7 @@ void controller::serve(u32 id, u32 dci) {
   if (e.td.empty() && !begin_td(s, dci)) return;
   if (e.index == 0 && e.offset == 0 && !e.fetched && !e.silent) {
     ++transfers_begun;
+    if (deadly_port != 0 && s.root_port == deadly_port) return break_down();
     const bool is_meant = !fail_transfer.port || fail_transfer.port == s.root_port;
     if (is_meant && fail_transfer.strikes()) {
       if (fail_transfer.code != 0) return halt(id, dci, fail_transfer.code);

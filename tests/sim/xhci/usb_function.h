@@ -19,7 +19,7 @@ struct packet {
   std::vector<byte> data;
 };
 
-enum class bus_speed : u8 { full = 1, high = 3, super = 4 };
+enum class bus_speed : u8 { full = 1, low = 2, high = 3, super = 4 };
 
 class usb_function {
  public:
@@ -39,7 +39,7 @@ class usb_function {
   std::bitset<32> toggles;
   // What its endpoint descriptors tell, by device context index.
   std::array<u32, 32> packet_sizes{}, bursts{};
-  bool full_speed = false;  // in a port of USB 2
+  bool full_speed = false, low_speed = false;  // in a port of USB 2
 };
 
 }  // namespace sim

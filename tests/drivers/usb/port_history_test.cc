@@ -1,0 +1,76 @@
+// When a device in a port is served, by what has happened there before (port_history.h).
+#include "drivers/usb/xhci/port_history.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace xhci {
+namespace {
+
+// A device that is served as soon as it may be, and goes after `stays`: the times between.
+std::vector<i64> rests_of(port_history& port, instant& time, int visits, duration stays) {
+  std::vector<i64> rests;
+  for (int i = 0; i < visits; ++i) {
+    const instant came = time;
+    while (port.rests(time)) time = time + 50_ms, port.look(false, time);
+    rests.push_back((time - came).ns / 1'000'000'000);
+    port.serve(time);
+    time = time + stays;
+    port.look(false, time);
+  }
+  return rests;
+}
+
+TEST(port_history, gives_a_port_rests_that_grow) {
+  port_history port;
+  instant time{100'000'000'000};
+  EXPECT_EQ(rests_of(port, time, 16, 1_ms),
+            (std::vector<i64>{0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 32, 32}));
+}
+
+TEST(port_history, tells_once_that_the_rests_begin) {
+  port_history port;
+  for (i64 i = 1; i < 20; ++i) EXPECT_EQ(port.serve({100'000'000'000 + i * 1'000'000'000}), i == 8);
+}
+
+// A person pulls and plugs again.
+TEST(port_history, slows_no_person_down) {
+  for (const duration stays : {300_ms, 1_s, 10_s}) {
+    port_history port;
+    instant time{};
+    EXPECT_EQ(rests_of(port, time, 6, stays), std::vector<i64>(6, 0));
+  }
+  port_history port;
+  instant time{};
+  EXPECT_EQ(rests_of(port, time, 100, 5100_ms), std::vector<i64>(100, 0));
+}
+
+TEST(port_history, forgets_the_row_when_the_port_is_empty_for_a_while) {
+  for (const bool enough : {false, true}) {
+    port_history port;
+    instant time{};
+    rests_of(port, time, 12, 1_ms);
+    EXPECT_TRUE(port.rests(time));
+    time = time + (enough ? 5_s : 4900_ms);
+    port.look(true, time);
+    EXPECT_EQ(port.rests(time), !enough);
+    if (enough) {
+      EXPECT_EQ(rests_of(port, time, 9, 1_ms).back(), 1);
+    }
+  }
+}
+
+TEST(port_history, leaves_a_device_alone_after_three_deaths) {
+  port_history port;
+  for (int deaths = 0; deaths < 4; ++deaths) {
+    EXPECT_EQ(port.is_suspect(), deaths > 0);
+    EXPECT_EQ(port.is_left_alone(), deaths >= 3);
+    port.blame();
+  }
+  port.forgive();
+  EXPECT_FALSE(port.is_suspect() || port.is_left_alone());
+}
+
+}  // namespace
+}  // namespace xhci
