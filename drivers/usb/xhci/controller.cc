@@ -71,15 +71,10 @@ bool controller::any_port_occupied() const {
 void controller::check_health() {
   const u32 status = operational_.read32(operational::usbsts);
   if (status == all_ones) return die("the controller has left the bus");
-  if (usbsts::host_controller_error::in(status))
-    return die("host controller error", slot_at_work());
-  if (usbsts::host_system_error::in(status)) return die("host system error", slot_at_work());
-  if (usbsts::halted::in(status)) return die("the controller has halted", slot_at_work());
+  if (usbsts::host_controller_error::in(status)) return die("host controller error", last_slot_);
+  if (usbsts::host_system_error::in(status)) return die("host system error", last_slot_);
+  if (usbsts::halted::in(status)) return die("the controller has halted", last_slot_);
 }
-
-// The slot of the device that the controller was busy with when it failed, as far as that can be
-// told; 0: it was idle.
-u32 controller::slot_at_work() const { return now() - last_work_.time < 1_s ? last_work_.slot : 0; }
 
 // A port that a long time of health has cleared is no suspect any more.
 void controller::forgive_ports() {
@@ -179,7 +174,7 @@ result<command_outcome> controller::command(const trb& t) {
     commands_.publish();
     commands_.retire(1);  // there is never another command on the ring
     ring_doorbell(0, 0);
-    note_work(trb_control::slot::get(t.control));
+    last_slot_ = trb_control::slot::get(t.control);
   }
   const auto over = [this] { return command_.done || dead_; };
   if (!wait_until(command_done_, over, now() + 5_s) && !abort_command())

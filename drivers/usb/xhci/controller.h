@@ -17,6 +17,10 @@
 // A controller is dead when it reports an error, stops answering or has left the bus. Then every
 // wait ends with enodev, the devices are gone, and the controller is reset and started again, a few
 // times. A controller that cannot be reset is cut off from memory and not started again.
+//
+// One bad device must not cost the others their controller. So the device that the controller was
+// busy with when it died is blamed: it comes up alone after the start, and is left alone when the
+// controller has died of it several times (port_history.h).
 #pragma once
 
 #include <algorithm>
@@ -85,7 +89,7 @@ class controller final : public port_host {
   // was filled.
   void ring_doorbell(u32 slot, u32 target) {
     doorbells_.write32(4 * slot, target);
-    if (slot) note_work(slot);
+    if (slot) last_slot_ = slot;
   }
   // Sets the device context of a slot, and the device that gets its events; null and 0 for none.
   void bind_slot(u32 slot, device* d, phys_addr context);
@@ -141,7 +145,6 @@ class controller final : public port_host {
   void forget_devices();
   void forgive_ports();
   void check_health();
-  u32 slot_at_work() const;
   void scan_ports();
   void look_at_port(root_port& port);
   bool may_serve(root_port& port);
@@ -184,12 +187,7 @@ class controller final : public port_host {
   } command_;
   wait_queue command_free_, command_done_;
 
-  // The slot for which a command was given or a doorbell was rung last.
-  struct {
-    u32 slot = 0;
-    instant time{};
-  } last_work_;
-  void note_work(u32 slot) { last_work_ = {slot, now()}; }
+  u32 last_slot_ = 0;  // for which a command was given or a doorbell was rung last
 
   bool running_ = false;  // the event ring may be read
   bool dead_ = false;

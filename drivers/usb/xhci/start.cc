@@ -157,6 +157,7 @@ void controller::clear_memory() {
   commands_.use(command_memory_);
   events_.clear();
   command_ = {};
+  last_slot_ = 0;
 }
 
 void controller::program_rings() {
