@@ -292,19 +292,24 @@ TEST(usb_port_trouble, over_current_during_a_reset_ends) {
     }
 }
 
-// All resets of the first device fail, and during the last one another device takes its place.
+// All resets of the first device fail, and during the last one another device takes its place. Its
+// link needs a reset, too.
 TEST(usb_port_trouble, an_exchange_during_the_last_reset_is_no_failure) {
   for_each_seed(10, [](u64 seed) {
     bench b(1);
     medium broken(2048, "BROKEN");
     b.run(seed, [&] {
-      b.hardware().train_as(1, hc::controller::training::compliance);
-      b.hardware().fail_resets(1, 9);
       broken.plug(b.machine.port(1));
+      while (!b.device()) sleep_for(1_ms);
+      b.hardware().lose_link(1);
+      b.hardware().fail_resets(1, 9);
       while (b.hardware().resets_left_to_fail(1) > 1 || !b.hardware().any_port_resetting())
         sleep_for(1_ms);
       broken.pull();
       b.plug();
+      const u32 portsc = hc::operational_base + hc::port_base;
+      while (!(b.hardware().read32(portsc) & hc::port_connected)) sleep_for(100_us);
+      b.hardware().lose_link(1);
       b.hardware().fail_resets(1, 0);
       b.until_live(5_s);
     });
