@@ -71,9 +71,10 @@ bool controller::any_port_occupied() const {
 void controller::check_health() {
   const u32 status = operational_.read32(operational::usbsts);
   if (status == all_ones) return die("the controller has left the bus");
-  if (usbsts::host_controller_error::in(status)) return die("host controller error", last_slot_);
-  if (usbsts::host_system_error::in(status)) return die("host system error", last_slot_);
-  if (usbsts::halted::in(status)) return die("the controller has halted", last_slot_);
+  if (usbsts::host_controller_error::in(status))
+    return die("host controller error", slot_at_work());
+  if (usbsts::host_system_error::in(status)) return die("host system error", slot_at_work());
+  if (usbsts::halted::in(status)) return die("the controller has halted", slot_at_work());
 }
 
 // A port that a long time of health has cleared is no suspect any more.

@@ -145,6 +145,7 @@ class controller final : public port_host {
   void forget_devices();
   void forgive_ports();
   void check_health();
+  u32 slot_at_work() const;
   void scan_ports();
   void look_at_port(root_port& port);
   bool may_serve(root_port& port);

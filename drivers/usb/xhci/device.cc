@@ -1,5 +1,6 @@
 #include "drivers/usb/xhci/device.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "hal/log.h"
@@ -32,6 +33,10 @@ void device::live() {
            to_errno(up.error()));
   }
   release();
+}
+
+bool device::is_at_work() const {
+  return !facts.driver || std::ranges::any_of(queues_, [](const auto& q) { return !q.empty(); });
 }
 
 void device::mark_gone() {

@@ -70,6 +70,8 @@ class device final : public usb::host_device {
 
   // Never sleep.
   void mark_gone();
+  // It is coming up, or has transfers under way.
+  bool is_at_work() const;
   void on_transfer_event(u32 dci, u64 trb_address, completion code, u32 residual);
 
   // usb::device

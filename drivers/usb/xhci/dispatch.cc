@@ -18,6 +18,13 @@ void controller::die(const char* why, u32 blamed_slot) {
   wake_up(attention_);
 }
 
+// The slot of the device that the controller was busy with, as far as that can be told; 0: it was
+// idle, and no device is to blame.
+u32 controller::slot_at_work() const {
+  const device* last = devices_[last_slot_ <= max_slots ? last_slot_ : 0];
+  return last && last->is_at_work() ? last_slot_ : 0;
+}
+
 void controller::blame(u32 slot) {
   if (slot == 0 || slot > max_slots || !devices_[slot]) return;
   ports_[devices_[slot]->facts.port].history.blame();
