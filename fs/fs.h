@@ -28,6 +28,8 @@ class [[nodiscard]] inode_ref {
   ~inode_ref();
 
   inode_ref copy() const;  // one more reference; never sleeps
+  // The caller has the reference now, and gives it up by another inode_ref.
+  m_inode* release() { return std::exchange(inode_, nullptr); }
   explicit operator bool() const { return inode_ != nullptr; }
   m_inode* get() const { return inode_; }
   m_inode* operator->() const { return inode_; }

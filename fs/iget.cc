@@ -11,6 +11,7 @@
 #include "fs/inode_table.h"
 #include "fs/pipe.h"
 #include "fs/truncate.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace {
@@ -67,6 +68,7 @@ void delete_inode(m_inode& inode) {
 }  // namespace
 
 result<inode_ref> iget(dev_id dev, ino_nr number) {
+  may_sleep();
   super_block* sb = get_super(dev);
   if (!sb) return fail(error::eio);
   if (number == ino_nr{} || number.value() > sb->s_ninodes) {

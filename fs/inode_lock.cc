@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fs/inode_io.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace {
@@ -17,6 +18,7 @@ void unlock_inode(m_inode& inode) {
 }  // namespace
 
 result<inode_lock> inode_lock::take(m_inode& inode) {
+  may_sleep();
   TRY(check_alive(inode));
   super_use use(super_of(inode));
   const bool in_operation = operation::current(inode.i_dev) != nullptr;
@@ -49,6 +51,7 @@ result<fs_operation> begin_operation(const m_inode& inode) {
 }
 
 inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {
+  may_sleep();
   kassert(inodes.size() <= inodes_.size());
   for (m_inode* inode : inodes)
     if (inode && std::ranges::find(inodes_, inode) == inodes_.end()) inodes_[count_++] = inode;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "fs/inode.h"
 #include "hal/memory.h"
 #include "kernel/elf_format.h"
 #include "kernel/read_object.h"
@@ -35,12 +36,16 @@ result<void> fill_page(const vm_area& area, u32 address, std::span<byte> page) {
   const u32 from = std::max(address, area.file_start);
   const u32 to = std::min(address + static_cast<u32>(page.size()), file_end);
   if (from >= to) return {};
-  m_inode& program = *static_cast<m_inode*>(area.backing);
+  m_inode& program = *static_cast<m_inode*>(area.backing.get());
   const u32 offset = area.file_offset + (from - area.file_start);
   const u32 got = TRY(read_fully(program, offset, page.subspan(from - address, to - from)));
   if (got != to - from) return fail(error::eio);  // the file is shorter than its headers say
   return {};
 }
+
+constexpr backing_kind FILE_OF_PROGRAM = {
+    .hold = [](void* file) { (void)idup(*static_cast<m_inode*>(file)).release(); },
+    .drop = [](void* file) { iput(static_cast<m_inode*>(file)); }};
 
 vm_area area_of(const program_header& h, m_inode& program) {
   return {.start = page_down(h.p_vaddr),
@@ -48,7 +53,7 @@ vm_area area_of(const program_header& h, m_inode& program) {
           .writable = (h.p_flags & PF_W) != 0,
           .grows_down = false,
           .fill = fill_page,
-          .backing = &program,
+          .backing = area_backing(idup(program).release(), FILE_OF_PROGRAM),
           .file_start = h.p_vaddr,
           .file_offset = h.p_offset,
           .file_size = h.p_filesz};

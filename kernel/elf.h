@@ -23,6 +23,6 @@ struct elf_image {
   std::span<const vm_area> areas() const { return {segments.data(), nr_segments}; }
 };
 
-// Reads and checks the headers. The areas' backing is the inode, which must outlive them. Sleeps.
+// Reads and checks the headers. Each area has a reference to the inode. Sleeps.
 // Errors: enoexec, eio, eintr.
 result<elf_image> read_elf(m_inode& program);

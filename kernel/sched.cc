@@ -7,6 +7,7 @@
 
 #include "hal/clock.h"
 #include "hal/irq.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 // head.asm; the stack that boot runs on becomes task 0's.
@@ -125,7 +126,10 @@ void schedule() {
 
 bool time_slice_is_over() { return need_resched || current->counter <= 0; }
 
+void may_sleep() { kassert(interrupts_are_enabled()); }
+
 void give_way() {
+  may_sleep();
   const irq_guard masked;
   while (time_slice_is_over()) schedule();
 }

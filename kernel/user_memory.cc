@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "hal/may_sleep.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "kernel/sched.h"
 #include "mm/address_space.h"
 
 result<std::span<byte>> user_span(user_ptr address, u32 length, bool write) {
+  may_sleep();
   kassert(current->space);  // a kernel task has no user memory
   if (length != 0) TRY(current->space->verify_area(address.address(), length, write));
   return std::span<byte>(reinterpret_cast<byte*>(address.address()), length);

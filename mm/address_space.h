@@ -8,6 +8,7 @@
 #include "lib/ids.h"
 #include "lib/result.h"
 #include "lib/types.h"
+#include "mm/area_backing.h"
 #include "mm/layout.h"
 
 // A run of pages of the same kind and origin.
@@ -18,8 +19,8 @@ struct vm_area {
   // Where the pages' content comes from; null: zeros. Fills `page` with what stands at `address`.
   // Sleeps.
   result<void> (*fill)(const vm_area& area, u32 address, std::span<byte> page) = nullptr;
-  void* backing = nullptr;  // for fill: the program's inode
-  u32 file_start = 0;       // address that file_offset stands at
+  area_backing backing{};  // for fill: the program's inode
+  u32 file_start = 0;     // address that file_offset stands at
   u32 file_offset = 0;
   u32 file_size = 0;  // bytes from the file; zeros behind them
 };
@@ -29,10 +30,12 @@ class address_space {
   static result<address_space*> create();  // enomem
   // fork: the same areas, every present page shared read-only until one side writes. enomem.
   result<address_space*> copy_page_tables();
-  // Frees all pages and tables and the object. It must not be the active one.
+  // Frees all pages and tables and the object. It must not be the active one. Sleeps as
+  // free_page_tables does.
   static void destroy(address_space* space);
 
-  // Frees all pages and tables; the process has no memory from now on. Never sleeps.
+  // Frees all pages and tables and gives up the areas: the process has no memory from now on.
+  // Sleeps only when an area has the last reference to a file.
   void free_page_tables();
 
   void activate();  // loads cr3
@@ -59,6 +62,7 @@ class address_space {
 
  private:
   explicit address_space(u32* directory) : directory_(directory) {}
+  ~address_space() = default;
 
   // Areas (address_space.cc). The first is the heap, which may be empty.
   vm_area& heap() { return areas_.front(); }

@@ -46,6 +46,7 @@ void address_space::destroy(address_space* space) {
   kassert(space->directory_ != active_directory);
   space->free_page_tables();
   free_page(reinterpret_cast<byte*>(space->directory_));
+  space->~address_space();
   free_page(reinterpret_cast<byte*>(space));
 }
 
@@ -145,7 +146,6 @@ void address_space::free_pages_between(u32 start, u32 end) {
 }
 
 void address_space::free_page_tables() {
-  areas_ = {};
   for (u32 i = 0; i < user_tables; ++i) {
     if (!is_present(directory_[i])) continue;
     for (const u32 entry : std::span(table_in(directory_[i]), ENTRIES_PER_TABLE))
@@ -154,4 +154,5 @@ void address_space::free_page_tables() {
     directory_[i] = 0;
   }
   if (directory_ == active_directory) load_page_directory(physical_address(directory_));
+  areas_ = {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hal/dma.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace {
@@ -70,6 +71,7 @@ block_device::block_device() : epoch(++last_epoch) {}
 
 // Sleeps until a request is free. Returns null at once when the device is gone.
 request* block_device::get_request() {
+  may_sleep();
   while (!gone_) {
     if (request* r = find_free_request(*this)) return r;
     sleep_on(wait_for_request);

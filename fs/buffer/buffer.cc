@@ -8,6 +8,7 @@
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"
 #include "hal/clock.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace {
@@ -121,6 +122,7 @@ const byte* peek_block(dev_id dev, block_nr block) {
 }
 
 result<buffer_ref> getblk(dev_id dev, block_nr block) {
+  may_sleep();
   instant deadline = never;  // make_room sets it
   for (;;) {
     if (buffer_ref found = get_hash_table(dev, block)) return found;
@@ -131,6 +133,7 @@ result<buffer_ref> getblk(dev_id dev, block_nr block) {
 }
 
 result<buffer_ref> bread(dev_id dev, block_nr block) {
+  may_sleep();
   if (buffer_ref cached = get_hash_table(dev, block); cached && cached.head()->b_uptodate)
     return cached;
   if (past_the_end(dev, block)) return fail(error::enxio);

@@ -8,6 +8,7 @@
 #include "fs/checkpoint/settings.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace {
@@ -127,6 +128,7 @@ operation* operation::current(dev_id dev) {
 }
 
 result<operation> operation::begin(dev_id dev) {
+  may_sleep();
   if (operation* outer = current(dev)) return result<operation>(std::in_place, key{}, dev, outer);
   if (!checkpoint::volume_of(dev)) TRY(resolve(dev));
   checkpoint::volume* v = TRY(writable_volume(dev));

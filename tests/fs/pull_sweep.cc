@@ -21,6 +21,7 @@ using volume_state = checkpoint::volume_state;
 
 constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
+constexpr duration longest_wait = 10_ms;  // of a task, for a stick that is pulled
 
 // A file system that another machine has used before.
 const std::vector<byte>& used_image() {
@@ -54,6 +55,10 @@ class experiment {
     stick_.most_latency = 400_us;
     if (plan.usb) machine_ = std::make_unique<usb_machine>(plan.usb->controller);
     if (plan.usb) stick_.phase = [this] { return static_cast<u8>(phase_now()); };
+    stick_.on_pull = [this] {
+      ++pulls_;
+      wake_up(pull_);
+    };
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
   }
 
@@ -91,6 +96,7 @@ class experiment {
     if (machine_) power_on();
     plug(stick_, plan_.usb ? plan_.usb->port : 0);
     auto hand = spawn("hand", [&] { bring_back(); });
+    auto watch = spawn("watch", [&] { watch_waiters(); });
     await_state(sda, volume_state::live);
     if (work_.demand(mount(process), "mount")) {
       plugs_at_mount_ = stick_.plugs();
@@ -100,6 +106,8 @@ class experiment {
     over_ = true;
     hand.join();
     put_away();
+    wake_up(pull_);
+    watch.join();
     if (checkpoint::unreserved() != free_before) complain("a slot of the region leaked");
     check_buffer_invariants();
     if (machine_) look_for_leaks();
@@ -168,6 +176,19 @@ class experiment {
       sleep_for(duration{static_cast<i64>(random_below(3'000'000'000))});
       if (plan_.first != other_stick::none) try_other_stick();
       plug_again();
+    }
+  }
+
+  // A pull is noticed at once: soon every request has an answer, and so every task that waited for
+  // one goes on.
+  void watch_waiters() {
+    while (!over_) {
+      const u32 seen = pulls_;
+      while (pulls_ == seen && !over_) sleep_on(pull_);
+      const u32 plugs = stick_.plugs();
+      sleep_for(longest_wait);
+      if (stick_.plugs() == plugs && !stick_.plugged() && requests_in_use() > 0)
+        complain("a request had no answer 10 ms after the pull");
     }
   }
 
@@ -241,6 +262,8 @@ class experiment {
   medium stick_;
   medium other_;
   bool over_ = false;
+  u32 pulls_ = 0;
+  wait_queue pull_;
   bool left_in_port_ = false;  // at the end of umount
   pull_outcome outcome_;
   pull_workload work_{plan_, outcome_.complaints};

@@ -282,6 +282,19 @@ TEST(sched, no_memory_for_a_stack) {
   });
 }
 
+// Also when the call would not have slept this time.
+TEST(sched, what_may_sleep_is_not_called_under_a_mask) {
+  pc::machine machine({.expect_panic = true});
+  machine.run([] {
+    user::put<u32>(pc::DATA_START, 0);
+    EXPECT_TRUE(user_span(user_ptr(pc::DATA_START), 4, false));
+    const irq_guard masked;
+    (void)user_span(user_ptr(pc::DATA_START), 4, false);
+    ADD_FAILURE() << "no panic";
+  });
+  EXPECT_NE(machine.panic_message().find("interrupts_are_enabled"), std::string::npos);
+}
+
 TEST(sched, a_name_is_cut) {
   pc::machine machine;
   machine.run([] {

@@ -115,10 +115,19 @@ TEST(memory, sixteen_areas_and_no_more) {
 
 // --- the pages' content ---
 
+// The references that areas have to what their pages come from.
+int references = 0;
+constexpr backing_kind COUNTED = {.hold = [](void*) { ++references; },
+                                  .drop = [](void*) { --references; }};
+area_backing counted(void* object) {
+  ++references;
+  return {object, COUNTED};
+}
+
 result<void> fill_with_sevens(const vm_area& area, u32 address, std::span<byte> page) {
   EXPECT_EQ(address % PAGE_SIZE, 0u);
   EXPECT_EQ(page.size(), PAGE_SIZE);
-  *static_cast<u32*>(area.backing) = address;
+  *static_cast<u32*>(area.backing.get()) = address;
   std::memset(page.data(), 7, page.size());
   return {};
 }
@@ -132,7 +141,7 @@ TEST(memory, an_area_fills_its_pages) {
     ASSERT_TRUE(s->add_area({.start = AREA,
                              .end = AREA + 2 * PAGE_SIZE,
                              .fill = fill_with_sevens,
-                             .backing = &filled}));
+                             .backing = counted(&filled)}));
     ASSERT_TRUE(s->handle_fault(AREA + PAGE_SIZE + 9, false));
     EXPECT_EQ(filled, AREA + PAGE_SIZE);
     ASSERT_TRUE(pc::mmu::use(AREA + PAGE_SIZE, false));
@@ -140,11 +149,36 @@ TEST(memory, an_area_fills_its_pages) {
   });
 }
 
+TEST(memory, each_area_has_a_reference_to_its_backing) {
+  bare([] {
+    references = 0;
+    u32 filled = 0;
+    {
+      const space s;
+      for (const u32 start : {AREA, AREA + PAGE_SIZE})
+        ASSERT_TRUE(s->add_area({.start = start,
+                                 .end = start + PAGE_SIZE,
+                                 .fill = fill_with_sevens,
+                                 .backing = counted(&filled)}));
+      EXPECT_EQ(references, 2);
+      address_space* const child = *s->copy_page_tables();
+      EXPECT_EQ(references, 4);
+      pc::leave_free_pages(1);
+      EXPECT_EQ(s->copy_page_tables(), fail(error::enomem));
+      pc::release_memory();
+      EXPECT_EQ(references, 4);
+      child->free_page_tables();
+      EXPECT_EQ(references, 2) << "it has no areas any more";
+      drop(child);
+    }
+    EXPECT_EQ(references, 0);
+  });
+}
+
 TEST(memory, a_page_that_cannot_be_filled_is_given_back) {
   bare([] {
     const space s;
-    ASSERT_TRUE(s->add_area(
-        {.start = AREA, .end = AREA + PAGE_SIZE, .fill = fail_to_fill, .backing = nullptr}));
+    ASSERT_TRUE(s->add_area({.start = AREA, .end = AREA + PAGE_SIZE, .fill = fail_to_fill}));
     EXPECT_EQ(s->handle_fault(AREA, false), fail(error::eio));
     const u32 with_table = free_page_count();
     EXPECT_EQ(s->handle_fault(AREA, false), fail(error::eio));

@@ -91,6 +91,7 @@ void medium::plug(outlet& into) {
 void medium::pull(pull_style style) {
   kassert(plugged_);
   plugged_ = false;
+  if (on_pull) on_pull();
   lose_cache(style.loss);
   if (outlet* from = std::exchange(outlet_, nullptr)) return from->disconnect(*this);
   std::exchange(current_, nullptr)->disconnect();

@@ -123,6 +123,7 @@ class medium final : public audited {
   };
   const std::vector<step_record>& trace() const { return trace_; }
   std::function<u8()> phase;
+  std::function<void()> on_pull;  // called at each pull; never sleeps
   bool reads_are_steps = false;
   // Called for every command. If it returns an error, the command fails; a write may have moved
   // some of its sectors then.

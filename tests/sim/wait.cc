@@ -3,6 +3,7 @@
 
 #include "hal/clock.h"
 #include "hal/irq.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 #include "hal/task.h"
 #include "tests/sim/irq.h"
@@ -106,6 +107,13 @@ void yield() {
   if (s.current->must_not_sleep) panic("%s yields where it must not", s.current->name.c_str());
   s.make_ready(*s.current);
   s.switch_away();
+}
+
+// --- hal/may_sleep.h ---
+
+void may_sleep() {
+  const task_struct* self = current_task();
+  kassert(!state_here().in_interrupt && (!self || self->interrupts_enabled));
 }
 
 // --- hal/clock.h ---

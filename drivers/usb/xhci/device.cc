@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "hal/log.h"
+#include "hal/may_sleep.h"
 #include "hal/panic.h"
 
 namespace xhci {
@@ -101,6 +102,7 @@ void device::settle(usb::transfer& t) {
 
 result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data,
                             duration timeout) {
+  may_sleep();
   kassert(setup.length <= data.size() && setup.length <= bounce_.bytes().size());
   const bool in = (setup.request_type & 0x80) != 0;
   if (!in && setup.length) std::memcpy(bounce_.bytes().data(), data.data(), setup.length);
