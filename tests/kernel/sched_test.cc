@@ -12,6 +12,7 @@
 #include "hal/memory.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
+#include "kernel/user_memory.h"
 #include "tests/pc/machine.h"
 #include "tests/pc/user.h"
 
