@@ -52,10 +52,13 @@ struct program {
   bool by_script = false;
 };
 
+// Only what is printable and no blank: a name stands in lines of /dev/tasks and of the console.
+char shown(char c) { return c > ' ' && c < 0x7F ? c : '?'; }
+
 void set_name(program& p, std::string_view path) {
   const size_t slash = path.rfind('/');
   const std::string_view name = slash == path.npos ? path : path.substr(slash + 1);
-  std::copy_n(name.begin(), std::min(name.size(), p.name.size() - 1), p.name.begin());
+  std::ranges::transform(name.substr(0, p.name.size() - 1), p.name.begin(), shown);
 }
 
 // Opens the program, or for a script its interpreter, whose first arguments are then added.

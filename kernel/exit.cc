@@ -89,6 +89,8 @@ void stop_listening() {
   current->alarm = never;
   current->blocked = ~u32{0};
   current->signal = current->forced = 0;
+  current->interrupted_call = 0;  // process 1 runs another program behind this
+  current->sleep_end = never;
 }
 
 // Without a space a task gets no signals.

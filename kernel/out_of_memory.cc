@@ -12,9 +12,11 @@ namespace {
 
 constexpr duration patience = 1_s, step = 10_ms;
 
+constexpr u32 kill_bit = 1u << (abi::sigkill - 1);
+
 // SIGKILL is pending, and it has not given its memory back.
 bool is_being_ended(const task_struct& t) {
-  return t.space && (t.signal & 1u << (abi::sigkill - 1)) != 0;
+  return t.space && (t.signal & kill_bit) != 0 && t.space->present_pages() > 0;
 }
 
 u32 processes_being_ended() {
@@ -33,11 +35,16 @@ bool wait_for_an_end() {
   return false;
 }
 
+// One that blocks SIGKILL is exiting already, or it is ending the machine (sys_reboot).
+bool may_be_ended(const task_struct& t) {
+  return t.space && t.pid != 1 && !is_being_ended(t) && (t.blocked & kill_bit) == 0;
+}
+
 task_struct* largest_process() {
   task_struct* largest = nullptr;
   u32 most = 0;
   for (task_struct* t : task) {
-    if (!t || !t->space || t->pid == 1 || is_being_ended(*t)) continue;
+    if (!t || !may_be_ended(*t)) continue;
     const u32 pages = t->space->present_pages();
     if (pages > most) largest = t, most = pages;
   }

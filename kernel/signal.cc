@@ -186,17 +186,18 @@ bool has_effect(u32 signal) {
 // The system call that the signal interrupted is begun again, or returns -eintr.
 void settle_interrupted_call(trap_frame& registers, bool restart) {
   const u32 call = std::exchange(current->interrupted_call, 0);
-  if (!restart) current->sleep_end = never;
+  if (!call || !restart) current->sleep_end = never;
   if (call && restart) begin_call_again(registers, call);
 }
 
 // Whether a call is begun again after a handler. Whatever flags that has, pause and nanosleep are
-// not, and fork is: POSIX knows no eintr of it.
+// not; fork and sigreturn are: they know no eintr.
 bool begins_again(u32 call, u32 flags) {
   switch (abi::syscall{call}) {
     case abi::syscall::pause:
     case abi::syscall::nanosleep: return false;
-    case abi::syscall::fork: return true;
+    case abi::syscall::fork:
+    case abi::syscall::sigreturn: return true;
     default: return flags & abi::sa_restart;
   }
 }
@@ -209,16 +210,30 @@ abi::sigaction take_action(u32 signal) {
   return action;
 }
 
+// The signal that ends a program whose stack takes no frame: that of a page fault there.
+u32 signal_for(error why) {
+  switch (why) {
+    case error::eintr:  // by SIGKILL
+    case error::enomem: return abi::sigkill;
+    case error::efault: return abi::sigsegv;
+    default: return abi::sigbus;
+  }
+}
+
+[[noreturn]] void end_without_stack(u32 signal, error why) {
+  if (why != error::eintr)
+    printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
+  do_exit(signal_for(why));
+}
+
 void run_handler(trap_frame& registers, u32 signal) {
   const abi::sigaction action = take_action(signal);
   settle_interrupted_call(registers, begins_again(current->interrupted_call, action.flags));
-  // The stack may have to be read from a disk: only SIGKILL and SIGSTOP interrupt that.
-  const u32 blocked = block_signals(~UNBLOCKABLE);
+  // The stack may have to be read from a disk: only SIGKILL interrupts that. SIGSTOP acts behind
+  // it.
+  const u32 blocked = block_signals(~signal_bit(abi::sigkill));
   const result<void> pushed = push_signal_frame(registers, signal, action, blocked);
-  if (!pushed) {
-    printk("%s[%d]: no stack for signal %u\n", current->comm.data(), current->pid, signal);
-    do_exit(pushed.error() == error::enomem ? abi::sigkill : abi::sigsegv);
-  }
+  if (!pushed) end_without_stack(signal, pushed.error());
   const u32 itself = action.flags & abi::sa_nodefer ? 0 : signal_bit(signal);
   block_signals(blocked | (action.mask & ~UNBLOCKABLE) | itself);
 }
@@ -256,9 +271,11 @@ result<u32> sys_sigreturn() {
   const result<u32> blocked = pop_signal_frame(registers);
   if (blocked) {
     block_signals(*blocked & ~UNBLOCKABLE);
+  } else if (blocked.error() == error::eintr) {
+    return fail(error::eintr);  // while the frame was read: the call is made again
   } else {
     printk("%s[%d]: bad signal frame\n", current->comm.data(), current->pid);
-    force_signal(*current, abi::sigsegv);
+    force_signal(*current, signal_for(blocked.error()));
   }
   return value_of_call(registers);
 }

@@ -68,7 +68,10 @@ result<void> sys_nanosleep(user_ptr time, user_ptr remaining) {
   while (now() < end) {
     if (interruptible_sleep_on(nobody_wakes, end) != wake_reason::signalled) continue;
     const duration left = std::max(end - now(), duration{});
-    if (remaining) TRY(put_user(remaining, to_timespec(left)));
+    if (remaining) {
+      const result<void> told = put_user(remaining, to_timespec(left));
+      if (!told && told.error() != error::eintr) return told;
+    }
     current->sleep_end = end;
     return fail(error::eintr);
   }

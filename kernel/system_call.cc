@@ -13,10 +13,10 @@
 
 namespace {
 
-using system_call_function = i32 (*)(const system_call_arguments& arguments);
+using system_call_function = result<u32> (*)(const system_call_arguments& arguments);
 
-i32 to_value(const result<u32>& r) { return r ? static_cast<i32>(*r) : -to_errno(r.error()); }
-i32 to_value(const result<void>& r) { return r ? 0 : -to_errno(r.error()); }
+result<u32> with_value(const result<u32>& r) { return r; }
+result<u32> with_value(const result<void>& r) { return r ? result<u32>(0) : fail(r.error()); }
 
 template <auto Function>
 struct gate;
@@ -25,12 +25,12 @@ struct gate<Function> {
   static_assert(sizeof...(Argument) <= std::tuple_size_v<system_call_arguments>);
   static_assert(((std::is_same_v<Argument, u32> || std::is_same_v<Argument, user_ptr>)&&...));
 
-  static i32 enter(const system_call_arguments& arguments) {
+  static result<u32> enter(const system_call_arguments& arguments) {
     return pass(arguments, std::index_sequence_for<Argument...>{});
   }
   template <size_t... I>
-  static i32 pass(const system_call_arguments& arguments, std::index_sequence<I...>) {
-    return to_value(Function(Argument(arguments[I])...));
+  static result<u32> pass(const system_call_arguments& arguments, std::index_sequence<I...>) {
+    return with_value(Function(Argument(arguments[I])...));
   }
 };
 
@@ -120,18 +120,16 @@ system_call_function function_of(u32 call) {
   return call < NR_CALLS ? sys_call_table[call] : nullptr;
 }
 
-// Two calls are never begun again: close, because the descriptor is closed also when close returns
-// an error; and sigreturn, because its result is the eax of the interrupted program.
-bool restartable(u32 call) {
-  return call != number(abi::syscall::close) && call != number(abi::syscall::sigreturn);
-}
+// close is never begun again: the descriptor is closed also when close returns an error.
+bool restartable(u32 call) { return call != number(abi::syscall::close); }
 
 }  // namespace
 
 i32 system_call(u32 call, const system_call_arguments& arguments) {
   const system_call_function function = function_of(call);
-  const i32 value = function ? function(arguments) : -to_errno(error::enosys);
-  const bool interrupted = value == -to_errno(error::eintr);
+  const result<u32> outcome = function ? function(arguments) : fail(error::enosys);
+  // Asked of the error: a value may look like -EINTR.
+  const bool interrupted = outcome == fail(error::eintr);
   current->interrupted_call = interrupted && restartable(call) ? call : 0;
-  return value;
+  return outcome ? static_cast<i32>(*outcome) : -to_errno(outcome.error());
 }

@@ -20,7 +20,7 @@ struct vm_area {
   // Sleeps.
   result<void> (*fill)(const vm_area& area, u32 address, std::span<byte> page) = nullptr;
   area_backing backing{};  // for fill: the program's inode
-  u32 file_start = 0;     // address that file_offset stands at
+  u32 file_start = 0;      // address that file_offset stands at
   u32 file_offset = 0;
   u32 file_size = 0;  // bytes from the file; zeros behind them
 };

@@ -1,5 +1,5 @@
-// area_backing: one counted reference to what the pages of an area come from, a file in most cases. mm/
-// does not know what it is: it says only how references are taken and given up.
+// area_backing: one counted reference to what the pages of an area come from, a file in most cases.
+// mm/ does not know what it is: it says only how references are taken and given up.
 #pragma once
 
 #include <utility>

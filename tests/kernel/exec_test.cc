@@ -140,6 +140,18 @@ TEST(exec, a_name_of_sixteen_letters_is_cut) {
   });
 }
 
+// The name stands in lines of /dev/tasks.
+TEST(exec, a_name_shows_nothing_but_letters) {
+  pc::machine machine;
+  machine.run([] {
+    std::string name;
+    user::install("/bin/x\n1 0\033\x7f", PROGRAM, [&] { name = current->comm.data(); });
+    const int child = user::fork([] { user::execve("/bin/x\n1 0\033\x7f", {"p"}); });
+    EXPECT_EQ(user::waitpid(child), child);
+    EXPECT_EQ(name, "x?1?0??");
+  });
+}
+
 // --- failures ---
 
 // The old program is as it was: memory, descriptors, handlers, name.

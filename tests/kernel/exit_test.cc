@@ -326,6 +326,29 @@ TEST(exit, status_has_eight_bits) {
   });
 }
 
+// Its sleep was interrupted by what ended it: the next program's sleep is its own.
+TEST(exit, process_1_takes_no_sleep_with_it) {
+  pc::machine machine({.audit = false});
+  bool begun = false;
+  machine.run([&] {
+    pc::set_init([&] {
+      begun = true;
+      EXPECT_EQ(current->interrupted_call, 0u);
+      EXPECT_EQ(current->sleep_end, never);
+      pc::end_test();
+    });
+    user::fork([] {
+      user::sleep_ms(100);
+      force_signal(*find_process(1), abi::sigkill);
+      pause_for_ever();
+    });
+    const u32 time = user::room(8);
+    user::put(time, abi::timespec{10, 0});
+    user::call(call::nanosleep, time, 0);
+  });
+  EXPECT_TRUE(begun);
+}
+
 TEST(exit, process_1_is_begun_again) {
   pc::machine machine({.audit = false});
   u32 begun = 0;

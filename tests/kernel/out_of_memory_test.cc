@@ -98,6 +98,19 @@ TEST(out_of_memory, is_an_error_of_a_system_call) {
   });
 }
 
+// A process that blocks SIGKILL is ending itself, or the machine.
+TEST(out_of_memory, passes_over_a_process_that_blocks_its_end) {
+  pc::machine machine;
+  machine.run([] {
+    const int large = process_with(60), middle = process_with(40);
+    find_process(large)->blocked = ~0u;
+    expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
+    expect_killed(middle);
+    find_process(large)->blocked = 0;
+    expect_alive(large);
+  });
+}
+
 // The frame of a signal's handler needs a page of the stack.
 TEST(out_of_memory, ends_the_largest_process_for_a_handler) {
   pc::machine machine;
@@ -136,8 +149,10 @@ TEST(out_of_memory, a_process_that_ends_slowly_has_no_memory_any_more) {
     expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
     EXPECT_LT(now() - begun, 1_s);
     EXPECT_EQ(user::waitpid(large, nullptr, abi::wnohang), 0) << "it still closes its files";
+    user::kill(large, abi::sigkill);  // again: it is not waited for, it has nothing to give
     expect_done_without_memory([] { user::put<u8>(pc::HEAP_START + 5 * PAGE_SIZE, 1); });
     expect_killed(middle);
+    EXPECT_LT(now() - begun, 1_s);
     pc::end_test();
   });
 }

@@ -132,6 +132,42 @@ TEST(page_in, of_a_handlers_stack_is_not_interrupted_by_the_next_signal) {
   EXPECT_EQ(handled, 2u);
 }
 
+// The same, and the second signal is one that no program can block.
+u32 status_with_handlers_stack_away(std::function<void(int)> disturb) {
+  return status_of({.prepare = [] { user::set_handler(abi::sigusr1, user::handler([](u32) {})); },
+                    .use =
+                        [] {
+                          const u32 stack =
+                              std::exchange(pc::registers().esp, pc::DATA_START + 4000);
+                          user::call(call::pause);
+                          pc::registers().esp = stack;
+                        },
+                    .disturb =
+                        [disturb](int program) {
+                          user::kill(program, abi::sigusr1);
+                          user::sleep_ms(50);
+                          disturb(program);
+                        }});
+}
+
+TEST(page_in, of_a_handlers_stack_and_a_stop) {
+  u32 told = 0;
+  const u32 status = status_with_handlers_stack_away([&](int program) {
+    user::kill(program, abi::sigstop);
+    user::sleep_ms(50);
+    user::waitpid(program, &told, abi::wnohang | abi::wuntraced);
+    user::kill(program, abi::sigcont);
+  });
+  EXPECT_EQ(told, 0u) << "it stops when the page is there";
+  EXPECT_EQ(status, 7u << 8);
+}
+
+TEST(page_in, of_a_handlers_stack_and_its_end) {
+  const u32 status =
+      status_with_handlers_stack_away([](int program) { user::kill(program, abi::sigkill); });
+  EXPECT_EQ(status, abi::sigkill);
+}
+
 // The names of its functions are on the stick.
 TEST(page_in, the_end_by_a_fault_does_not_wait_for_the_names_of_functions) {
   bool ended = false;

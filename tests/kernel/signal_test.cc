@@ -325,6 +325,21 @@ TEST(signal, two_handlers_at_once) {
   });
 }
 
+// The value of a call may look like an error number.
+TEST(signal, an_earlier_handler_like_eintr_is_a_value) {
+  pc::machine machine;
+  machine.run([] {
+    const u32 like_eintr = static_cast<u32>(minus(error::eintr));
+    user::set_handler(abi::sigusr1, like_eintr);
+    EXPECT_EQ(user::call(call::signal, abi::sigusr1, abi::sig_ign, 0), minus(error::eintr));
+    EXPECT_EQ(user::call(call::signal, abi::sigusr1, abi::sig_dfl, 0),
+              static_cast<i32>(abi::sig_ign));
+    user::set_handler(abi::sigusr1, like_eintr);
+    const u32 handler = user::handler([](u32) {});
+    EXPECT_EQ(user::call(call::signal, abi::sigusr1, handler, 0), minus(error::eintr));
+  });
+}
+
 TEST(signal, the_old_call_resets_its_handler) {
   pc::machine machine;
   machine.run([] {
