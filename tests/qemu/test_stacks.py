@@ -27,12 +27,16 @@ def test_a_stack_that_overflows_ends_in_its_guard_page(debug):
 
 
 def test_the_page_below_a_stack_is_not_there(debug):
-    told = debug(*IN_A_CALL, "print/x *(u32*)(current->kernel_stack - 4)",
-                 "print/x *(u32*)((u32)&boot_stack - 4)", "print/x *(u32*)&boot_stack")
-    *guards, stack = list(told.values())[2:]
+    # Two kernel tasks in places side by side.
+    upper, lower = "task._M_elems[65]->kernel_stack", "task._M_elems[64]->kernel_stack"
+    told = debug(*IN_A_CALL, f"print/x *(u32*)({upper} - 4)",
+                 "print/x *(u32*)((u32)&boot_stack - 4)", f"print/x *(u32*)({upper} - 4100)",
+                 f"print (u32){upper} - (u32){lower}", "print/x *(u32*)&boot_stack")
+    *guards, neighbour, distance, stack = list(told.values())[2:]
     for guard in guards:
         assert "Cannot access memory" in guard
-    assert re.search(r"= 0x", stack)
+    assert "= 20480" in distance
+    assert "= 0x" in neighbour and "= 0x" in stack
 
 
 def test_the_stack_of_task_0_has_a_guard_page(debug):
