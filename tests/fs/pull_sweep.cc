@@ -6,6 +6,7 @@
 
 #include "fs/buffer/buffer_table.h"
 #include "hal/clock.h"
+#include "hal/irq.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
@@ -106,6 +107,7 @@ class experiment {
     over_ = true;
     hand.join();
     put_away();
+    put_away_ = true;
     wake_up(pull_);
     watch.join();
     if (checkpoint::unreserved() != free_before) complain("a slot of the region leaked");
@@ -179,12 +181,17 @@ class experiment {
     }
   }
 
+  // A pull may happen in an interrupt handler.
+  void wait_for_pull() {
+    const irq_guard masked;
+    for (const u32 seen = pulls_; pulls_ == seen && !put_away_;) sleep_on(pull_);
+  }
+
   // A pull is noticed at once: soon every request has an answer, and so every task that waited for
   // one goes on.
   void watch_waiters() {
-    while (!over_) {
-      const u32 seen = pulls_;
-      while (pulls_ == seen && !over_) sleep_on(pull_);
+    while (!put_away_) {
+      wait_for_pull();
       const u32 plugs = stick_.plugs();
       sleep_for(longest_wait);
       if (stick_.plugs() == plugs && !stick_.plugged() && requests_in_use() > 0)
@@ -262,6 +269,7 @@ class experiment {
   medium stick_;
   medium other_;
   bool over_ = false;
+  bool put_away_ = false;
   u32 pulls_ = 0;
   wait_queue pull_;
   bool left_in_port_ = false;  // at the end of umount
