@@ -7,19 +7,21 @@ namespace xhci {
 
 void controller::run() {
   constexpr u32 max_failures = 5;
-  for (u32 failures = 0; failures < max_failures;) {
+  for (u32 failures = 0;;) {
     const instant begun = now();
     device_is_blamed_ = false;
     if (const result<void> started = start(); started) {
       serve();
     } else {
-      printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
+      if (failures < max_failures)
+        printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
       dead_ = true;
     }
+    if (now() - begun > long_health) failures = 0;
     if (!stop_after_death()) break;
-    if (now() - begun > 60_s) failures = 0, forgive_ports();
-    if (!device_is_blamed_) ++failures;
-    sleep_for(100_ms);
+    if (!device_is_blamed_ && ++failures == max_failures)
+      printk("xhci%u: it fails again and again; it is started once a minute\n", number_);
+    sleep_for(failures < max_failures ? 100_ms : 60_s);
   }
   printk("xhci%u: given up\n", number_);
 }
@@ -72,26 +74,16 @@ void controller::check_health() {
   const u32 status = operational_.read32(operational::usbsts);
   if (status == all_ones) return die("the controller has left the bus");
   if (usbsts::host_controller_error::in(status))
-    return die("host controller error", slot_at_work());
-  if (usbsts::host_system_error::in(status)) return die("host system error", slot_at_work());
-  if (usbsts::halted::in(status)) return die("the controller has halted", slot_at_work());
-}
-
-// A port that a long time of health has cleared is no suspect any more.
-void controller::forgive_ports() {
-  for (root_port& port : ports_)
-    if (!port.history.is_left_alone()) port.history.forgive();
+    return die("host controller error", port_at_work());
+  if (usbsts::host_system_error::in(status)) return die("host system error", port_at_work());
+  if (usbsts::halted::in(status)) return die("the controller has halted", port_at_work());
 }
 
 // --- ports ---
 
-// Ports whose devices are suspected of a death of the controller come last: no other device is
-// coming up when theirs do.
 void controller::scan_ports() {
-  for (const bool suspect : {false, true})
-    for (u32 n = 1; n <= port_count_ && !dead_; ++n)
-      if (ports_[n].supported() && ports_[n].history.is_suspect() == suspect)
-        look_at_port(ports_[n]);
+  for (u32 n = 1; n <= port_count_ && !dead_; ++n)
+    if (ports_[n].supported()) look_at_port(ports_[n]);
 }
 
 void controller::slot_vacated() {
@@ -175,11 +167,10 @@ result<command_outcome> controller::command(const trb& t) {
     commands_.publish();
     commands_.retire(1);  // there is never another command on the ring
     ring_doorbell(0, 0);
-    last_slot_ = trb_control::slot::get(t.control);
   }
   const auto over = [this] { return command_.done || dead_; };
   if (!wait_until(command_done_, over, now() + 5_s) && !abort_command())
-    die("a command cannot be aborted", trb_control::slot::get(t.control));
+    die("a command cannot be aborted", port_of_command(t));
   if (dead_) return fail(error::enodev);
   if (!command_.done || command_.outcome.code == completion::command_aborted)
     return fail(error::etimedout);

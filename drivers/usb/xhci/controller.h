@@ -15,12 +15,14 @@
 // interrupt line does not work goes on, a little slower.
 //
 // A controller is dead when it reports an error, stops answering or has left the bus. Then every
-// wait ends with enodev, the devices are gone, and the controller is reset and started again, a few
-// times. A controller that cannot be reset is cut off from memory and not started again.
+// wait ends with enodev, the devices are gone, and the controller is reset and started again. One
+// that fails again and again is started once a minute. A controller that cannot be reset is cut off
+// from memory and not started again.
 //
-// One bad device must not cost the others their controller. So the device that the controller was
-// busy with when it died is blamed: it comes up alone after the start, and is left alone when the
-// controller has died of it several times (port_history.h).
+// One bad device must not cost the others their controller. So after a death the devices come up
+// one after another, and the one device that the controller was busy with when it died is blamed.
+// When the controller has died of it several times, it is left alone (port_history.h). A controller
+// that has run for `long_health` has no reason to blame what happened before.
 #pragma once
 
 #include <algorithm>
@@ -55,6 +57,7 @@ class controller final : public port_host {
   static constexpr u32 max_ports = 64;
   static constexpr u32 max_slots = 64;
   static constexpr duration poll_interval = 50_ms;
+  static constexpr duration long_health = 60_s;
 
   // `registers` is BAR 0; `number` names it on the console.
   controller(mmio_window registers, u8 number, bus_access bus)
@@ -87,16 +90,13 @@ class controller final : public port_host {
 
   // Begins the work that stands on a ring of a slot. Called under an irq_guard, in which the ring
   // was filled.
-  void ring_doorbell(u32 slot, u32 target) {
-    doorbells_.write32(4 * slot, target);
-    if (slot) last_slot_ = slot;
-  }
+  void ring_doorbell(u32 slot, u32 target) { doorbells_.write32(4 * slot, target); }
   // Sets the device context of a slot, and the device that gets its events; null and 0 for none.
   void bind_slot(u32 slot, device* d, phys_addr context);
   // The controller is dead from now on; every device on it is gone. Prints `why`. For errors after
-  // which its state is unknown. The device in `blamed_slot`, if there is one, is the reason. Never
-  // sleeps.
-  void die(const char* why, u32 blamed_slot = 0);
+  // which its state is unknown. The device in the port `blamed`, if that is not null, is the
+  // reason. Never sleeps.
+  void die(const char* why, root_port* blamed = nullptr);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
@@ -145,14 +145,15 @@ class controller final : public port_host {
   void forget_devices();
   void forgive_ports();
   void check_health();
-  u32 slot_at_work() const;
+  root_port* port_at_work();
+  root_port* port_of_command(const trb& t);
   void scan_ports();
   void look_at_port(root_port& port);
   bool may_serve(root_port& port);
-  void serve_port(root_port& port);
-  void note_pull(root_port& port);
-  bool any_device_comes_up() const;
-  void blame(u32 slot);
+  bool must_wait() const;
+  void note_change(root_port& port);
+  bool any_device_at_work() const;
+  bool blame(root_port& port);
   void tend_power(root_port& port, port_status status);
   bool handle_events();
   void acknowledge_events();
@@ -188,10 +189,9 @@ class controller final : public port_host {
   } command_;
   wait_queue command_free_, command_done_;
 
-  u32 last_slot_ = 0;  // for which a command was given or a doorbell was rung last
-
   bool running_ = false;  // the event ring may be read
   bool dead_ = false;
+  bool has_died_ = false;          // at least once
   bool stopped_ = true;            // it neither reads nor writes memory
   bool in_reset_ = false;          // its registers must not be touched
   bool device_is_blamed_ = false;  // for its last death

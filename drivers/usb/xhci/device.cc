@@ -36,8 +36,8 @@ void device::live() {
   release();
 }
 
-bool device::is_at_work() const {
-  return !facts.driver || std::ranges::any_of(queues_, [](const auto& q) { return !q.empty(); });
+bool device::has_transfers() const {
+  return std::ranges::any_of(queues_, [](const auto& q) { return !q.empty(); });
 }
 
 void device::mark_gone() {
@@ -54,8 +54,19 @@ void device::release() {
     if (!queues_[i].empty()) stop(dci_at(i));
   disable_slot();
   for (transfer_queue& q : queues_) q.fail_all(error::enodev);
+  end_visit();
   port_.vacate();
   port_.given_up = !was_gone;
+}
+
+// It was no visit when the contacts have only bounced, when the controller had no slot, or when the
+// controller has died.
+void device::end_visit() {
+  if (!claimed_ || port_.wants_slot || host_.dead()) return;
+  const instant time = now();
+  if (port_.history.end_visit(time - *claimed_, facts.driver, time))
+    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", facts.bus,
+           facts.port);
 }
 
 // --- events ---
@@ -125,7 +136,7 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 // not given it back, it may read and write it at any moment: then the controller must be stopped.
 void device::or_stop_controller(ownership answer, const char* why) {
   if (answer.given_back()) return;
-  host_.die(why, slot_);
+  host_.die(why, &port_);
   host_.wait_stopped();
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "drivers/usb/core.h"
 #include "drivers/usb/xhci/context.h"
@@ -70,8 +71,8 @@ class device final : public usb::host_device {
 
   // Never sleep.
   void mark_gone();
-  // It is coming up, or has transfers under way.
-  bool is_at_work() const;
+  bool comes_up() const { return !facts.driver; }
+  bool has_transfers() const;
   void on_transfer_event(u32 dci, u64 trb_address, completion code, u32 residual);
 
   // usb::device
@@ -106,6 +107,8 @@ class device final : public usb::host_device {
   bool has_endpoint_like(const usb::endpoint& e) const;
   void copy_slot_context(u32 entries);
 
+  // device.cc: life
+  void end_visit();
   // device.cc: transfers
   transfer_queue* queue(u32 dci);  // null: no such endpoint
   u32 open_queues() const { return endpoint_count_ + 1; }
@@ -128,6 +131,7 @@ class device final : public usb::host_device {
   bool hot_;
   bool gone_ = false;
   bool released_ = false;
+  std::optional<instant> claimed_;  // the port, at this time
   u32 slot_ = 0;
   u32 speed_id_ = 0;  // as PORTSC tells it
   u16 control_packet_ = 0;

@@ -7,28 +7,52 @@
 
 namespace xhci {
 
-void controller::die(const char* why, u32 blamed_slot) {
+void controller::die(const char* why, root_port* blamed) {
   if (dead_) return;
-  dead_ = true;
+  if (now() - started_ > long_health) forgive_ports();
+  device_is_blamed_ = blamed && blame(*blamed);  // reads PORTSC: not of a dead controller
+  dead_ = has_died_ = true;
   printk("xhci%u: %s; every device on it is gone\n", number_, why);
-  blame(blamed_slot);
   for (root_port& port : ports_)
     if (port.occupant) port.occupant->mark_gone();
   wake_up(command_done_);
   wake_up(attention_);
 }
 
-// The slot of the device that the controller was busy with, as far as that can be told; 0: it was
-// idle, and no device is to blame.
-u32 controller::slot_at_work() const {
-  const device* last = devices_[last_slot_ <= max_slots ? last_slot_ : 0];
-  return last && last->is_at_work() ? last_slot_ : 0;
+// The port of the device that the controller is busy with: of the one device that is coming up or,
+// if there is none, of the one that has transfers under way. Null when there is no such device or
+// more than one: then it cannot be told which.
+root_port* controller::port_at_work() {
+  for (const auto works : {&device::comes_up, &device::has_transfers}) {
+    root_port* found = nullptr;
+    u32 count = 0;
+    for (root_port& port : ports_)
+      if (port.occupant && (port.occupant->*works)()) found = &port, ++count;
+    if (count > 0) return count == 1 ? found : nullptr;
+  }
+  return nullptr;
 }
 
-void controller::blame(u32 slot) {
-  if (slot == 0 || slot > max_slots || !devices_[slot]) return;
-  ports_[devices_[slot]->facts.port].history.blame();
-  device_is_blamed_ = true;
+// Enable Slot has no slot yet.
+root_port* controller::port_of_command(const trb& t) {
+  const device* d = devices_[trb_control::slot::get(t.control)];
+  return d ? &ports_[d->facts.port] : port_at_work();
+}
+
+// Returns false when the device was pulled: what is in the port now is another one.
+bool controller::blame(root_port& port) {
+  if (port.pulled(port.status())) {
+    port.history.forgive();
+    return false;
+  }
+  port.history.blame();
+  if (port.history.is_left_alone()) forgive_ports();  // this one explains the deaths
+  return true;
+}
+
+void controller::forgive_ports() {
+  for (root_port& port : ports_)
+    if (!port.history.is_left_alone()) port.history.forgive();
 }
 
 // lsusb shows no device of a controller that is dead.
@@ -39,9 +63,17 @@ void controller::forget_devices() {
   }
 }
 
-bool controller::any_device_comes_up() const {
-  return std::ranges::any_of(
-      ports_, [](const root_port& port) { return port.occupant && !port.occupant->facts.driver; });
+bool controller::any_device_at_work() const {
+  return std::ranges::any_of(ports_, [](const root_port& port) {
+    return port.occupant && (port.occupant->comes_up() || port.occupant->has_transfers());
+  });
+}
+
+// After a death of the controller, each device waits until no other one is at work: so the device
+// that causes the next death is found. It waits at most until `patience` after the start.
+bool controller::must_wait() const {
+  constexpr duration patience = 3_s;
+  return has_died_ && now() - started_ < patience && any_device_at_work();
 }
 
 // Whether the device in the port is served now (port_history.h).
@@ -53,41 +85,39 @@ bool controller::may_serve(root_port& port) {
     port.given_up = true;
     return false;
   }
-  if (port.history.is_suspect() && any_device_comes_up()) return false;
-  return !port.history.rests(now());
+  if (port.history.rests(now())) {
+    attendants_[port.number()]->set_aside("it comes and goes; the port has a rest");
+    return false;
+  }
+  return !must_wait();
 }
 
-void controller::serve_port(root_port& port) {
-  if (!attendants_[port.number()]->serve(!at_start_) || at_start_) return;
-  if (port.history.serve(now()))
-    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", number_,
-           port.number());
-}
-
-// The port shows that its device was pulled. In the first second after a start it may show so only
-// because of the start.
-void controller::note_pull(root_port& port) {
-  constexpr duration settling = 1_s;
+// The device was pulled, or has just appeared. Only what was in the port since this start can have
+// been pulled: a start shows every device as one that has appeared.
+void controller::note_change(root_port& port) {
   port.given_up = false;
-  if (now() - started_ > settling) port.history.forgive();
+  if (port.seen_connected) port.history.forgive();
+  port.seen_connected = false;
 }
 
 void controller::look_at_port(root_port& port) {
   const port_status status = port.status();
+  const bool changed = status.connect_changed();
   tend_power(port, status);
+  port.history.look(!port.occupant && !status.connected() && !changed, now());
+  if (status.connected() && !changed) port.seen_connected = true;
   if (port.occupant) {
     if (port.lost(status)) return port.occupant->mark_gone();
     return port.clear_minor_changes(status);
   }
-  port.history.look(!status.connected() && !status.connect_changed(), now());
-  if (!status.connected() || status.connect_changed()) note_pull(port);
+  if (!status.connected() || changed) note_change(port);
   if (!port.given_up) attendants_[port.number()]->forget();
   if (!status.connected()) {
     port.clear_changes();
     return port.tend_link(status);
   }
   if (port.given_up || !may_serve(port)) return port.clear_changes();
-  serve_port(port);
+  attendants_[port.number()]->serve(!at_start_);
 }
 
 void controller::tend_power(root_port& port, port_status status) {

@@ -1,11 +1,13 @@
 // port_history: what is remembered of a port when its device has gone, also when the controller is
 // started again. It decides whether a device in the port is served.
 //
-// - A device that comes and goes all the time (a loose contact, a stick that is broken) would cost
-//   a reset and a new address each time. After `served_freely` such visits in a row, a rest follows
-//   each further one. The rest doubles, up to `longest_rest`. A device that stays for some seconds,
-//   or a port that is empty for so long, ends the row: the next device is served at once.
+// - A device that comes and goes all the time and is never of use (a loose contact, a stick that is
+//   broken) would cost a reset and a new address each time. A visit is short when it ends within
+//   `short_visit` and no class driver has used the device. After `served_freely` short visits in a
+//   row, the port has a rest after each further one. The rest doubles, up to `longest_rest`. Any
+//   other visit ends the row.
 // - A device of which the controller has died `most_deaths` times is left alone until it is pulled.
+// - A port that is empty for `long_empty` is forgiven everything.
 //
 // Nothing here sleeps.
 #pragma once
@@ -19,38 +21,45 @@ namespace xhci {
 
 class port_history {
  public:
-  // A device begins to be served. Returns whether rests begin with this one.
-  bool serve(instant time) {
-    const bool again = time - std::max(served_, rest_until_) < short_visit;
-    visits_ = again ? visits_ + 1 : 1;
-    served_ = time;
-    if (visits_ == 1) rest_ = shortest_rest;
-    if (visits_ < served_freely) return false;
+  // A device has been served for so long. `used`: a class driver has used it. Returns whether rests
+  // begin with this visit.
+  bool end_visit(duration length, bool used, instant time) {
+    if (used || length > short_visit) {
+      end_row();
+      return false;
+    }
+    if (++visits_ < served_freely) return false;
     rest_until_ = time + rest_;
     rest_ = std::min(rest_ + rest_, longest_rest);
     return visits_ == served_freely;
   }
-  // The port has no occupant. `empty`: nothing is in it, and nothing has changed.
-  void look(bool empty, instant time) {
-    if (!empty) last_sign_ = time;
-    if (time - last_sign_ < short_visit) return;
-    visits_ = 0;
-    rest_until_ = {};
-  }
   bool rests(instant time) const { return time < rest_until_; }
 
+  // `empty`: nothing is in the port, and nothing has changed.
+  void look(bool empty, instant time) {
+    if (!empty) last_sign_ = time;
+    if (time - last_sign_ < long_empty) return;
+    end_row();
+    forgive();
+  }
+
   void blame() { ++deaths_; }
-  bool is_suspect() const { return deaths_ > 0; }
   bool is_left_alone() const { return deaths_ >= most_deaths; }
-  // Its device was pulled: the next one is another.
   void forgive() { deaths_ = 0; }
 
  private:
   static constexpr u32 served_freely = 8, most_deaths = 3;
-  static constexpr duration short_visit = 5_s, shortest_rest = 1_s, longest_rest = 32_s;
+  static constexpr duration short_visit = 5_s, long_empty = 5_s;
+  static constexpr duration shortest_rest = 1_s, longest_rest = 32_s;
 
-  u32 visits_ = 0;  // in a row, each of them short
-  instant served_{}, rest_until_{}, last_sign_{};
+  void end_row() {
+    visits_ = 0;
+    rest_ = shortest_rest;
+    rest_until_ = {};
+  }
+
+  u32 visits_ = 0;  // short ones, in a row
+  instant rest_until_{}, last_sign_{};
   duration rest_ = shortest_rest;
   u32 deaths_ = 0;
 };

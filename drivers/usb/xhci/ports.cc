@@ -49,6 +49,11 @@ void root_port::clear_minor_changes(port_status now) const {
 root_port::power_news root_port::tend_power(port_status at) {
   const instant time = now();
   const bool news = !over_current_;
+  had_power_ |= at.powered();
+  if (!had_power_ && !over_current_ && !at.over_current() && !at.over_current_changed()) {
+    power_on();
+    return power_news::none;
+  }
   if (at.over_current() || (news && !at.powered())) {
     if (news && time - power_back_ > 60_s) pause_ = shortest_pause;
     over_current_ = true;
@@ -77,9 +82,14 @@ void root_port::clear_reset_changes() const {
   write(now.to_clear_changes() & ~field<17>::mask);
 }
 
+// Before the port is watched, the contacts may bounce.
+bool root_port::pulled(port_status now) const {
+  return !now.connected() || (watched_ && now.connect_changed());
+}
+
 bool root_port::lost(port_status now) const {
   if (!watched_) return false;
-  if (!now.connected() || now.connect_changed()) return true;
+  if (pulled(now)) return true;
   return enabled_ && (!now.enabled() || (is_super_speed() && now.link() == link_state::inactive));
 }
 

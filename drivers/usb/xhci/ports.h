@@ -62,8 +62,9 @@ class root_port {
   // by.
   void clear_minor_changes(port_status now) const;
 
-  // Over-current switches a port off (4.19.4). A port without power counts as switched off for that
-  // reason: the change bit that tells so may be cleared already. When over-current is over, the
+  // Over-current switches a port off (4.19.4). A port that has lost its power counts as switched
+  // off for that reason: the change bit that tells so may be cleared already. A port that has not
+  // had power yet is given it once more. When over-current is over, the
   // port gets its power again after a pause, which doubles as long as the trouble comes back within
   // a minute. Never sleeps. Returns what is to be told.
   enum class power_news : u8 { none, off, on };
@@ -79,6 +80,8 @@ class root_port {
   device* occupant = nullptr;
   // The device in the port is of no use: nothing is done with it until it is pulled.
   bool given_up = false;
+  // Since the controller was started, a device was connected here, without a change.
+  bool seen_connected = false;
   // It is of no use only because all slots of the controller are taken: until one is free.
   bool wants_slot = false;
 
@@ -89,7 +92,9 @@ class root_port {
     occupant = nullptr;
     watched_ = enabled_ = false;
   }
-  // Whether the occupant has gone, judged by PORTSC.
+  // Whether the occupant was pulled, judged by PORTSC.
+  bool pulled(port_status now) const;
+  // Whether the occupant has gone: it was pulled, or its link has failed.
   bool lost(port_status now) const;
 
   // Resets the port in the way of its protocol: afterwards the port is enabled, and the device has
@@ -123,6 +128,7 @@ class root_port {
   bool may_be_another_ = false;
 
   static constexpr duration shortest_pause = 1_s, longest_pause = 64_s;
+  bool had_power_ = false;
   bool over_current_ = false;
   instant last_over_current_{}, power_back_{};
   duration pause_ = shortest_pause;

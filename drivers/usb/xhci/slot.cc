@@ -54,6 +54,7 @@ result<void> device::bring_up() {
     gone_ = true;  // or its contacts still bounce: then the port is looked at again
     return claimed;
   }
+  claimed_ = now();
   queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
   for (int tries = 0; tries < 3 && !addressed && !port_.wants_slot; ++tries) {

@@ -157,7 +157,6 @@ void controller::clear_memory() {
   commands_.use(command_memory_);
   events_.clear();
   command_ = {};
-  last_slot_ = 0;
 }
 
 void controller::program_rings() {
@@ -188,6 +187,7 @@ result<void> controller::begin() {
     if (ports_[n].is_super_speed()) ++super_speed;
     power_was_off |= !ports_[n].status().powered();
     ports_[n].power_on();
+    ports_[n].history.look(false, now());  // it was not looked at before
   }
   if (power_was_off && has_port_power_) sleep_for(20_ms);
   const u32 version = registers_.read32(capability::length_version) >> 16;

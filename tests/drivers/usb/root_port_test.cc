@@ -405,6 +405,25 @@ TEST(root_port, warms_a_link_that_a_reset_does_not_help) {
   });
 }
 
+// A link that has failed is lost, but its device was not pulled.
+TEST(root_port, tells_a_pull_from_a_link_that_failed) {
+  on_port(usb3, powered | connected | csc, [](root_port& port, port_register& host) {
+    EXPECT_FALSE(port.pulled(port.status())) << "it was plugged in";
+    host.raw &= ~connected;
+    EXPECT_TRUE(port.pulled(port.status()));
+  });
+  on_claimed(usb3, connected | enabled | u0, [](root_port& port, port_register& host) {
+    EXPECT_TRUE(port.reset(false, served));
+    host.raw = (host.raw & ~(enabled | link_bits)) | inactive;
+    EXPECT_TRUE(port.lost(port.status()));
+    EXPECT_FALSE(port.pulled(port.status()));
+    host.raw |= csc;
+    EXPECT_TRUE(port.pulled(port.status()));
+    host.raw &= ~(csc | connected);
+    EXPECT_TRUE(port.pulled(port.status()));
+  });
+}
+
 // A warm reset may show the same device as connected anew. Of one that is served, that counts as a
 // pull, because it may be another device.
 TEST(root_port, takes_no_warm_reset_of_an_unknown_device_for_a_pull) {
@@ -489,7 +508,9 @@ TEST(root_port, sees_over_current_that_is_over) {
 
 // A reset clears the change bit that tells of over-current.
 TEST(root_port, without_power_is_a_port_with_over_current) {
-  on_port(usb2, 0, [](root_port& port, port_register& host) {
+  on_port(usb2, powered, [](root_port& port, port_register& host) {
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    host.raw = 0;
     EXPECT_EQ(port.tend_power(port.status()), news::off);
     sleep_for(990_ms);
     EXPECT_EQ(port.tend_power(port.status()), news::none);
@@ -500,6 +521,22 @@ TEST(root_port, without_power_is_a_port_with_over_current) {
   on_port(usb2, over_current, [](root_port& port, port_register& host) {
     port.power_on();
     EXPECT_TRUE(host.writes.empty()) << "not as long as it is too much";
+  });
+}
+
+// After a start the power may come late: that is no over-current.
+TEST(root_port, gets_its_power_however_late_it_comes) {
+  on_port(usb2, 0, [](root_port& port, port_register& host) {
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_EQ(port.tend_power(port.status()), news::none);
+      EXPECT_EQ(host.raw & powered, powered) << "it was asked for once more";
+      host.raw = 0;
+      sleep_for(50_ms);
+    }
+    host.raw = powered;
+    EXPECT_EQ(port.tend_power(port.status()), news::none);
+    host.raw = 0;
+    EXPECT_EQ(port.tend_power(port.status()), news::off) << "now it has lost it";
   });
 }
 

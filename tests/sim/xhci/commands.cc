@@ -40,6 +40,9 @@ void controller::run_commands() {
     hanging_ = next->t;
     return;
   }
+  if (next->t.type() == cmd_enable_slot && kills_at(moment::enabling_a_slot, deadly_port) &&
+      (ports_[deadly_port].status & port_enabled))
+    return break_down();
   ++commands_begun;
   const bool fails = fail_command.strikes();
   if (fails && fail_command.code == 0) {

@@ -138,8 +138,11 @@ class controller final : public mmio_model {
   // A doorbell starts an endpoint that was stopped only after so long; until then it counts as
   // stopped.
   duration late_starts{};
-  // The transfer that begins next at this port breaks the controller down, and so on.
+  // The device in this port breaks the controller down: each time that its port has been reset, at
+  // the command Enable Slot after that, or with its transfers.
+  enum class moment : u8 { reset_of_its_port, enabling_a_slot, any_transfer };
   u32 deadly_port = 0;
+  moment deadly_moment = moment::any_transfer;
   // What some firmware does: it leaves the controller running, with its interrupt line raised.
   void leave_running();
   // No command is fetched until the ring is aborted.
@@ -251,6 +254,9 @@ class controller final : public mmio_model {
   void wake_endpoints(u32 port);
 
   // commands.cc
+  bool kills_at(moment when, u32 number) const {
+    return deadly_port != 0 && deadly_port == number && deadly_moment == when;
+  }
   void kick_commands();
   void run_commands();
   void abort_commands();

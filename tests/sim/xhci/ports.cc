@@ -250,6 +250,7 @@ void controller::finish_reset(u32 number, bool warm, u32 connection) {
   p.status &= ~(port_reset | speed_bits | link_bits);
   p.status |= port_connected | port_enabled | speed_id(number) << 10;
   p.reset_ended = now();
+  if (kills_at(moment::reset_of_its_port, number)) return break_down();
   set_changes(number,
               change_reset | (warm ? change_warm_reset : 0) | (appears ? change_connect : 0));
 }

@@ -60,7 +60,7 @@ void controller::serve(u32 id, u32 dci) {
   if (e.td.empty() && !begin_td(s, dci)) return;
   if (e.index == 0 && e.offset == 0 && !e.fetched && !e.silent) {
     ++transfers_begun;
-    if (deadly_port != 0 && s.root_port == deadly_port) return break_down();
+    if (kills_at(moment::any_transfer, s.root_port)) return break_down();
     const bool is_meant = !fail_transfer.port || fail_transfer.port == s.root_port;
     if (is_meant && fail_transfer.strikes()) {
       if (fail_transfer.code != 0) return halt(id, dci, fail_transfer.code);
