@@ -97,7 +97,6 @@ bool controller::may_serve(root_port& port) {
 void controller::note_change(root_port& port) {
   port.given_up = false;
   if (port.seen_connected) port.history.forgive();
-  port.seen_connected = false;
 }
 
 void controller::look_at_port(root_port& port) {
