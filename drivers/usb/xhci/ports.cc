@@ -126,7 +126,7 @@ bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const
     const port_status at = status();
     if (condition(at)) return true;
     if (lost(at) || now() >= deadline) return false;
-    sleep_for(10_ms);
+    sleep_for(2_ms);
   }
   return false;
 }
