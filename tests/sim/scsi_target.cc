@@ -33,8 +33,10 @@ void scsi_target::power_on() {
 }
 
 void scsi_target::reset() {
+  if (reset_clears_attentions)
+    std::erase_if(failures, [](const sense& each) { return each.key == 6; });
   const bool told = !failures.empty() && failures.front().key == 6 && failures.front().asc == 0x29;
-  if (!told) failures.push_front({6, 0x29, 0});
+  if (!told && tells_of_resets) failures.push_front({6, 0x29, 0});
 }
 
 // --- commands ---
@@ -103,7 +105,7 @@ bool scsi_target::well_formed(u32 length) const {
       if (mode_length && *mode_length != expected) return false;
       break;
     case start_stop:
-      if (take(4, 1) != 1) return false;
+      if (take(1, 1) > 1 || take(4, 1) != 1) return false;
       break;
     case read_capacity: expected = 8; break;
     case service_action_in:
@@ -146,7 +148,7 @@ std::vector<byte> scsi_target::read() {
   begin_record(block_command::read, first, count);
   if (u64{first} + count > storage_.identity.sectors) return refuse({5, 0x21, 0});
   if (storage_.fault && storage_.fault(block_command::read, lba{first}, count))
-    return refuse({3, 0x11, 0});
+    return refuse({fault_key, 0x11, 0});
   std::vector<byte> data;
   for (u32 i = 0; i < count; ++i) {
     const medium::sector content = storage_.newest(first + i);
@@ -163,7 +165,7 @@ void scsi_target::begin_write() {
   else if (storage_.write_protected)
     refuse({7, 0x27, 0});
   else if (storage_.fault && storage_.fault(block_command::write, lba{first}, count))
-    refuse({3, 0x0C, 0});
+    refuse({fault_key, 0x0C, 0});
 }
 
 bool scsi_target::take(std::span<const byte> data) {

@@ -52,8 +52,11 @@ class scsi_target {
   bool used() const { return used_; }  // the first READ(10) since power-on has come
 
   // --- trouble ---
-  std::deque<sense> failures;          // each of the next commands fails with one of these
-  std::map<u8, sense> never_succeeds;  // by operation code
+  std::deque<sense> failures;            // each of the next commands fails with one of these
+  std::map<u8, sense> never_succeeds;    // by operation code
+  bool tells_of_resets = true;           // with a unit attention
+  bool reset_clears_attentions = false;  // those not told yet (SAM-5, 5.14: a reset may)
+  u8 fault_key = 3;  // a fault of the medium is a medium error, or of another sense key
   // The n-th command with this operation code from now on fails so, once.
   void fail_at(u8 opcode, u32 n, sense why) { planned_ = {opcode, n, why}; }
 

@@ -58,10 +58,15 @@ result<void> scsi_disk::wait_until_ready() {
   return test_ready();
 }
 
-// Whether it was started is seen by its readiness: not every device knows the command.
+// Whether it was started is seen by its readiness: not every device knows the command. A disk needs
+// 6 to 15 seconds. It should answer at once and tell that it is becoming ready (SBC-3, 5.25); some
+// answer when they are ready.
 result<void> scsi_disk::start_if_needed() {
   if (!std::exchange(needs_start_, false)) return {};
-  const result<u32> started = run(command_of({opcode::start_stop_unit, 0, 0, 0, 1, 0}));
+  constexpr u8 immediately = 1, start = 1;
+  scsi_command c = command_of({opcode::start_stop_unit, immediately, 0, 0, start, 0});
+  c.timeout = 30_s;
+  const result<u32> started = run(c);
   if (!started && ends_the_plug(started.error())) return fail(started.error());
   return {};
 }
@@ -107,11 +112,13 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   return {};
 }
 
-// Some devices tell the number of sectors in place of the last sector's address: one too many.
+// Some devices tell the number of sectors in place of the last sector's address: one too many. A
+// sector that hangs does not hold up the other units for long.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
-  const scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
-                                       transport_.scratch().first(SECTOR_SIZE));
+  scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
+                                 transport_.scratch().first(SECTOR_SIZE));
+  if (!alone_) c.timeout = 5_s;
   const result<u32> read = run(c);
   if (!read && ends_the_plug(read.error())) return fail(read.error());
   if (!read && read.error() == error::erange) --to.sectors;
@@ -128,7 +135,8 @@ result<void> scsi_disk::read_modes(disk_facts& to) {
   return {};
 }
 
-// Reads the facts; medium_changed_ tells whether they are of one medium.
+// Reads the facts; medium_changed_ tells whether they are of one medium. The attention of a reset
+// must not be left for later: there it would end the plug.
 result<disk_facts> scsi_disk::examine() {
   disk_facts facts;
   TRY(inquire(facts));
@@ -137,6 +145,7 @@ result<disk_facts> scsi_disk::examine() {
   TRY(read_capacity(facts));
   TRY(read_modes(facts));
   TRY(check_last_sector(facts));
+  if (takes_media_ && expects_attention()) TRY(test_ready());
   return facts;
 }
 
@@ -153,6 +162,7 @@ result<disk_facts> scsi_disk::make_ready() {
   no_synchronize_ = false;  // that was of another medium
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
+  usable_ = facts.has_value();
   in_use_since_ = now();
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet

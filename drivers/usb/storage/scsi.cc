@@ -22,6 +22,10 @@ error as_told(error e) {
   }
 }
 
+bool moves_sectors(const scsi_command& c) {
+  return c.cdb[0] == opcode::read_10 || c.cdb[0] == opcode::write_10;
+}
+
 }  // namespace
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
@@ -67,8 +71,10 @@ result<command_reply> scsi_disk::send(scsi_command command) {
 verdict scsi_disk::judge_failure(std::span<const byte> data) {
   const verdict v = is_sense(data) ? judge(parse_sense(data)) : verdict::unexplained;
   if (v == verdict::unexplained) cache_doubt_ = true;
+  const bool reset = v == verdict::reset && takes_media_;  // it may have cleared the news
   if (phase_ == phase::getting_ready &&
-      (v == verdict::unexplained || v == verdict::other_attention || v == verdict::medium_changed))
+      (v == verdict::unexplained || v == verdict::other_attention || v == verdict::medium_changed ||
+       reset))
     medium_changed_ = true;
   needs_start_ = v == verdict::needs_start;
   return v;
@@ -91,9 +97,10 @@ bool scsi_disk::is_exchange(verdict v) {
 
 // The transport has failed: the device was reset, and the command may have been executed. A unit
 // that ends one command after another so is given up; alone, it counts as pulled.
-result<void> scsi_disk::note_hang() {
-  constexpr u32 most = 4;
-  if (++hangs_ < most) return {};
+result<void> scsi_disk::note_hang(const scsi_command& command) {
+  constexpr u32 most = 4, most_moves = 8;
+  hung_moves_ += moves_sectors(command);
+  if (++hangs_ < most && hung_moves_ < most_moves) return {};
   printk("%s: it does not answer any more, and is given up\n", name().data());
   given_up_ = true;
   if (alone_) device().release();
@@ -101,10 +108,45 @@ result<void> scsi_disk::note_hang() {
 }
 
 // A command was executed successfully. A unit attention would have been told in its place.
-void scsi_disk::note_success() { resets_answered_ = transport_.resets(); }
+void scsi_disk::note_success(const scsi_command& command) {
+  resets_answered_ = transport_.resets();
+  if (moves_sectors(command)) hung_moves_ = 0;
+  if (command.cdb == suspect_) ends_by_suspect_ = 0;
+}
 
 // Whether our own reset of the device explains that it tells of one.
 bool scsi_disk::expects_attention() const { return resets_answered_ != transport_.resets(); }
+
+// Whether the device was reset while a medium is in use that can be exchanged: there may have been
+// news of an exchange, and the reset has cleared them.
+bool scsi_disk::may_be_exchanged() const {
+  return phase_ == phase::in_use && usable_ && takes_media_ && expects_attention();
+}
+
+// Whether the reason is the command itself, and not the cable or an exchange: its answer was lost
+// each time in one plug after another.
+bool scsi_disk::is_bad_place(const scsi_command& command) {
+  constexpr u32 most = 3;
+  if (std::exchange(suspect_, command.cdb) != command.cdb) ends_by_suspect_ = 0;
+  if (ends_by_suspect_ == most) return true;
+  ++ends_by_suspect_;
+  return false;
+}
+
+// The transport has failed. Without an error the command may be sent again.
+result<void> scsi_disk::note_lost_answer(const scsi_command& command) {
+  if (phase_ == phase::getting_ready && takes_media_) medium_changed_ = true;
+  if (!may_be_exchanged()) return {};
+  if (is_bad_place(command)) return fail(error::eio);
+  printk("%s: an answer was lost; its medium is looked at anew\n", name().data());
+  return fail(error::enomedium);
+}
+
+duration scsi_disk::rest_after_hang() const {
+  constexpr u32 most_doublings = 5;
+  if (alone_) return {};
+  return seconds(i64{1} << std::min(hung_moves_, most_doublings));
+}
 
 // What follows from a failure that the device has told: an error ends the command; otherwise it may
 // be sent again.
@@ -144,6 +186,7 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
   duration rest{};  // before the next try
   verdict last = verdict::failed;
   for (int tries = 0; tries < max_tries; ++tries) {
+    if (may_be_exchanged()) return fail(error::enomedium);
     const u32 resets_before = transport_.resets();
     const result<command_reply> reply = send(command);
     if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
@@ -151,24 +194,29 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
     if (transport_.resets() == resets_before)
       hangs_ = 0;
     else
-      TRY(note_hang());
+      TRY(note_hang(command));
     if (!reply) {
+      TRY(note_lost_answer(command));
       if (what == after_failure::give_up || ++transport_failures == max_transport_failures)
         return fail(error::eio);
       continue;
     }
     if (!reply->failed) {
-      note_success();
+      note_success(command);
       return reply->actual;
     }
     last = judge_failure(reply->sense);
-    if (last == verdict::recovered) return reply->actual;
+    if (last == verdict::recovered) {
+      note_success(command);
+      return reply->actual;
+    }
     TRY(decide(last, what));
     if (last != verdict::attention && last != verdict::other_attention) continue;
     if (tries + 1 < max_tries) transport_.pause(rest);
     rest = std::max(rest + rest, 100_ms);
   }
-  return fail(last == verdict::bad_place ? error::eilseq : error::eio);
+  const bool of_a_place = last == verdict::bad_place || last == verdict::retry;
+  return fail(of_a_place && moves_sectors(command) ? error::eilseq : error::eio);
 }
 
 // Runs a command to its final outcome. While the disk is made ready, it is given time here: little

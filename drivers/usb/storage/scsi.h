@@ -9,10 +9,14 @@
 //   are a unit attention of another kind, they may have been that: the command is not sent again.
 //   A device that fails so in one short plug after another has no such reason, and the fourth
 //   failure is an error.
-// - After a reset by the driver the device tells of that reset (06/29). Until a command succeeds,
-//   this ends no plug.
+// - A reset by the driver, for another unit perhaps, may clear the news of an exchange; so the plug
+//   of a medium that can be exchanged ends. No command is sent again after it. A command that ends
+//   three plugs so, each time it is sent, is a bad place: then it fails (eio).
+// - A device that takes no media tells of the driver's reset, too (06/29). Until a command
+//   succeeds, this ends no plug.
 //
-// A unit that answers one command after another only with a reset is given up.
+// A unit that answers one command after another only with a reset is given up. So is one whose
+// READs and WRITEs end so, though it answers others.
 //
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
@@ -115,7 +119,12 @@ class scsi_disk {
 
   // The commands in a row that ended only by a reset of the device.
   u32 hangs() const { return hangs_; }
-  // There were too many of them: nothing more is to be sent.
+  // How long a unit that shares its device rests after READs and WRITEs that ended so: the others
+  // need some time without a reset. It grows until one of them succeeds.
+  duration rest_after_hang() const;
+  // The times the device was reset, for any unit.
+  u32 resets() const { return transport_.resets(); }
+  // There were too many hangs: nothing more is to be sent.
   bool given_up() const { return given_up_; }
 
   // Whether completed writes may be lost (see above). True once for each event.
@@ -138,8 +147,11 @@ class scsi_disk {
   result<void> decide(verdict v, after_failure what);
   bool is_exchange(verdict v);
   bool expects_attention() const;
-  void note_success();
-  result<void> note_hang();
+  bool may_be_exchanged() const;
+  bool is_bad_place(const scsi_command& command);
+  result<void> note_lost_answer(const scsi_command& command);
+  void note_success(const scsi_command& command);
+  result<void> note_hang(const scsi_command& command);
   result<command_reply> send(scsi_command command);
   verdict judge_failure(std::span<const byte> data);
   result<void> start_if_needed();
@@ -159,6 +171,7 @@ class scsi_disk {
   bool alone_;
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
+  bool usable_ = false;          // its medium has arrived, or could arrive
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE
   bool no_synchronize_ = false;  // it does not know it
@@ -167,7 +180,10 @@ class scsi_disk {
   bool given_up_ = false;
   bool cache_doubt_ = false;
   u32 hangs_ = 0;
-  u32 unexplained_ends_ = 0;  // of short plugs, one after another
+  u32 hung_moves_ = 0;            // of READ and WRITE, since one has succeeded
+  std::array<u8, 16> suspect_{};  // the command block whose answer was lost last
+  u32 ends_by_suspect_ = 0;       // of plugs, since it has succeeded
+  u32 unexplained_ends_ = 0;      // of short plugs, one after another
   instant in_use_since_{};
   u32 resets_answered_ = 0;  // resets() of the transport at the last success
   u32 resets_seen_ = 0;      // of the transport

@@ -30,9 +30,10 @@ duration pace::pause_after(duration life) {
 // one that answers has a bad place, and one that does not is given up.
 bool unit::step() {
   const bool look_first = disk_.hangs() > 0 && now() >= next_look_;
-  if (state_ == state::present && !look_first && plug_->carry_out_next()) {
-    if (plug_->gone()) end_plug();
+  if (state_ == state::present && !look_first && !is_resting() && plug_->carry_out_next()) {
     if (disk_.hangs() > 0) next_look_ = now();
+    if (disk_.hangs() > 0) rest_until_ = now() + disk_.rest_after_hang();
+    if (plug_->gone()) end_plug();
     return true;
   }
   if (now() < next_look_) return false;
@@ -40,8 +41,15 @@ bool unit::step() {
   return true;
 }
 
+bool unit::is_resting() {
+  if (now() < rest_until_) return true;
+  rest_until_ = {};
+  return false;
+}
+
 instant unit::next_look() const {
-  return state_ == state::present ? std::min(next_look_, plug_->next_try()) : next_look_;
+  if (state_ != state::present) return next_look_;
+  return std::min(next_look_, rest_until_ == instant{} ? plug_->next_try() : rest_until_);
 }
 
 void unit::look() {
@@ -57,13 +65,24 @@ void unit::look() {
 void unit::examine() {
   state_ = state::empty;
   next_look_ = now() + look_interval;
+  const u32 resets_before = disk_.resets();
   const result<disk_facts> facts = disk_.make_ready();
   if (disk_.device().gone()) return;
-  if (disk_.given_up()) return end();
+  if (disk_.resets() != resets_before) rest_until_ = now() + disk_.rest_after_hang();
+  if (disk_.given_up() || (!facts && hangs_at_each_examination(resets_before))) return end();
   if (facts)
     arrive(*facts);
   else if (facts.error() != error::enomedium && facts.error() != error::ebusy)
     refuse(facts.error());
+}
+
+// An examination has failed.
+bool unit::hangs_at_each_examination(u32 resets_before) {
+  constexpr u32 most = 4;
+  hung_examinations_ = disk_.resets() == resets_before ? 0 : hung_examinations_ + 1;
+  if (hung_examinations_ < most) return false;
+  printk("%s: it hangs each time that it is examined, and is given up\n", disk_.name().data());
+  return true;
 }
 
 void unit::arrive(const disk_facts& facts) {
@@ -73,6 +92,7 @@ void unit::arrive(const disk_facts& facts) {
   state_ = state::present;
   again_ = never;
   told_ = false;
+  hung_examinations_ = 0;
   since_ = now();
   next_look_ = facts.removable_medium ? now() + look_interval : never;
   media_arrived(*plug_);
@@ -133,7 +153,7 @@ void unit::let_go() {
   further_media -= disk_.number() > 0;
   if (disk_.given_up()) return end();
   state_ = state::empty;
-  next_look_ = now() + pace_.pause_after(life_);
+  next_look_ = std::max(now() + pace_.pause_after(life_), rest_until_);
 }
 
 void unit::wait_until_let_go() {

@@ -19,7 +19,10 @@
 //   arrives next is verified by its content, dirty blocks and all.
 // - leaving -> empty: no reference to the usb_disk is left.
 // - useless -> empty: the medium was taken out or exchanged. An examination that failed without
-//   showing why is made again, with pauses that grow.
+//   showing why is made again, with pauses that grow. A unit whose examinations fail and reset the
+//   device, one after another, has ended.
+// - A unit that shares its device and whose READs and WRITEs reset it rests: the others need the
+//   time between two resets for their writes and a flush.
 #pragma once
 
 #include <optional>
@@ -63,6 +66,8 @@ class unit {
 
   void look();
   void examine();
+  bool hangs_at_each_examination(u32 resets_before);
+  bool is_resting();
   void arrive(const disk_facts& facts);
   void refuse(error why);
   void end();
@@ -76,10 +81,12 @@ class unit {
   std::optional<usb_disk> plug_;
   pace pace_;
   instant next_look_{};
-  instant again_ = never;  // useless: when it is examined again
-  instant since_{};        // the medium is present, or useless
-  bool told_ = false;      // that it is useless
-  duration life_{};        // of the last plug
+  instant again_ = never;      // useless: when it is examined again
+  instant since_{};            // the medium is present, or useless
+  instant rest_until_{};       // 0: it does not rest
+  bool told_ = false;          // that it is useless
+  u32 hung_examinations_ = 0;  // one after another
+  duration life_{};            // of the last plug
 };
 
 }  // namespace usb::storage

@@ -1,5 +1,6 @@
 #include "drivers/usb/storage/usb_disk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "hal/clock.h"
@@ -64,7 +65,8 @@ bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
     return false;
   if (outcome.error() == error::ebusy) {
     again_ = now() + 100_ms;
-    return again_ < since_ + 30_s;
+    busy_since_ = std::min(busy_since_, now());
+    return again_ < busy_since_ + 30_s;
   }
   if (block_by_block_ || r.nr_sectors <= SECTORS_PER_BLOCK) return false;
   block_by_block_ = true;
@@ -84,7 +86,7 @@ void usb_disk::settle(request& r, result<void> outcome) {
   if (!outcome && (outcome.error() == error::eilseq || outcome.error() == error::ebusy))
     outcome = fail(error::eio);
   if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
-    since_ = again_ = now();
+    again_ = now();
     return end_first_block(r, outcome);
   }
   in_hand_ = nullptr;
@@ -95,11 +97,12 @@ bool usb_disk::carry_out_next() {
   if (!in_hand_) {
     in_hand_ = next_request();
     block_by_block_ = false;
-    since_ = again_ = now();
+    again_ = now();
   }
   request* r = in_hand_;
   if (!r || now() < again_) return false;
   const result<void> outcome = carry_out(*r);
+  if (outcome) busy_since_ = never;
   if (disk_.take_cache_doubt()) cache_lost();
   if (!is_kept(*r, outcome)) settle(*r, outcome);
   return true;

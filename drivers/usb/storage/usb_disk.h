@@ -1,8 +1,8 @@
 // usb_disk: a medium in a USB mass storage device, as the block layer sees it.
 //
 // - A request with a medium error is done again block by block: only the bad block fails.
-// - A request for which the device needs time (02/04) is tried again for half a minute. Meanwhile
-//   the other units of the device have their turn.
+// - A request for which the device needs time (02/04) is tried again. Meanwhile the other units of
+//   the device have their turn. The device has half a minute; another half only after a success.
 //
 // One usb_disk is one plug (block_device.h). It begins when the medium is ready. It ends when the
 // device is pulled, when the medium is taken out or changed, or when the device has reset itself;
@@ -49,7 +49,8 @@ class usb_disk final : public block_device {
   // A request that is not over: the device needs time, or it is done block by block.
   request* in_hand_ = nullptr;
   bool block_by_block_ = false;
-  instant since_{}, again_{};
+  instant again_{};
+  instant busy_since_ = never;  // the device needs time, and no request has succeeded since
 };
 
 }  // namespace usb::storage

@@ -14,6 +14,26 @@ using namespace sim;
 
 constexpr u8 start_stop = 0x1B, read_capacity = 0x25, inquiry = 0x12;
 
+// Blocks that follow each other and go to the disk as one request.
+template <u32 count>
+struct dma_blocks {
+  void move(block_device& disk, block_command cmd, u32 sector) {
+    dma_block other;
+    disk.submit(block_command::read, lba{1000}, other.head);  // meanwhile they are merged
+    for (u32 i = 0; i < count; ++i) {
+      heads[i].b_data = memory.bytes().data() + i * BLOCK_SIZE;
+      memory.bytes()[i * BLOCK_SIZE] = static_cast<byte>(i + 1);
+      heads[i].b_dirt = cmd == block_command::write;
+      disk.submit(cmd, lba{sector + 2 * i}, heads[i]);
+    }
+    wait_on_buffer(other.head);
+    for (buffer_head& head : heads) wait_on_buffer(head);
+  }
+
+  const dma_buffer memory = *dma_buffer::allocate(count * BLOCK_SIZE, count* BLOCK_SIZE);
+  std::array<buffer_head, count> heads;
+};
+
 // Every command of a disk in use hangs, and every reset succeeds.
 TEST(usb_hang, a_disk_that_never_answers_is_given_up) {
   for (const bool takes_media : {false, true})
@@ -61,7 +81,10 @@ TEST(usb_hang, a_place_that_hangs_costs_no_disk) {
       a.silent = cbw.cdb[0] == read_10 && cbw.cdb[5] == 8;
     };
     dma_block block;
-    for (u32 i = 0; i < 6; ++i) EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    for (u32 i = 0; i < 6; ++i) {
+      EXPECT_FALSE(block.move(disk, block_command::read, 8));
+      EXPECT_TRUE(block.move(disk, block_command::read, 16));
+    }
     EXPECT_EQ(s.stick.resets, 12u);
     EXPECT_EQ(s.departures, 0u);
     EXPECT_TRUE(block.move(disk, block_command::read, 16));
@@ -71,10 +94,69 @@ TEST(usb_hang, a_place_that_hangs_costs_no_disk) {
   });
 }
 
+// One whose READs all hang is of no use, whatever else it answers.
+TEST(usb_hang, a_disk_that_moves_no_data_is_given_up) {
+  for (const bool takes_media : {false, true})
+    run(1, [=] {
+      fake_stick stick;
+      stick.disk.removable_medium = takes_media;
+      served_stick s(stick);
+      ASSERT_TRUE(s.await_arrival());
+      stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        a.silent = cbw.cdb[0] == read_10;
+      };
+      dma_block block;
+      const instant end = now() + 900_s;
+      while (!s.ended && now() < end)
+        if (block_device* const disk = s.await_arrival())
+          static_cast<void>(block.move(*disk, block_command::read, 8));
+      if (!s.ended) s.finish();
+      EXPECT_TRUE(s.ended);
+      EXPECT_EQ(stick.resets, 8u);
+    });
+}
+
+// A disk that hangs at one command of its examination: four of them, and then it is let go.
+TEST(usb_hang, a_disk_that_is_never_examined_is_given_up) {
+  for (const bool takes_media : {false, true})
+    for (const u8 opcode : {read_capacity, test_unit_ready})
+      run(1, [=] {
+        fake_stick stick;
+        stick.disk.removable_medium = takes_media;
+        stick.meddle = [=](const command_block_wrapper& cbw, fake_stick::answer& a) {
+          a.silent = cbw.cdb[0] == opcode;
+        };
+        served_stick s(stick);
+        sleep_for(200_s);
+        EXPECT_TRUE(s.ended);
+        if (!s.ended) s.finish();
+        EXPECT_LE(stick.resets, 16u);
+        EXPECT_GE(stick.releases, 1u);
+        EXPECT_TRUE(said("given up\n"));
+      });
+}
+
+// Examinations that fail now and then are no reason: it is four in a row.
+TEST(usb_hang, a_disk_that_is_examined_in_the_end_is_kept) {
+  run(1, [] {
+    fake_stick stick;
+    u32 asked = 0;
+    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.cdb[0] != read_capacity || ++asked > 17) return;
+      const bool fails =
+          asked > 6 && asked <= 11;  // the fourth examination; it hangs in the others
+      a.status = fails ? 1 : 2;
+    };
+    served_stick s(stick);
+    EXPECT_TRUE(s.await_arrival());
+    s.finish();
+  });
+}
+
 // A card reader with two cards; the commands of the second one hang.
 struct two_cards {
-  two_cards() : stick(100), second(stick.add_unit(200)) {
-    stick.disk.removable_medium = second.disk.removable_medium = true;
+  explicit two_cards(bool takes_media = true) : stick(100), second(stick.add_unit(200)) {
+    stick.disk.removable_medium = second.disk.removable_medium = takes_media;
     list() = {};
     set_media_listener({[](block_device& d) { list().push_back(&d); },
                         [](block_device& d) { std::erase(list(), &d); }});
@@ -120,6 +202,49 @@ TEST(usb_hang, a_card_that_hangs_is_given_up_and_the_other_one_lives_on) {
     EXPECT_LE(r.of(100)->caches_lost(), lost + 1);
     r.finish();
   });
+}
+
+// A card whose READs hang and that is read again and again: the other one has time for its writes
+// and a flush between two resets.
+TEST(usb_hang, a_card_that_moves_no_data_leaves_time_to_the_other) {
+  for (const bool takes_media : {false, true})
+    run(1, [=] {
+      two_cards r(takes_media);
+      ASSERT_TRUE(r.of(100) && r.of(200));
+      r.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        a.silent = cbw.lun == 1 && cbw.cdb[0] == read_10;
+      };
+      bool stop = false;
+      const instant begun = now();
+      const fiber user = spawn("user", [&] {
+        while (!stop) {
+          dma_block block;
+          if (r.of(200)) static_cast<void>(block.move(*r.of(200), block_command::read, 8));
+          sleep_for(1_ms);
+        }
+      });
+      u32 well = 0;
+      for (; !said("given up") && now() < begun + 600_s; sleep_for(1_ms)) {
+        block_device* const disk = r.of(100);
+        if (!disk) continue;
+        const device_reference over_the_sleep(*disk);
+        const u32 lost = disk->caches_lost();
+        dma_block block;
+        bool good = true;
+        for (u32 i = 0; i < 20 && good; ++i) {
+          good = block.move(*disk, block_command::write, 8).has_value();
+          sleep_for(50_ms);
+        }
+        good = good && disk->flush() && disk->caches_lost() == lost;
+        well += good && !said("given up");
+      }
+      EXPECT_GE(well, 3u);
+      EXPECT_TRUE(said("given up"));
+      EXPECT_LT((now() - begun).seconds(), takes_media ? 200 : 400);
+      stop = true;
+      user.join();
+      r.finish();
+    });
 }
 
 // A card of no use whose TEST UNIT READY hangs: the same bound.
@@ -211,6 +336,69 @@ TEST(usb_patience, a_disk_that_wants_to_be_started_is_started) {
   }
 }
 
+// A disk that needs time has half a minute for all its requests together, not each of them, and
+// not each block of them. After a success it has another.
+TEST(usb_patience, is_one_for_all_requests) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    s.stick.disk.never_succeeds[read_10] = {2, 0x04, 1};
+    dma_block block;
+    const instant begun = now();
+    for (u32 i = 0; i < 5; ++i) EXPECT_FALSE(block.move(disk, block_command::read, 8 + 2 * i));
+    EXPECT_GE((now() - begun).milliseconds(), 29'000);
+    EXPECT_LE((now() - begun).milliseconds(), 31'000);
+    s.stick.disk.never_succeeds.clear();
+    EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    s.stick.disk.fail_at(read_10, 1, {2, 0x04, 1});
+    EXPECT_TRUE(block.move(disk, block_command::read, 8)) << "it has time again";
+  });
+}
+
+TEST(usb_patience, is_one_for_all_blocks_of_a_request) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_blocks<8> blocks;
+    u32 asked = 0;
+    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
+      if (cbw.cdb[0] == read_10 && cbw.cdb[8] == 16) ++asked;
+      if (asked == 5) s.stick.disk.never_succeeds[read_10] = {2, 0x04, 1};
+    };
+    s.stick.storage.fault = [](block_command, lba first, u32) -> std::optional<error> {
+      return first.value() < 100 ? std::optional(error::eio) : std::nullopt;
+    };
+    const instant begun = now();
+    blocks.move(disk, block_command::read, 20);
+    EXPECT_EQ(asked, 5u);
+    EXPECT_LE((now() - begun).milliseconds(), 31'000);
+  });
+}
+
+// Seconds until a hard disk runs. It answers START STOP UNIT at once if it is asked to; another one
+// answers when it runs. Neither is reset.
+TEST(usb_patience, a_hard_disk_has_time_to_start) {
+  for (const bool knows_immediately : {true, false})
+    run(1, [=] {
+      fake_stick stick;
+      stick.disk.never_succeeds[test_unit_ready] = {2, 0x04, 2};
+      std::optional<fiber> motor;
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.cdb[0] != start_stop || motor) return;
+        a.silent = !knows_immediately || cbw.cdb[1] != 1;
+        stick.disk.never_succeeds[test_unit_ready] = {2, 0x04, 1};
+        motor.emplace(spawn("motor", [&] {
+          sleep_for(knows_immediately ? 40_s : 12_s);
+          stick.disk.never_succeeds.clear();
+          a.silent = false;
+          wake_up(stick.activity);
+        }));
+      };
+      served_stick s(stick);
+      EXPECT_TRUE(s.await_arrival());
+      EXPECT_EQ(stick.resets, 0u);
+      EXPECT_GE((now() - instant{}).milliseconds(), 12'000);
+      if (motor) motor->join();
+      s.finish();
+    });
+}
+
 // --- an examination that fails ---
 
 TEST(usb_patience, an_examination_that_fails_is_made_again_less_and_less_often) {
@@ -284,39 +472,32 @@ TEST(usb_no_cache, a_flush_asks_whether_the_medium_is_there) {
 
 // --- one bad block among many ---
 
+// A write or read of a place fails; a hardware error (key 4) may be one of the place, too.
 TEST(usb_pieces, only_the_bad_block_of_a_request_fails) {
   for (const block_command cmd : {block_command::read, block_command::write})
     for (const u32 bad : {0u, 3u, 7u})
-      with_disk({}, [=](served_stick& s, block_device& disk) {
-        const dma_buffer memory = *dma_buffer::allocate(8 * BLOCK_SIZE, 8 * BLOCK_SIZE);
-        s.stick.storage.fault = [=](block_command, lba first, u32 sectors) -> std::optional<error> {
-          const u32 at = 20 + 2 * bad;
-          if (first.value() <= at && at < first.value() + sectors) return error::eio;
-          return {};
-        };
-        std::array<buffer_head, 8> heads;
-        dma_block other;
-        disk.submit(block_command::read, lba{1000}, other.head);  // meanwhile they are merged
-        for (u32 i = 0; i < 8; ++i) {
-          heads[i].b_data = memory.bytes().data() + i * BLOCK_SIZE;
-          memory.bytes()[i * BLOCK_SIZE] = static_cast<byte>(i + 1);
-          heads[i].b_dirt = cmd == block_command::write;
-          disk.submit(cmd, lba{20 + 2 * i}, heads[i]);
-        }
-        wait_on_buffer(other.head);
-        for (u32 i = 0; i < 8; ++i) {
-          wait_on_buffer(heads[i]);
-          const bool well = cmd == block_command::read ? heads[i].b_uptodate : !heads[i].b_dirt;
-          EXPECT_EQ(well, i != bad) << i;
-          if (cmd == block_command::write) {
-            EXPECT_EQ(s.stick.storage.newest(20 + 2 * i)[0] == static_cast<byte>(i + 1), i != bad)
-                << i;
+      for (const u8 key : {u8{3}, u8{4}, u8{0x0B}})
+        with_disk({}, [=](served_stick& s, block_device& disk) {
+          const u8 opcode = cmd == block_command::read ? read_10 : write_10;
+          s.stick.disk.fault_key = key;
+          s.stick.storage.fault = [=](block_command, lba first, u32 n) -> std::optional<error> {
+            const u32 at = 20 + 2 * bad;
+            if (first.value() <= at && at < first.value() + n) return error::eio;
+            return {};
+          };
+          dma_blocks<8> blocks;
+          blocks.move(disk, cmd, 20);
+          for (u32 i = 0; i < 8; ++i) {
+            const buffer_head& head = blocks.heads[i];
+            EXPECT_EQ(cmd == block_command::read ? head.b_uptodate : !head.b_dirt, i != bad) << i;
+            if (cmd == block_command::write) {
+              EXPECT_EQ(s.stick.storage.newest(20 + 2 * i)[0] == static_cast<byte>(i + 1), i != bad)
+                  << i;
+            }
           }
-        }
-        const u8 opcode = cmd == block_command::read ? read_10 : write_10;
-        EXPECT_GE(s.stick.count(opcode), 5u + 7u + 5u) << "the whole, seven blocks, the bad one";
-        EXPECT_EQ(requests_in_use(), 0u);
-      });
+          EXPECT_GE(s.stick.count(opcode), 5u + 7u + 5u) << "the whole, seven blocks, the bad one";
+          EXPECT_EQ(requests_in_use(), 0u);
+        });
 }
 
 // --- data that the device has left: it has failed, or its residue says so ---

@@ -38,31 +38,58 @@ meddling lose_once(void (*how)(fake_stick::answer&)) {
   };
 }
 
+// What the next answer of this command is, in this way.
+meddling spoil_once(u8 opcode, void (*how)(fake_stick::answer&)) {
+  return [=, done = false](const command_block_wrapper& cbw, fake_stick::answer& a) mutable {
+    if (cbw.cdb[0] == opcode && !std::exchange(done, true)) how(a);
+  };
+}
+
+// A command of a card in use is answered with 06/28, and the answer is spoiled by `meddle`.
+void exchange_at(u8 opcode, const char* name, const meddling& meddle, bool clears = false) {
+  with_disk(take_media, [&](served_stick& s, block_device& disk) {
+    dma_block block;
+    block.fill(0x5A);
+    s.stick.disk.reset_clears_attentions = clears;
+    s.stick.disk.fail_at(opcode, 1, {6, 0x28, 0});
+    s.stick.meddle = meddle;
+    const attach_epoch before = disk.epoch;
+    if (opcode == write_10) {
+      static_cast<void>(block.move(disk, block_command::write, 8));
+    } else if (opcode == read_10) {
+      EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    } else if (opcode == synchronize) {
+      EXPECT_EQ(disk.flush(), fail(error::enodev)) << name;
+    }
+    sleep_for(8_s);
+    if (opcode == write_10 || opcode == read_10) sleep_for(30_s);
+    EXPECT_EQ(s.departures, 1u) << name << " " << u32{opcode};
+    EXPECT_EQ(s.stick.count(write_10), opcode == write_10) << name << ": never sent again";
+    EXPECT_EQ(s.stick.storage.newest(8)[0], byte{0}) << name;
+    block_device* again = s.await_arrival();
+    ASSERT_TRUE(again) << name;
+    EXPECT_NE(again->epoch, before);
+    EXPECT_TRUE(block.move(*again, block_command::read, 8));
+  });
+}
+
 TEST(usb_lost_news, of_an_exchange_never_write_to_the_new_card) {
   for (const auto& [name, how] : ways_to_lose)
     for (const u8 opcode : {write_10, read_10, synchronize, test_unit_ready})
-      with_disk(take_media, [&, name = name, how = how](served_stick& s, block_device& disk) {
-        dma_block block;
-        block.fill(0x5A);
-        s.stick.disk.fail_at(opcode, 1, {6, 0x28, 0});
-        s.stick.meddle = lose_once(how);
-        const attach_epoch before = disk.epoch;
-        if (opcode == write_10) {
-          static_cast<void>(block.move(disk, block_command::write, 8));
-        } else if (opcode == read_10) {
-          EXPECT_FALSE(block.move(disk, block_command::read, 8));
-        } else if (opcode == synchronize) {
-          EXPECT_EQ(disk.flush(), fail(error::enodev)) << name;
-        }
-        sleep_for(8_s);
-        EXPECT_EQ(s.departures, 1u) << name << " " << u32{opcode};
-        EXPECT_EQ(s.stick.count(write_10), opcode == write_10) << name << ": never sent again";
-        EXPECT_EQ(s.stick.storage.newest(8)[0], byte{0}) << name;
-        block_device* again = s.await_arrival();
-        ASSERT_TRUE(again) << name;
-        EXPECT_NE(again->epoch, before);
-        EXPECT_TRUE(block.move(*again, block_command::read, 8));
-      });
+      exchange_at(opcode, name, lose_once(how));
+}
+
+// The ways in which the answer to the command itself is lost. The device is reset then.
+const std::vector<std::pair<const char*, void (*)(fake_stick::answer&)>> ways_to_fail{
+    {"wrong status", [](fake_stick::answer& a) { ++a.tag; }},
+    {"phase error", [](fake_stick::answer& a) { a.status = 2; }},
+    {"no status", [](fake_stick::answer& a) { a.silent = true; }}};
+
+TEST(usb_lost_news, with_the_status_never_write_to_the_new_card) {
+  for (const auto& [name, how] : ways_to_fail)
+    for (const u8 opcode : {write_10, read_10, synchronize, test_unit_ready})
+      for (const bool clears : {false, true})
+        exchange_at(opcode, name, spoil_once(opcode, how), clears);
 }
 
 // Attentions that are not known may tell of another medium; those that are do not concern it.
@@ -145,25 +172,71 @@ TEST(usb_lost_news, an_examination_without_reason_is_made_again) {
     });
 }
 
+// The status is lost: the same.
+TEST(usb_lost_news, an_examination_without_status_is_made_again) {
+  run(1, [] {
+    fake_stick stick;
+    stick.disk.tells_of_resets = false;
+    take_media(stick);
+    stick.disk.reset_clears_attentions = true;
+    stick.disk.fail_at(mode_sense, 1, {6, 0x28, 0});
+    stick.meddle = spoil_once(mode_sense, [](fake_stick::answer& a) { a.status = 2; });
+    served_stick s(stick);
+    EXPECT_TRUE(s.await_arrival());
+    EXPECT_EQ(stick.count(0x25), 2u);
+    s.finish();
+  });
+}
+
+// A reset of the device's own may have cleared the news as well.
+TEST(usb_lost_news, an_examination_with_a_reset_is_made_again) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    stick.disk.fail_at(mode_sense, 1, {6, 0x29, 0});
+    served_stick s(stick);
+    EXPECT_TRUE(s.await_arrival());
+    EXPECT_EQ(stick.count(0x25), 2u);
+    s.finish();
+  });
+}
+
+// The attention of a reset at the end of an examination is told before the disk is in use.
+TEST(usb_lost_news, an_examination_leaves_no_attention) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.cdb[0] == read_10 && cbw.cdb[4] == 0x07) a.status = 2;  // the last sector
+    };
+    served_stick s(stick);
+    block_device* disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    dma_block block;
+    EXPECT_TRUE(block.move(*disk, block_command::write, 8));
+    EXPECT_EQ(s.departures, 0u);
+    s.finish();
+  });
+}
+
 // --- our own reset ---
 
-// The device tells of it (06/29) to the next command of each unit. Nothing ends by that, but what
-// was written before is in doubt.
-TEST(usb_own_reset, ends_no_plug) {
+constexpr void (*phase_error)(fake_stick::answer&) = [](fake_stick::answer& a) { a.status = 2; };
+
+// A disk that takes no media tells of it (06/29) with its next command. Nothing ends by that, but
+// what was written before is in doubt.
+TEST(usb_own_reset, ends_no_plug_without_media) {
   for (const u8 opcode : {read_10, write_10, synchronize})
-    with_disk(take_media, [&](served_stick& s, block_device& disk) {
+    with_disk({}, [&](served_stick& s, block_device& disk) {
       dma_block block;
       EXPECT_TRUE(block.move(disk, block_command::write, 8));
-      bool once = false;
-      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-        if (cbw.cdb[0] == opcode && !std::exchange(once, true)) a.status = 2;
-      };
+      s.stick.meddle = spoil_once(opcode, phase_error);
       if (opcode == synchronize)
         EXPECT_EQ(disk.flush(), fail(error::eio));
       else
         EXPECT_TRUE(
             block.move(disk, opcode == read_10 ? block_command::read : block_command::write, 8));
-      sleep_for(3_s);
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
       EXPECT_EQ(s.stick.resets, 1u);
       EXPECT_EQ(s.departures, 0u);
       EXPECT_GT(disk.caches_lost(), 0u);
@@ -171,41 +244,102 @@ TEST(usb_own_reset, ends_no_plug) {
     });
 }
 
-// A success shows that there is no attention left: the next one is a reset of the device's own.
+// A success shows that there is no attention left: the next one is a reset of the device's own. A
+// recovered error is a success.
 TEST(usb_own_reset, explains_no_later_reset) {
-  with_disk(take_media, [](served_stick& s, block_device& disk) {
-    dma_block block;
-    bool once = false;
-    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.cdb[0] == read_10 && !std::exchange(once, true)) a.status = 2;
-    };
-    EXPECT_TRUE(block.move(disk, block_command::read, 8));
-    EXPECT_EQ(s.departures, 0u);
-    s.stick.disk.failures.push_back({6, 0x29, 0});
-    EXPECT_FALSE(block.move(disk, block_command::read, 8));
-    sleep_for(1_ms);
-    EXPECT_EQ(s.departures, 1u);
-  });
+  for (const bool recovered : {false, true})
+    with_disk({}, [=](served_stick& s, block_device& disk) {
+      dma_block block;
+      s.stick.meddle = spoil_once(read_10, phase_error);
+      if (recovered) s.stick.disk.fail_at(read_10, 3, {1, 0x5D, 0});
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+      EXPECT_EQ(s.departures, 0u);
+      s.stick.disk.failures.push_back({6, 0x29, 0});
+      EXPECT_FALSE(block.move(disk, block_command::read, 8));
+      sleep_for(1_ms);
+      EXPECT_EQ(s.departures, 1u);
+    });
 }
 
-// A card that was exchanged meanwhile is told of as well.
+// A card that was exchanged while its reader did not answer; the reader tells only of the reset, or
+// of nothing.
 TEST(usb_own_reset, hides_no_exchange) {
-  with_disk(take_media, [](served_stick& s, block_device& disk) {
-    dma_block block;
-    bool once = false;
-    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.cdb[0] != write_10 || std::exchange(once, true)) return;
-      a.status = 2;
-      a.leave_data = true;
-      s.stick.disk.failures.push_back({6, 0x28, 0});
-    };
-    block.fill(0x5A);
-    s.stick.storage.clear_log();
-    static_cast<void>(block.move(disk, block_command::write, 8));
-    sleep_for(1_ms);
-    EXPECT_EQ(s.departures, 1u);
-    EXPECT_EQ(s.stick.count(write_10), 3u) << "the second one was told of the reset";
-    EXPECT_EQ(s.stick.storage.newest(8)[0], byte{0});
+  for (const bool tells : {false, true})
+    with_disk(take_media, [=](served_stick& s, block_device& disk) {
+      dma_block block;
+      s.stick.disk.reset_clears_attentions = true;
+      s.stick.disk.tells_of_resets = tells;
+      bool once = false;
+      s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.cdb[0] != write_10 || std::exchange(once, true)) return;
+        a.silent = true;
+        a.leave_data = true;
+        s.stick.disk.failures.push_back({6, 0x28, 0});
+      };
+      block.fill(0x5A);
+      static_cast<void>(block.move(disk, block_command::write, 8));
+      sleep_for(1_ms);
+      EXPECT_EQ(s.departures, 1u);
+      EXPECT_EQ(s.stick.count(write_10), 1u);
+      EXPECT_EQ(s.stick.storage.newest(8)[0], byte{0});
+    });
+}
+
+// A place at which a stick hangs that says it takes media: three plugs end, and then it is an error
+// of that place alone. No plug ends for ever by it.
+TEST(usb_own_reset, of_a_bad_place_becomes_its_error) {
+  for (const u8 opcode : {read_10, write_10})
+    run(1, [=] {
+      fake_stick stick;
+      take_media(stick);
+      served_stick s(stick);
+      const auto cmd = opcode == read_10 ? block_command::read : block_command::write;
+      u32 hung = 0;
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        a.silent = cbw.cdb[0] == opcode && cbw.cdb[5] == 8 && cbw.cdb[4] == 0;
+        hung += a.silent;
+      };
+      dma_block block;
+      for (u32 plug = 1; plug <= 3; ++plug) {
+        ASSERT_TRUE(s.await_arrival());
+        EXPECT_TRUE(block.move(*s.current, block_command::read, 16)) << "others are read";
+        block_device* const disk = s.current;
+        const device_reference over_the_sleep(*disk);
+        static_cast<void>(block.move(*disk, cmd, 8));
+        sleep_for(1_ms);
+        EXPECT_TRUE(disk->gone());
+        EXPECT_EQ(s.departures, plug);
+      }
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_FALSE(block.move(*s.current, cmd, 8));
+      EXPECT_EQ(hung, 4u) << "not sent again";
+      sleep_for(1_s);
+      ASSERT_TRUE(s.await_arrival());
+      stick.meddle = nullptr;
+      EXPECT_TRUE(block.move(*s.current, cmd, 8));
+      EXPECT_TRUE(said("usb 0-1: an answer was lost; its medium is looked at anew\n"));
+      s.finish();
+    });
+}
+
+// Noise hits another command each time: however many plugs end, none of them is an error.
+TEST(usb_own_reset, by_noise_is_no_error) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    served_stick s(stick);
+    for (u32 i = 0; i < 20; ++i) {
+      ASSERT_TRUE(s.await_arrival());
+      const device_reference over_the_sleep(*s.current);
+      block_device& disk = *s.current;
+      stick.meddle = spoil_once(write_10, phase_error);
+      dma_block block;
+      static_cast<void>(block.move(disk, block_command::write, 8 + 2 * i));
+      sleep_for(1_ms);
+      EXPECT_TRUE(disk.gone()) << "no error, but a pull";
+      EXPECT_EQ(s.departures, i + 1);
+    }
+    s.finish();
   });
 }
 

@@ -45,7 +45,7 @@ fiber serve_in_a_task(fake_stick& stick) {
 // A reader with four slots, of which the second and the last one hold a card. The cards have 100,
 // 200, 300 and 400 sectors.
 struct reader {
-  reader() : stick(100) {
+  explicit reader(bool takes_media) : stick(100) {
     slots = {&stick.disk};
     media = {&stick.storage};
     for (const u32 sectors : {200u, 300u, 400u}) {
@@ -53,7 +53,7 @@ struct reader {
       slots.push_back(&each.disk);
       media.push_back(&each.storage);
     }
-    for (scsi_target* slot : slots) slot->removable_medium = true, slot->power_on();
+    for (scsi_target* slot : slots) slot->removable_medium = takes_media, slot->power_on();
     take_out(0);
     take_out(2);
   }
@@ -68,10 +68,10 @@ struct reader {
   std::vector<medium*> media;
 };
 
-void with_reader(const std::function<void(reader&, media_list&)>& test) {
+void with_reader(const std::function<void(reader&, media_list&)>& test, bool takes_media = true) {
   run(1, [&] {
     media_list media;
-    reader r;
+    reader r(takes_media);
     const fiber task = serve_in_a_task(r.stick);
     sleep_for(100_ms);
     test(r, media);
@@ -182,29 +182,60 @@ TEST(usb_units, a_card_that_is_still_referred_to_holds_up_its_unit_alone) {
 }
 
 // The device was reset for one unit: the write caches of all of them are in doubt, and each tells
-// it with its next request.
+// it with its next request. These units take no media.
 TEST(usb_units, a_reset_for_one_unit_puts_the_caches_of_all_in_doubt) {
-  with_reader([](reader& r, media_list& media) {
-    dma_block block;
-    block_device& one = *media.of(200);
-    block_device& other = *media.of(400);
-    EXPECT_TRUE(block.move(other, block_command::write, 8));
-    bool once = true;
-    r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.lun == 1 && cbw.cdb[0] == write_10 && std::exchange(once, false)) a.status = 2;
-    };
-    EXPECT_TRUE(block.move(one, block_command::write, 8));
-    EXPECT_EQ(r.stick.resets, 1u);
-    EXPECT_TRUE(other.flush());
-    EXPECT_EQ(other.caches_lost(), 1u);
-    EXPECT_EQ(one.caches_lost(), 1u);
-    EXPECT_TRUE(other.flush());
-    EXPECT_EQ(other.caches_lost(), 1u) << "once for each event";
-    r.put_in(0);
-    sleep_for(1100_ms);
-    EXPECT_TRUE(media.of(100)->flush());
-    EXPECT_EQ(media.of(100)->caches_lost(), 0u) << "nothing had been written to it";
-  });
+  with_reader(
+      [](reader& r, media_list& media) {
+        dma_block block;
+        block_device& one = *media.of(200);
+        block_device& other = *media.of(400);
+        EXPECT_TRUE(block.move(other, block_command::write, 8));
+        bool once = true;
+        r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+          if (cbw.lun == 1 && cbw.cdb[0] == write_10 && std::exchange(once, false)) a.status = 2;
+        };
+        EXPECT_TRUE(block.move(one, block_command::write, 8));
+        EXPECT_EQ(r.stick.resets, 1u);
+        EXPECT_TRUE(other.flush());
+        EXPECT_EQ(other.caches_lost(), 1u);
+        EXPECT_EQ(one.caches_lost(), 1u);
+        EXPECT_TRUE(other.flush());
+        EXPECT_EQ(other.caches_lost(), 1u) << "once for each event";
+        r.put_in(0);
+        sleep_for(1100_ms);
+        EXPECT_TRUE(media.of(100)->flush());
+        EXPECT_EQ(media.of(100)->caches_lost(), 0u) << "nothing had been written to it";
+      },
+      false);
+}
+
+// The reset may have cleared the news of an exchange of any card: the plugs of all of them end. The
+// news are lost whether the unit tells of the reset or of nothing.
+TEST(usb_units, a_reset_for_one_unit_ends_the_plugs_of_all_cards) {
+  for (const bool tells : {false, true})
+    with_reader([=](reader& r, media_list& media) {
+      block_device& other = *media.of(400);
+      const device_reference over_the_sleep(other);
+      r.slots[3]->reset_clears_attentions = true;
+      r.slots[3]->tells_of_resets = tells;
+      bool once = true;
+      r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.lun != 1 || cbw.cdb[0] != write_10 || !std::exchange(once, false)) return;
+        a.status = 2;
+        r.slots[3]->failures.assign(1, {6, 0x28, 0});
+      };
+      dma_block block;
+      block.fill(0x5A);
+      const fiber user = spawn("user", [&] {
+        dma_block mine;
+        static_cast<void>(mine.move(*media.of(200), block_command::write, 8));
+      });
+      user.join();
+      static_cast<void>(block.move(other, block_command::write, 8));
+      sleep_for(1_ms);
+      EXPECT_TRUE(other.gone());
+      EXPECT_EQ(r.media[3]->newest(8)[0], byte{0});
+    });
 }
 
 TEST(usb_units, the_unit_that_has_failed_is_asked_why) {

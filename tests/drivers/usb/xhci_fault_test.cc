@@ -120,6 +120,7 @@ TEST(usb_noise, costs_time_and_no_data) {
       for_each_seed(8, [&](u64 seed) {
         bench b(where);
         b.run(seed, [&] {
+          b.function().disk().removable_medium = seed % 2 == 0;  // most sticks say so
           b.hardware().noise = noise;
           b.plug();
           for (int tries = 0; tries < 20 && !b.is_live(); ++tries) {
