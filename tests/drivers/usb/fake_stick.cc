@@ -271,7 +271,7 @@ void fake_stick::take_data(usb::transfer& t) {
 
 command_status_wrapper fake_stick::status() {
   current_->finish(answer_.status == 0);
-  if (current_->failed()) answer_.status = 1;
+  if (current_->failed() && answer_.status == 0) answer_.status = 1;
   command_status_wrapper csw;
   csw.signature = answer_.signature;
   csw.tag = answer_.tag;
