@@ -428,6 +428,7 @@ constexpr std::array left_out_faults{
     left_out{"controller::says", "wrong registers: start_test.cc"},
     left_out{"controller::off_the_bus", "the machine does not live on: machine_test.cc"},
     left_out{"medium::on_pull", "what a test hears, no fault"},
+    left_out{"controller::deadly_moment", "of the next one"},
     left_out{"controller::deadly_port", "the device is at fault: xhci_bad_device_test.cc"},
     left_out{"controller::hanging_command_is_slow", "xhci_bad_device_test.cc"},
     left_out{"controller::leave_running", "of the boot: xhci_bad_device_test.cc"},

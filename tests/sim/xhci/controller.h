@@ -75,6 +75,8 @@ class controller final : public mmio_model {
   // How the link of a USB 3 port ends at a plug (4.19.1.2). In the two last cases no device is
   // shown (CCS = 0) and no event comes; only a warm reset leads to another state.
   enum class training : u8 { good, compliance, cold_attach };
+  // When a device breaks its controller down.
+  enum class moment : u8 { reset_of_its_port, enabling_a_slot, any_transfer };
 
   // --- trouble ---
   // How the link of this port ends at its plugs, until a warm reset.
@@ -140,7 +142,6 @@ class controller final : public mmio_model {
   duration late_starts{};
   // The device in this port breaks the controller down: each time that its port has been reset, at
   // the command Enable Slot after that, or with its transfers.
-  enum class moment : u8 { reset_of_its_port, enabling_a_slot, any_transfer };
   u32 deadly_port = 0;
   moment deadly_moment = moment::any_transfer;
   // What some firmware does: it leaves the controller running, with its interrupt line raised.
