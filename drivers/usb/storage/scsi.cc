@@ -126,11 +126,20 @@ bool scsi_disk::may_be_exchanged() const {
 // Whether the reason is the command itself, and not the cable or an exchange: its answer was lost
 // each time in one plug after another.
 bool scsi_disk::is_bad_place(const scsi_command& command) {
-  constexpr u32 most = 3;
   if (std::exchange(suspect_, command.cdb) != command.cdb) ends_by_suspect_ = 0;
-  if (ends_by_suspect_ == most) return true;
+  if (ends_by_suspect_ == most_ends_by_one) {
+    refused_until_ = now() + 60_s;
+    return true;
+  }
   ++ends_by_suspect_;
   return false;
+}
+
+// A bad place is an error for a while without being asked for: it would end a plug each time, and
+// the disk would be of no use for its other places.
+bool scsi_disk::is_refused(const scsi_command& command) const {
+  return moves_sectors(command) && command.cdb == suspect_ &&
+         ends_by_suspect_ == most_ends_by_one && now() < refused_until_;
 }
 
 // The transport has failed. Without an error the command may be sent again.
@@ -182,6 +191,7 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
+  if (is_refused(command)) return fail(error::eio);
   int transport_failures = 0;
   duration rest{};  // before the next try
   verdict last = verdict::failed;

@@ -11,7 +11,8 @@
 //   failure is an error.
 // - A reset by the driver, for another unit perhaps, may clear the news of an exchange; so the plug
 //   of a medium that can be exchanged ends. No command is sent again after it. A command that ends
-//   three plugs so, each time it is sent, is a bad place: then it fails (eio).
+//   three plugs so, each time it is sent, is a bad place: it fails (eio), a READ or WRITE for a
+//   minute without being sent.
 // - A device that takes no media tells of the driver's reset, too (06/29). Until a command
 //   succeeds, this ends no plug.
 //
@@ -149,6 +150,7 @@ class scsi_disk {
   bool expects_attention() const;
   bool may_be_exchanged() const;
   bool is_bad_place(const scsi_command& command);
+  bool is_refused(const scsi_command& command) const;
   result<void> note_lost_answer(const scsi_command& command);
   void note_success(const scsi_command& command);
   result<void> note_hang(const scsi_command& command);
@@ -183,7 +185,9 @@ class scsi_disk {
   u32 hung_moves_ = 0;            // of READ and WRITE, since one has succeeded
   std::array<u8, 16> suspect_{};  // the command block whose answer was lost last
   u32 ends_by_suspect_ = 0;       // of plugs, since it has succeeded
-  u32 unexplained_ends_ = 0;      // of short plugs, one after another
+  static constexpr u32 most_ends_by_one = 3;
+  instant refused_until_{};   // the suspect fails without being sent
+  u32 unexplained_ends_ = 0;  // of short plugs, one after another
   instant in_use_since_{};
   u32 resets_answered_ = 0;  // resets() of the transport at the last success
   u32 resets_seen_ = 0;      // of the transport

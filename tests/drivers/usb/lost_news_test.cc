@@ -315,8 +315,16 @@ TEST(usb_own_reset, of_a_bad_place_becomes_its_error) {
       EXPECT_EQ(hung, 4u) << "not sent again";
       sleep_for(1_s);
       ASSERT_TRUE(s.await_arrival());
+      const u32 departures = s.departures;
+      for (int again = 0; again < 10; ++again) {
+        EXPECT_FALSE(block.move(*s.current, cmd, 8));
+        EXPECT_TRUE(block.move(*s.current, block_command::read, 16)) << "others are read";
+      }
+      EXPECT_EQ(hung, 4u) << "it is not even sent";
+      EXPECT_EQ(s.departures, departures);
       stick.meddle = nullptr;
-      EXPECT_TRUE(block.move(*s.current, cmd, 8));
+      sleep_for(60_s);
+      EXPECT_TRUE(block.move(*s.current, cmd, 8)) << "it is tried again";
       EXPECT_TRUE(said("usb 0-1: an answer was lost; its medium is looked at anew\n"));
       s.finish();
     });
