@@ -97,6 +97,10 @@ class controller final : public port_host {
   // which its state is unknown. The device in the port `blamed`, if that is not null, is the
   // reason. Never sleeps.
   void die(const char* why, root_port* blamed = nullptr);
+  // The port of the one device that the controller is busy with, for `die`; null when there is no
+  // such device or more than one. A device counts also when something was `asked` of it. Never
+  // sleeps.
+  root_port* port_at_work(const root_port* asked = nullptr);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
@@ -145,7 +149,6 @@ class controller final : public port_host {
   void forget_devices();
   void forgive_ports();
   void check_health();
-  root_port* port_at_work();
   root_port* port_of_command(const trb& t);
   void scan_ports();
   void look_at_port(root_port& port);

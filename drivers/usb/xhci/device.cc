@@ -136,7 +136,7 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 // not given it back, it may read and write it at any moment: then the controller must be stopped.
 void device::or_stop_controller(ownership answer, const char* why) {
   if (answer.given_back()) return;
-  host_.die(why, &port_);
+  host_.die(why, host_.port_at_work(&port_));
   host_.wait_stopped();
 }
 

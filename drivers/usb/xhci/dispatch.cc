@@ -19,24 +19,24 @@ void controller::die(const char* why, root_port* blamed) {
   wake_up(attention_);
 }
 
-// The port of the device that the controller is busy with: of the one device that is coming up or,
-// if there is none, of the one that has transfers under way. Null when there is no such device or
-// more than one: then it cannot be told which.
-root_port* controller::port_at_work() {
-  for (const auto works : {&device::comes_up, &device::has_transfers}) {
-    root_port* found = nullptr;
-    u32 count = 0;
-    for (root_port& port : ports_)
-      if (port.occupant && (port.occupant->*works)()) found = &port, ++count;
-    if (count > 0) return count == 1 ? found : nullptr;
+// The port of the one device that the controller is busy with: a device that is coming up, has
+// transfers under way, or is the one that was `asked`. Null when there is no such device or more
+// than one: then it cannot be told which one took the controller down.
+root_port* controller::port_at_work(const root_port* asked) {
+  root_port* found = nullptr;
+  u32 count = 0;
+  for (root_port& port : ports_) {
+    const bool works =
+        port.occupant && (port.occupant->comes_up() || port.occupant->has_transfers());
+    if (works || &port == asked) found = &port, ++count;
   }
-  return nullptr;
+  return count == 1 ? found : nullptr;
 }
 
 // Enable Slot has no slot yet.
 root_port* controller::port_of_command(const trb& t) {
   const device* d = devices_[trb_control::slot::get(t.control)];
-  return d ? &ports_[d->facts.port] : port_at_work();
+  return port_at_work(d ? &ports_[d->facts.port] : nullptr);
 }
 
 // Returns false when the device was pulled: what is in the port now is another one.

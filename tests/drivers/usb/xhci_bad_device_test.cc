@@ -328,7 +328,13 @@ TEST(usb_deadly_device, is_not_guessed_among_several) {
           free_pages(memory);
         });
       };
-      const auto one = read(sda), another = read(dev_id(8, 16));
+      const auto one = read(sda);
+      sleep_for(500_ms);
+      xhci::controller& driver = b.machine.driver();
+      EXPECT_EQ(driver.port_at_work(), &driver.port(1));
+      EXPECT_EQ(driver.port_at_work(&driver.port(1)), &driver.port(1));
+      EXPECT_EQ(driver.port_at_work(&driver.port(3)), nullptr) << "one waits, one was asked";
+      const auto another = read(dev_id(8, 16));
       sleep_for(500_ms);
       b.hardware().break_down();
       for (medium* each : {&b.stick, &other}) {
