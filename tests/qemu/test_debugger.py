@@ -72,7 +72,8 @@ SHOWN = {
     "rings all event": r"command_completion_event success",
     "rings OUT": r"endpoint \d OUT: 768 TRBs(.*\n)*.*enqueue >",
     "ports": r"port +1 USB 3 .*connected enabled.*speed super.*slot 1: QEMU USB HARDDRIVE AB12$",
-    "pagetable current": r"direct map\n  page directory",
+    "pagetable current": r"a kernel stack.*\n  page directory.*\n  page table.*\n  physical 0x",
+    "pagetable 0x84000000": r"direct map\n  page directory.*\n  a page of 4 MiB",
     "pagetable 0x400000 of 1": r"page table(.*)\n  physical 0x",
     of_last_block("why %d sda"):
         r"shadowed: slot \d+(.*\n)*.*dirtied by process \d+(.*\n)*.*now: sda +\d+  U",

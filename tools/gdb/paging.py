@@ -56,6 +56,8 @@ ADDRESS is any expression: pagetable 0x400000    pagetable current    pagetable 
 
 
 def purpose(address):
+    if address >= 0xF9000000:
+        return "a kernel stack, or the page below one"
     if address >= 0xF8000000:
         return "a window on device registers"
     if address >= KERNEL_BASE:
