@@ -72,7 +72,9 @@ std::span<byte> allocate_kernel_stack(u32 number) {
   const u32 start = KERNEL_STACKS_START + (number * PLACE_PAGES + 1) * PAGE_SIZE;
   const std::span<byte> stack(reinterpret_cast<byte*>(start), KERNEL_STACK_SIZE);
   for (u32 at = start; at < start + KERNEL_STACK_SIZE; at += PAGE_SIZE) {
-    const std::span<byte> page = allocate_unset_pages(1);
+    // Zeroed: in a page where code has run once, as the firmware's at the end of memory, QEMU takes
+    // every write for a change of that code until the page has been written as a whole.
+    const std::span<byte> page = allocate_pages(1);
     if (page.empty()) {
       free_kernel_stack(stack);
       return {};
