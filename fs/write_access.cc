@@ -1,3 +1,4 @@
+// Counting the writers of a file, or the processes that run it: see write_access.h and fs.h.
 #include "fs/write_access.h"
 
 #include <utility>

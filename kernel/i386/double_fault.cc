@@ -1,3 +1,4 @@
+// What is told of a double fault: see double_fault.h.
 #include "kernel/i386/double_fault.h"
 
 #include "hal/log.h"

@@ -1,3 +1,4 @@
+// The pages of the kernel stacks and of the kernel image: see kernel_map.h, hal/kernel_stack.h.
 #include "kernel/i386/kernel_map.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// Reading and judging sense data: see sense.h.
 #include "drivers/usb/storage/sense.h"
 
 namespace usb::storage {

@@ -64,9 +64,9 @@ class root_port {
 
   // Over-current switches a port off (4.19.4). A port that has lost its power counts as switched
   // off for that reason: the change bit that tells so may be cleared already. A port that has not
-  // had power yet is given it once more. When over-current is over, the
-  // port gets its power again after a pause, which doubles as long as the trouble comes back within
-  // a minute. Never sleeps. Returns what is to be told.
+  // had power yet is given it at each look. When over-current is over, the port gets its power
+  // again after a pause, which doubles as long as the trouble comes back within a minute. Never
+  // sleeps. Returns what is to be told.
   enum class power_news : u8 { none, off, on };
   power_news tend_power(port_status now);
   // A link that has not trained shows no device (CCS = 0): Compliance, Cold Attach, Inactive. A
