@@ -28,9 +28,9 @@ result<u32> in_pieces(user_ptr buffer, u32 count, Move move) {
     const result<u32> moved = move(buffer + done, size);
     if (!moved) return done ? result<u32>(done) : moved;
     done += *moved;
-    if (*moved < size) return done;
+    if (*moved < size || done == count) return done;
     give_way();
-  } while (done < count && !fatal_signal_pending());
+  } while (!fatal_signal_pending());
   return done;
 }
 

@@ -14,35 +14,7 @@ constinit std::array<request, NR_REQUEST> requests{};
 constinit wait_queue wait_for_request{};
 constinit attach_epoch last_epoch{};
 
-// No device holds more requests than are left for the others: one whose stick does not answer
-// leaves room for them.
-request* find_free_request(const block_device& asks) {
-  u32 held = 0, left = 0;
-  request* found = nullptr;
-  for (request& r : requests) {
-    held += r.in_use && r.device == &asks;
-    left += !r.in_use;
-    if (!r.in_use && !found) found = &r;
-  }
-  if (!found || held >= left) return nullptr;
-  found->in_use = true;
-  found->device = &asks;
-  return found;
-}
-
-}  // namespace
-
-u32 requests_in_use() {
-  return static_cast<u32>(std::ranges::count(requests, true, &request::in_use));
-}
-
-namespace {
-
-void free_request(request& r) {
-  r.in_use = false;
-  r.done = false;
-  wake_up(wait_for_request);
-}
+constinit u32 requests_left = NR_REQUEST;
 
 // The end of one buffer's I/O, successful or not.
 void end_buffer(block_command cmd, buffer_head& bh, result<void> outcome) {
@@ -67,13 +39,34 @@ bool continues(const buffer_head& first, const buffer_head& second) {
 
 }  // namespace
 
+u32 requests_in_use() { return NR_REQUEST - requests_left; }
+
 block_device::block_device() : epoch(++last_epoch) {}
+
+// No device holds more requests than are left for the others: one whose stick does not answer
+// leaves room for them. Null: this device must wait.
+request* block_device::find_free_request() {
+  if (requests_held_ >= requests_left) return nullptr;
+  request& found = *std::ranges::find(requests, false, &request::in_use);
+  found.in_use = true;
+  --requests_left;
+  ++requests_held_;
+  return &found;
+}
+
+void block_device::free_request(request& r) {
+  r.in_use = false;
+  r.done = false;
+  ++requests_left;
+  --requests_held_;
+  wake_up(wait_for_request);
+}
 
 // Sleeps until a request is free. Returns null at once when the device is gone.
 request* block_device::get_request() {
   may_sleep();
   while (!gone_) {
-    if (request* r = find_free_request(*this)) return r;
+    if (request* r = find_free_request()) return r;
     sleep_on(wait_for_request);
   }
   return nullptr;

@@ -50,7 +50,6 @@ struct request {
   intrusive_list<buffer_head, &buffer_head::b_request> buffers;
   list_link<request> link;
   bool in_use = false;
-  const class block_device* device = nullptr;  // that it was taken for
   // A flush has no buffers; the task that called flush() waits here.
   bool done = false;
   result<void> outcome{};
@@ -128,7 +127,9 @@ class block_device {
 
  private:
   result<void> admit(block_command cmd, lba first) const;
+  request* find_free_request();
   request* get_request();
+  void free_request(request& r);
   bool merge(block_command cmd, lba first, buffer_head& bh);
   bool before(const request& a, const request& b) const;
   void add_request(request& r);
@@ -137,6 +138,7 @@ class block_device {
   lba position_;  // where the last request taken off the queue ended
   bool gone_ = false;
   u32 caches_lost_ = 0;
+  u32 requests_held_ = 0;
   u32 references_ = 0;
   wait_queue unreferenced_;
 };

@@ -270,7 +270,7 @@ TEST(read_blocks, reads_past_every_cache) {
 TEST(block_device, random_traffic_ends_up_where_it_belongs) {
   sim::for_each_seed(10, [](u64 seed) {
     constexpr u32 blocks = 64;
-    sim::medium stick(blocks * SECTORS_PER_BLOCK);
+    sim::medium stick(std::vector<byte>(size_t{blocks} * BLOCK_SIZE));
     stick.max_sectors = 8;
     std::array<u8, blocks> model{};
     sim::run(seed, [&] {
