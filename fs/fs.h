@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "fs/checkpoint/volume_use.h"
 #include "fs/read_ahead.h"
 #include "lib/abi.h"
 #include "lib/ids.h"
@@ -77,7 +78,8 @@ struct file {
   u32 f_flags = 0;  // abi::o_*
   u32 f_count = 0;  // descriptors; 0: the slot is free
   inode_ref f_inode;
-  u32 f_pos = 0;  // in bytes
+  checkpoint::volume_use f_use;  // of a block device
+  u32 f_pos = 0;                 // in bytes
   read_ahead f_ahead;
 };
 constexpr u32 NR_FILE = 128;

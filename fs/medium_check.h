@@ -9,15 +9,21 @@
 
 #include "lib/ids.h"
 
-// Geometry. GEOMETRY_BLOCK describes the file system's layout. The layout never changes while
-// mounted, so it tells one file system from another whatever was being written at the pull.
-// for_each_mounted visits the device of each file system mounted on the disk. same_geometry:
-// whether a block read from a medium describes the layout of the file system mounted on `dev`; the
-// state field is not compared, as a checker on another machine may have changed it. True when `dev`
-// is not mounted.
+// The block that describes the file system's layout and has its stamp. Both stay as they are while
+// it is mounted, so they tell one file system from another whatever was being written at the pull.
+// for_each_mounted visits the device of each file system that is mounted on the disk, or being
+// mounted. compare_super: what a block read from a medium says of the file system mounted on `dev`;
+// the state field is not compared, as a checker on another machine may have changed it. `same` when
+// `dev` is not mounted.
 constexpr block_nr GEOMETRY_BLOCK{1};
+enum class resemblance : u8 {
+  same,     // and the stamp proves that it is this one
+  alike,    // the layout is the same, and there is no stamp to compare
+  changed,  // the layout is the same, the stamp is gone or a later one
+  other,    // another layout, or the stamp of another file system
+};
 void for_each_mounted(dev_id disk, void* context, void (*visit)(void* context, dev_id dev));
-bool same_geometry(dev_id dev, std::span<const byte, BLOCK_SIZE> block);
+resemblance compare_super(dev_id dev, std::span<const byte, BLOCK_SIZE> block);
 
 // Metadata. Whether a block lies in front of the data zones (superblock, bitmaps, inode table). Any
 // change on another machine changes some of these blocks, so the cached ones are kept and compared.

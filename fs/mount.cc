@@ -124,7 +124,6 @@ result<void> settle_and_remove(super_block& sb, when_missed how) {
   }
   put_super(sb);
   drop_clean_buffers(dev);
-  checkpoint::unmounted(dev);
   return settled;
 }
 
@@ -181,7 +180,6 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
   if (!put) {
     static_cast<void>(restore_state(*sb));
     put_super(*sb);
-    checkpoint::unmounted(dev);
   }
   return put;
 }

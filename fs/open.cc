@@ -134,6 +134,7 @@ result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 m
   inode_ref inode = TRY(open_namei(ctx, path, flags, mode));
   if (writes(flags)) TRY(get_write_access(*inode));
   free_slot.dismiss();
+  if (inode->is_block()) f->f_use = checkpoint::volume_use(inode->rdev());
   f->f_inode = std::move(inode);
   return f;
 }
@@ -154,6 +155,7 @@ result<void> close_file(file& f) {
   const inode_ref inode = std::move(f.f_inode);
   if (writes(f.f_flags)) put_write_access(*inode);
   if (inode->i_pipe) close_pipe_end(*inode, writes(f.f_flags));
+  f.f_use = checkpoint::volume_use();
   f.f_count = 0;
   return outcome;
 }

@@ -2,10 +2,13 @@
 #include "fs/read_super.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/inode.h"
 #include "fs/inode_table.h"
@@ -34,6 +37,7 @@ result<super_block*> claim_slot(dev_id dev) {
   const auto free = std::ranges::find(supers, dev_id{}, &super_block::s_dev);
   if (free == supers.end()) return fail(error::enfile);
   free->s_dev = dev;
+  free->s_use = checkpoint::volume_use(dev);
   return &*free;
 }
 
@@ -63,6 +67,7 @@ result<void> read_from_disk(super_block& sb, u32 device_blocks) {
   sb.s_firstdatazone = disk.s_firstdatazone;
   sb.s_magic = disk.s_magic;
   sb.s_state = disk.s_state;
+  sb.s_stamp = stamp_in(buffer.data());
   if (disk.s_log_zone_size != 0 || !is_sane(sb, device_blocks)) return fail(error::einval);
   return {};
 }
@@ -99,6 +104,32 @@ result<void> write_state(super_block& sb, u16 state) {
   });
 }
 
+result<void> write_stamp(super_block& sb) {
+  const d_stamp stamp = next_stamp(sb.s_stamp);
+  operation op = TRY(operation::begin(sb.s_dev));
+  buffer_ref buffer = TRY(bread(sb.s_dev, SUPER_BLOCK_NR));
+  op.about_file_system();
+  TRY(buffer.modify(op, STAMP_OFFSET, sizeof(stamp), [&](std::span<byte> bytes) {
+    std::memcpy(bytes.data(), &stamp, sizeof(stamp));
+  }));
+  sb.s_stamp = stamp;
+  return {};
+}
+
+// At a mount for writing: VALID is cleared, and a stick that can be pulled gets its stamp, before
+// anything else is written. If that does not become durable now, as the stick is pulled or refuses
+// it, the region holds the block, and the stamp is no evidence until it is (compare_super).
+result<void> take_possession(super_block& sb) {
+  if (sb.s_rd_only || !checkpoint::can_be_pulled(sb.s_dev)) return clear_state(sb);
+  {
+    const operation both = TRY(operation::begin(sb.s_dev));
+    TRY(clear_state(sb));
+    TRY(write_stamp(sb));
+  }
+  if (flush_buffers(sb.s_dev)) checkpoint::loss_is_marked(sb.s_dev);
+  return {};
+}
+
 // Fills a claimed slot from the device.
 result<void> fill_super(super_block& sb, bool rd_only) {
   const block_target target = TRY(resolve(sb.s_dev));
@@ -118,11 +149,10 @@ result<super_block*> read_super(dev_id dev, bool rd_only) {
     return fail(filled.error());
   }
   warn_about_state(*sb);
-  checkpoint::mounted(dev);
-  if (auto cleared = clear_state(*sb); !cleared) {
+  if (auto taken = take_possession(*sb); !taken) {
+    static_cast<void>(restore_state(*sb));
     put_super(*sb);
-    checkpoint::unmounted(dev);
-    return fail(cleared.error());
+    return fail(taken.error());
   }
   return sb;
 }
@@ -139,6 +169,16 @@ result<void> restore_state(super_block& sb) {
   return write_state(sb, sb.s_state);
 }
 
+result<void> mark_forced(dev_id disk) {
+  for (super_block& sb : all_super_blocks()) {
+    if (!sb.s_ready || sb.s_rd_only || whole_disk(sb.s_dev) != disk) continue;
+    const super_use over_the_sleep(sb);
+    sb.s_state |= MINIX_ERROR_FS;
+    TRY(take_possession(sb));
+  }
+  return {};
+}
+
 void put_super(super_block& sb) {
   const dev_id dev = sb.s_dev;
   while (sb.s_users) sleep_on(sb.s_wait);
@@ -147,5 +187,6 @@ void put_super(super_block& sb) {
   if (sb.s_imount) sb.s_imount->i_mount = false;
   sb.s_imount = inode_ref();
   sb.s_isup = inode_ref();
+  const checkpoint::volume_use ends_last = std::move(sb.s_use);
   release(sb);
 }

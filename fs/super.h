@@ -5,10 +5,13 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
+#include "fs/checkpoint/volume_use.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
+#include "fs/stamp.h"
 #include "hal/wait.h"
 #include "lib/moved_pointer.h"
 
@@ -16,11 +19,13 @@ constexpr u32 NR_SUPER = 8;
 
 struct super_block {
   dev_id s_dev;  // dev_id{}: the slot is free
+  checkpoint::volume_use s_use;
   // As on the disk, checked by read_super.
   u16 s_ninodes = 0, s_nzones = 0;
   u16 s_imap_blocks = 0, s_zmap_blocks = 0, s_firstdatazone = 0;
   u16 s_magic = 0;
-  u16 s_state = 0;  // as found at mount; written back at umount
+  u16 s_state = 0;                 // as found at mount; written back at umount
+  std::optional<d_stamp> s_stamp;  // of this mount, or (read only) as found
 
   inode_ref s_isup;    // root of this file system
   inode_ref s_imount;  // the directory it is mounted on; none for the root file system
@@ -44,6 +49,10 @@ struct super_block {
   block_nr inode_table() const { return zmap() + s_zmap_blocks; }
   bool is_data_zone(u32 zone) const { return zone >= s_firstdatazone && zone < s_nzones; }
 };
+
+// For `ckpt force`: the medium of these file systems was changed elsewhere. They are marked as
+// possibly damaged, and get new stamps. Sleeps. Errors: eio, eintr.
+result<void> mark_forced(dev_id disk);
 
 // The mounted file system of a device; null when there is none. Never sleeps.
 super_block* get_super(dev_id dev);

@@ -3,14 +3,11 @@
 #include <utility>
 
 #include "fs/checkpoint/story.h"
-#include "fs/checkpoint/volume.h"
 #include "fs/checkpoint/write_set.h"
 
 namespace checkpoint {
 
 namespace {
-
-constexpr int FLUSH_TRIES = 3;  // after that many flushes without proof the stick counts as broken
 
 bool has_lost_slots(const volume& v) {
   for (const slot& s : v.set)
@@ -18,16 +15,17 @@ bool has_lost_slots(const volume& v) {
   return false;
 }
 
-// A flush has made all writes up to `stamp` durable: their shadows are freed, older versions
-// forgotten.
+// A flush has made all writes of this plug up to `stamp` durable: their shadows are freed in one
+// step, without a sleep, and older versions are forgotten.
 void release_durable(volume& v, write_stamp stamp) {
   for (slot* s = v.set.front(); s;) {
     slot* next = slot_list::next(*s);
-    if (s->state == slot_state::written && s->written <= stamp) {
+    if (s->state == slot_state::written && s->written > v.plugged_stamp && s->written <= stamp) {
       story::tell(story::event::durable, s->dev, s->block, s->number);
+      v.places.learn_block(address_of(v, *s), s->bytes());
       free_slot(*s, v.set);  // the point at which a block is durable
     } else {
-      forget_versions_before(*s, stamp);
+      forget_versions_before(*s, v.plugged_stamp, stamp);
     }
     s = next;
   }
@@ -50,30 +48,6 @@ result<void> note_lost_cache(volume& v, u32 caches_lost) {
   return {};
 }
 
-// Flushes once. True: the writes that had completed before are durable. False: the flush failed, or
-// the device lost its cache before or during it, so nothing is proved. Errors: enodev (pulled), eio
-// (lost, and no shadow was taken).
-result<bool> flush_once(volume& v) {
-  block_device& device = *v.device;
-  const write_stamp stamp = v.last_stamp;
-  const u32 caches_lost_before = v.caches_lost;
-  device.hold();
-  const result<void> flushed = device.flush();
-  const u32 caches_lost = device.caches_lost();
-  const bool same_plug = v.device == &device;
-  device.drop();
-  if (!same_plug || flushed == fail(error::enodev)) return fail(error::enodev);
-  // A flush that failed counts as a lost cache, too (block_device::end_request).
-  if (caches_lost != caches_lost_before) {
-    TRY(note_lost_cache(v, caches_lost));
-    return false;
-  }
-  v.flushed_stamp = stamp;
-  story::tell_stick(story::event::flushed, v.disk);
-  release_durable(v, stamp);
-  return true;
-}
-
 // Writes the lost slots. If another barrier is writing them, waits for it: a device has one batch.
 result<void> write_lost(volume& v) {
   TRY(write_set(v, *v.device, which_slots::lost));
@@ -86,23 +60,46 @@ bool nothing_to_prove(const volume& v) {
   return v.flushed_stamp == v.last_stamp && v.device->caches_lost() == v.caches_lost;
 }
 
+result<void> write_and_flush(volume& v) {
+  for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
+    // A block that the stick refuses is told at the end: the others are made durable before.
+    const result<void> rewritten = v.rewrite_due && !away(v) ? write_lost(v) : result<void>{};
+    // write_lost has slept: the volume may have been given up since, and has no device then.
+    if (v.state == volume_state::dead) return fail(error::eio);
+    // Also when nothing was written since the last flush: the pull may have failed a write.
+    if (away(v)) return fail(error::enodev);
+    if (nothing_to_prove(v)) return rewritten;
+    if (TRY(flush_once(v, *v.device))) return rewritten;
+  }
+  return fail(error::eio);
+}
+
 }  // namespace
+
+result<bool> flush_once(volume& v, block_device& device) {
+  const device_reference over_the_sleep(device);
+  const write_stamp stamp = v.last_stamp;
+  const u32 caches_lost_before = v.caches_lost;
+  const result<void> flushed = device.flush();
+  if (device.gone() || flushed == fail(error::enodev)) return fail(error::enodev);
+  // A flush that failed counts as a lost cache, too (block_device::end_request).
+  if (device.caches_lost() != caches_lost_before) {
+    TRY(note_lost_cache(v, device.caches_lost()));
+    return false;
+  }
+  v.flushed_stamp = stamp;
+  story::tell_stick(story::event::flushed, v.disk);
+  release_durable(v, stamp);
+  return true;
+}
 
 result<void> barrier(dev_id dev) {
   const block_target target = TRY(resolve(dev));
   volume* v = volume_of(dev);
   if (!v) return target.device->flush();
-  for (int attempt = 0; attempt < FLUSH_TRIES; ++attempt) {
-    // A block that the stick refuses is told at the end: the others are made durable before.
-    const result<void> rewritten = v->rewrite_due && !away(*v) ? write_lost(*v) : result<void>{};
-    // write_lost has slept: the volume may have been given up since, and has no device then.
-    if (v->state == volume_state::dead) return fail(error::eio);
-    // Also when nothing was written since the last flush: the pull may have failed a write.
-    if (away(*v)) return fail(error::enodev);
-    if (nothing_to_prove(*v)) return rewritten;
-    if (TRY(flush_once(*v))) return rewritten;
-  }
-  return fail(error::eio);
+  const result<void> outcome = write_and_flush(*v);
+  judge_health(*v, outcome);
+  return outcome;
 }
 
 }  // namespace checkpoint

@@ -12,11 +12,6 @@ namespace checkpoint {
 
 constexpr u32 BATCH_BLOCKS = 256;
 
-// The sector of the whole medium at which a block of a device (disk or partition) begins.
-inline lba medium_address(const partition_table& partitions, dev_id dev, block_nr block) {
-  return partitions[dev.minor() % MINORS_PER_DISK].first + block.value() * SECTORS_PER_BLOCK;
-}
-
 // The heads are too large for a kernel stack: they exist for a few batches, and a device has one at
 // a time. The constructor sleeps until there is a place. Bounded, as all I/O is; a device that does
 // not answer keeps the others from theirs only when there are several such devices. A batch holds a

@@ -12,6 +12,8 @@ void init(u32 slots) {
   make_region(slots);
 }
 
+bool can_be_pulled(dev_id dev) { return volume_of(dev) != nullptr; }
+
 bool absent(dev_id dev) {
   const volume* v = volume_of(dev);
   return v && away(*v);
@@ -32,7 +34,7 @@ result<void> settle(dev_id dev, bool force) {
   if (!v) return {};
   // If the device is gone and pulled() was not called yet, waits for that call, and for a replay's
   // end.
-  while (being_replayed(*v) || (v->state == volume_state::live && away(*v))) sleep_on(v->changed);
+  while (being_replayed(*v) || (has_device(*v) && away(*v))) sleep_on(v->changed);
   if (force && away(*v) && has_unfinished_work(*v)) dropped(*v);
   while (away(*v) && has_unfinished_work(*v))
     if (interruptible_sleep_on(v->changed) == wake_reason::signalled) return fail(error::eintr);
@@ -40,24 +42,13 @@ result<void> settle(dev_id dev, bool force) {
   return {};
 }
 
-void mounted(dev_id dev) {
-  if (volume* v = volume_of(dev)) ++v->mounts;
-}
-
-void unmounted(dev_id dev) {
-  volume* v = volume_of(dev);
-  if (!v) return;
-  kassert(v->mounts > 0);
-  --v->mounts;
-  release_if_unused(*v);
-}
-
 u32 blocks_lost(dev_id dev) {
   const volume* v = volume_of(dev);
-  if (!v) return 0;
-  const u32 blocks = buried_blocks(v->identity);
-  forget_tombstone(v->identity);
-  return blocks;
+  return v ? buried_blocks(v->identity, v->places) : 0;
+}
+
+void loss_is_marked(dev_id dev) {
+  if (const volume* v = volume_of(dev)) forget_tombstone(v->identity, v->places);
 }
 
 }  // namespace checkpoint

@@ -21,6 +21,8 @@ void init(u32 slots);
 // is live or given up; otherwise interruptibly, at most io_wait. Returns at once for a device that
 // is not removable. Errors: eio (too long, or given up), eintr.
 result<void> wait_live(dev_id dev);
+// Whether the device can be pulled: it has a volume. Never sleeps.
+bool can_be_pulled(dev_id dev);
 // Whether the stick of this volume is away, or back but not replayed yet; false once the volume was
 // given up. Never sleeps.
 bool absent(dev_id dev);
@@ -31,15 +33,10 @@ bool dead(dev_id dev);
 // interruptibly and without limit; with `force` gives the held blocks up instead. Errors: eintr;
 // eio when the volume was given up, also by `force`.
 result<void> settle(dev_id dev, bool force);
-// A file system on the volume was unmounted. If it was the last one, the stick is away and nothing
-// is held, the name becomes free. Never sleeps, like the following.
-void unmounted(dev_id dev);
-// A file system was mounted on the volume: it is kept through absences, also while nothing is
-// dirty.
-void mounted(dev_id dev);
-
 // How many blocks of this medium were given up before it came back, so that its file system may be
-// damaged. The count is returned once and then forgotten.
+// damaged. Never sleeps.
 u32 blocks_lost(dev_id dev);
+// The medium says so itself from now on: the loss is forgotten here. Never sleeps.
+void loss_is_marked(dev_id dev);
 
 }  // namespace checkpoint

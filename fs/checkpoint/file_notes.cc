@@ -6,10 +6,11 @@
 namespace checkpoint {
 
 void file_notes::add(dev_id dev, ino_nr inode, const char* path) {
-  const auto is_this_file = [&](const file_note& f) { return f.inode == inode && f.dev == dev; };
-  if (count_ == notes_.size() || (count_ > 0 && is_this_file(notes_[count_ - 1]))) return;
-  if (std::ranges::any_of(all(), is_this_file)) return;
-  file_note& note = notes_[count_++];
+  u32 index = 0;
+  while (index < count_ && (notes_[index].inode != inode || notes_[index].dev != dev)) ++index;
+  if (index == notes_.size()) return;
+  count_ = std::max(count_, index + 1);
+  file_note& note = notes_[index];
   note = {dev, inode, {}};
   std::copy_n(path, std::min(std::strlen(path), note.path.size() - 1), note.path.begin());
 }

@@ -17,8 +17,8 @@ struct file_note {
 
 class file_notes {
  public:
-  // Notes a file, once; a path is cut to 63 characters. When the array is full, further files are
-  // not noted. Never sleeps.
+  // Notes a file, once, by the path that it has now; a path is cut to 63 characters. When the array
+  // is full, further files are not noted. Never sleeps.
   void add(dev_id dev, ino_nr inode, const char* path);
   void clear() { count_ = 0; }
   std::span<const file_note> all() const { return std::span(notes_).first(count_); }

@@ -1,4 +1,4 @@
-// listener: the four functions by which the checkpoint calls the layers above it: the buffer cache,
+// listener: the five functions by which the checkpoint calls the layers above it: the buffer cache,
 // and the report of a loss. They are registered once at boot, before the first device
 // (fs/replug/replugd.cc).
 #pragma once
@@ -20,6 +20,9 @@ struct listener {
   // The cache discards all blocks of this disk, also dirty ones: the volume was given up, or its
   // name becomes free for another stick. Never sleeps.
   void (*discard)(dev_id disk) = nullptr;
+  // The volume has become degraded, refuses more blocks than before, or is live again: report it.
+  // Never sleeps.
+  void (*tell_health)(const volume& v) = nullptr;
   // The volume is about to be given up, its set is still complete: report the files that lose data.
   // Never sleeps.
   void (*tell_loss)(const volume& v) = nullptr;

@@ -16,7 +16,7 @@ namespace {
 constinit intrusive_list<operation, &operation::link> operations{};
 
 bool is_plugged_in(const checkpoint::volume& v) {
-  return v.state == checkpoint::volume_state::live && !checkpoint::away(v);
+  return checkpoint::has_device(v) && !checkpoint::away(v);
 }
 
 // The live volumes whose flush frees no slot, as their sticks refuse blocks.
@@ -26,35 +26,46 @@ bool& is_refusing(refusing_volumes& refusing, const checkpoint::volume& v) {
   return refusing[v.disk.minor() / MINORS_PER_DISK];
 }
 
-// The live volume with the largest set, as its flush frees the most slots; null when only
-// `refusing` ones hold slots.
-checkpoint::volume* largest_live_volume(refusing_volumes& refusing) {
-  checkpoint::volume* largest = nullptr;
-  for (checkpoint::volume& v : checkpoint::all_volumes())
-    if (is_plugged_in(v) && !v.set.empty() && !is_refusing(refusing, v) &&
-        (!largest || v.set.size() > largest->set.size()))
-      largest = &v;
-  return largest;
+// No volume holds more of the region than is left for the others: an absent one, or one whose stick
+// refuses its blocks, leaves room for them.
+bool is_within_share(const checkpoint::volume& v, u32 blocks) {
+  return checkpoint::held_blocks(v) + blocks <= checkpoint::unreserved();
 }
 
-// Rule 1: promises `blocks` slots to `room`. If the region is full, flushes a live volume; if that
-// frees none (only absent volumes hold slots), sleeps until slots become free, interruptibly and at
-// most io_wait. A stick that refuses its blocks is passed over. Errors: eintr, eio, and that of the
-// last such stick when no other one is left.
-result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
-  if (room.grant(blocks)) return {};
+// The live volume whose flush makes room for `v`: itself, when its share is used up; otherwise the
+// one with the largest set, as its flush frees the most slots. Null when only `refusing` ones hold
+// slots.
+checkpoint::volume* fullest_live_volume(checkpoint::volume& v, refusing_volumes& refusing) {
+  const auto can_make_room = [&](const checkpoint::volume& other) {
+    return is_plugged_in(other) && !other.set.empty() && !is_refusing(refusing, other);
+  };
+  if (can_make_room(v)) return &v;
+  checkpoint::volume* fullest = nullptr;
+  for (checkpoint::volume& other : checkpoint::all_volumes())
+    if (can_make_room(other) && (!fullest || other.set.size() > fullest->set.size()))
+      fullest = &other;
+  return fullest;
+}
+
+// Rule 1: promises `blocks` slots for `v` to `room`. If its share of the region is used up, flushes
+// it, or another live volume; if that frees none (only absent volumes hold slots), sleeps until
+// slots become free, interruptibly and at most io_wait. A stick that refuses its blocks is passed
+// over. Errors: eintr, eio, and that of the volume's own stick when no other volume can make room.
+result<void> reserve_room(checkpoint::volume& v, checkpoint::reservation& room, u32 blocks) {
+  const auto granted = [&] { return is_within_share(v, blocks) && room.grant(blocks); };
+  if (granted()) return {};
   const instant deadline = now() + checkpoint::current_settings().io_wait;
   refusing_volumes refusing{};
-  result<void> refusal{};
+  result<void> refusal{};  // of its own stick
   do {
-    if (checkpoint::volume* v = largest_live_volume(refusing)) {
+    if (checkpoint::volume* const fullest = fullest_live_volume(v, refusing)) {
       const u32 before = checkpoint::unreserved();
-      const result<void> flushed = checkpoint::upward().make_room(v->disk);
+      const result<void> flushed = checkpoint::upward().make_room(fullest->disk);
       // Pulled meanwhile: the flush of another volume may make room.
-      if (checkpoint::unreserved() > before || !is_plugged_in(*v)) continue;
+      if (checkpoint::unreserved() > before || !is_plugged_in(*fullest)) continue;
       if (!flushed && flushed.error() != error::enodev) {
-        is_refusing(refusing, *v) = true;
-        refusal = flushed;
+        is_refusing(refusing, *fullest) = true;
+        if (fullest == &v) refusal = flushed;
         continue;
       }
     } else if (!refusal) {
@@ -65,7 +76,7 @@ result<void> reserve_room(checkpoint::reservation& room, u32 blocks) {
       case wake_reason::timed_out: return fail(error::eio);
       case wake_reason::woken: break;
     }
-  } while (!room.grant(blocks));
+  } while (!granted());
   return {};
 }
 
@@ -93,6 +104,7 @@ operation::operation(key, dev_id dev, checkpoint::volume& v, checkpoint::reserva
     : dev_(dev),
       task_(current_task()),
       shadowed_(checkpoint::shadows_enabled() ? &v : nullptr),
+      use_(dev),
       volume_(&v),
       room_(std::move(room)) {
   operations.push_front(*this);
@@ -106,6 +118,7 @@ operation::operation(operation&& other) noexcept
       task_(other.task_),
       outer_(other.outer_),
       shadowed_(other.shadowed_),
+      use_(std::move(other.use_)),
       volume_(std::exchange(other.volume_, nullptr)),
       room_(std::move(other.room_)) {
   operations.insert_before(&other, *this);
@@ -115,9 +128,7 @@ operation::operation(operation&& other) noexcept
 operation::~operation() {
   if (!link.linked()) return;  // moved from
   operations.remove(*this);
-  if (!volume_) return;
-  --volume_->operations;
-  checkpoint::release_if_unused(*volume_);
+  if (volume_) --volume_->operations;  // then use_ ends
 }
 
 operation* operation::current(dev_id dev) {
@@ -134,7 +145,7 @@ result<operation> operation::begin(dev_id dev) {
   checkpoint::volume* v = TRY(writable_volume(dev));
   if (!v) return result<operation>(std::in_place, key{}, dev, nullptr);
   checkpoint::reservation room;
-  if (checkpoint::shadows_enabled()) TRY(reserve_room(room, OPERATION_BLOCKS));
+  if (checkpoint::shadows_enabled()) TRY(reserve_room(*v, room, OPERATION_BLOCKS));
   const auto still = writable_volume(dev);  // reserving may have slept
   if (!still || *still != v) return fail(still ? error::eio : still.error());
   return result<operation>(std::in_place, key{}, dev, *v, std::move(room));

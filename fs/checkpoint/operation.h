@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "fs/checkpoint/region.h"
+#include "fs/checkpoint/volume_use.h"
 #include "hal/task.h"
 #include "lib/ids.h"
 #include "lib/intrusive_list.h"
@@ -78,6 +79,7 @@ class [[nodiscard]] operation {
   task_struct* task_;
   operation* outer_ = nullptr;  // the operation this one is a part of
   checkpoint::volume* shadowed_ = nullptr;
-  checkpoint::volume* volume_ = nullptr;  // only an outermost one, on a device that can be pulled
+  checkpoint::volume_use use_;            // only an outermost one, on a device that can be pulled
+  checkpoint::volume* volume_ = nullptr;  // likewise
   checkpoint::reservation room_;          // likewise
 };

@@ -131,7 +131,7 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room) {
   --promised;
   slot& s = *free_slots.pop_front();
   s.state = slot_state::held;
-  s.base_known = s.torn = false;
+  s.base_known = s.torn = s.refused = false;
   s.nr_versions = 0;
   s.dev = dev;
   s.block = block;
@@ -157,6 +157,8 @@ void free_slot(slot& s, slot_list& set) {
   }
 }
 
+u64 hash_of(std::span<const byte, SECTOR_SIZE> sector) { return hash(sector); }
+
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written) {
   kassert(s.nr_versions < NR_VERSIONS);
   content_version& v = s.versions[s.nr_versions++];
@@ -175,11 +177,11 @@ void lose_versions_after(slot& s, write_stamp flushed) {
     if (s.versions[i].written > flushed) s.versions[i].written = {};
 }
 
-void forget_versions_before(slot& s, write_stamp stamp) {
+void forget_versions_before(slot& s, write_stamp plugged, write_stamp stamp) {
   u32 newest = 0;  // the newest version that is durable now
   bool found = false;
   for (u32 i = 0; i < s.nr_versions; ++i)
-    if (s.versions[i].written != write_stamp{} && s.versions[i].written <= stamp) {
+    if (s.versions[i].written > plugged && s.versions[i].written <= stamp) {
       newest = i;
       found = true;
     }
@@ -189,8 +191,10 @@ void forget_versions_before(slot& s, write_stamp stamp) {
   s.base_known = true;
 }
 
+bool may_hold_anything(const slot& s) { return s.torn || in_flight(s) || !s.base_known; }
+
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium) {
-  if (s.torn || in_flight(s) || !s.base_known) return true;
+  if (may_hold_anything(s)) return true;
   if (std::memcmp(sector_of(s.bytes(), index).data(), medium.data(), SECTOR_SIZE) == 0) return true;
   const u64 found = hash(medium);
   for (u32 i = 0; i < s.nr_versions; ++i)

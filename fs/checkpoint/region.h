@@ -13,8 +13,8 @@
 //
 // held: the buffer is dirty, and the cache writes it (while the stick is away: the replay does).
 // lost: the buffer is clean, as its write had completed; but the device may have dropped the
-// content, or a repeated write of it failed. write_set writes the slot, without the cache; at a
-// replay, all slots.
+// content, or a repeated write of it failed, also a replay's. write_set writes the slot, without
+// the cache; at a replay, all slots.
 //
 // The content of a slot is what its block must become on the medium (rule 2). The versions of a
 // slot are the other contents that the medium may have: the last durable content, and each content
@@ -54,6 +54,7 @@ struct slot {
   slot_state state = slot_state::free;
   bool base_known = false;  // versions include the last durable content
   bool torn = false;        // a write failed midway: the sectors may have any content
+  bool refused = false;     // the device has answered the last write with an error
   u8 nr_versions = 0;
   dev_id dev;
   block_nr block;
@@ -76,6 +77,8 @@ struct slot {
 inline bool in_flight(const slot& s) {
   return s.state == slot_state::issued || s.state == slot_state::rewriting;
 }
+// Whether the block waits for another try: the device has refused it, or may have dropped it.
+inline bool is_stuck(const slot& s) { return s.refused || s.state == slot_state::lost; }
 // Whether the present content was written completely, so that the medium may have it.
 inline bool may_stand_on_medium(const slot& s) { return s.written != write_stamp{} && !s.torn; }
 
@@ -134,6 +137,9 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
 // it again.
 void free_slot(slot& s, slot_list& set);
 
+// The keyed hash by which contents of sectors are remembered.
+u64 hash_of(std::span<const byte, SECTOR_SIZE> sector);
+
 // Adds `content` to the versions: the medium may have it, and the slot's content is about to
 // change.
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
@@ -142,11 +148,15 @@ void lose_written(slot& s);
 // The same for the versions written after `flushed`: the medium may have them, but no flush will
 // prove it.
 void lose_versions_after(slot& s, write_stamp flushed);
-// A flush succeeded: writes up to `stamp` are durable. The newest version up to `stamp` is the last
-// durable content; older versions cannot be on the medium any more and are removed.
-void forget_versions_before(slot& s, write_stamp stamp);
+// A flush succeeded: the writes after `plugged` (those of this plug) and up to `stamp` are durable.
+// The newest version of them is the last durable content; older versions cannot be on the medium
+// any more and are removed.
+void forget_versions_before(slot& s, write_stamp plugged, write_stamp stamp);
+// Whether the medium may have any bytes in this block: torn, in flight, or the last durable content
+// is not known. Then nothing that is read there can tell one medium from another.
+bool may_hold_anything(const slot& s);
 // Whether the medium may have these bytes as sector `index` of the block (rule 5): they equal the
-// content or a version; any bytes while torn, in flight, or the last durable content is not known.
+// content or a version, or it may have any.
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium);
 
 }  // namespace checkpoint

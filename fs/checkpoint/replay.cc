@@ -1,5 +1,6 @@
 #include "fs/checkpoint/replay.h"
 
+#include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/write_set.h"
 #include "hal/clock.h"
@@ -8,31 +9,17 @@ namespace checkpoint {
 
 namespace {
 
-// Frees all shadows in one step, without a sleep: so at every moment either all are held or none.
-void release_all(volume& v) {
-  story::tell_stick(story::event::replayed, v.disk);
-  while (slot* s = v.set.front()) {
-    story::tell(story::event::durable, s->dev, s->block, s->number);
-    free_slot(*s, v.set);
-  }
-  v.flushed_stamp = v.last_stamp;
-  forget_files(v);
-}
-
-constexpr int REPLAY_TRIES = 3;  // after that many flushes without proof the stick counts as broken
-
-// Writes all shadows and flushes. If the device may have lost its cache at any moment from the
-// first write to the end of the flush, all is written again.
+// Writes all shadows and flushes. A flush releases together all that it proves. If it proves
+// nothing, as it failed or the device has lost its cache meanwhile, all is written again. What the
+// device still refuses then stays in the set. Errors: enodev (pulled).
 result<void> write_and_flush(volume& v, block_device& device) {
-  for (int tries = 0; tries < REPLAY_TRIES; ++tries) {
-    const u32 caches_lost = device.caches_lost();
-    TRY(write_set(v, device, which_slots::all));
-    if (v.set.empty()) return {};
-    const result<void> flushed = device.flush();
+  for (int tries = 0; tries < FLUSH_TRIES && !v.set.empty(); ++tries) {
+    // An error is of one block: the others are made durable all the same.
+    static_cast<void>(write_set(v, device, tries == 0 ? which_slots::all : which_slots::lost));
     if (device.gone()) return fail(error::enodev);
-    if (flushed && device.caches_lost() == caches_lost) return {};
+    if (v.set.empty() || TRY(flush_once(v, device))) return {};
   }
-  return fail(error::eio);
+  return device.gone() ? fail(error::enodev) : result<void>{};
 }
 
 }  // namespace
@@ -45,12 +32,12 @@ result<replay_summary> replay(volume& v, block_device& device) {
   const result<void> outcome = write_and_flush(v, device);
   if (!outcome || device.gone()) {
     replay_failed(v);  // a pull is only another pull (rule 7)
-    return fail(outcome ? error::enodev : outcome.error());
+    return fail(error::enodev);
   }
-  // Everything is durable. From here on the volume is as before the pull.
-  release_all(v);
+  story::tell_stick(story::event::replayed, v.disk);
+  const replay_summary summary{blocks - held_blocks(v), now() - begun};
   replayed(v, device);
-  return replay_summary{blocks, now() - begun};
+  return summary;
 }
 
 }  // namespace checkpoint

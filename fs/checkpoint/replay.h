@@ -8,14 +8,15 @@
 namespace checkpoint {
 
 struct replay_summary {
-  u32 blocks;  // that were held
+  u32 blocks;  // that were held and are durable now
   duration took;
 };
 
 // verify → replay → live (or from conflict, when the user forces it): writes the set to the device,
-// flushes, and frees all shadows in one step (rule 7). After an error, also a pull, the volume is
-// absent again and its whole set is still held. Sleeps, uninterruptibly. Errors: eio, erofs,
-// enodev.
+// flushes, and frees in one step all shadows that the flush proves (rule 7). Blocks that the device
+// refuses, or of which it gives no proof, stay held, and the volume is degraded instead of live:
+// barrier tries them again. After a pull the volume is absent again and what was not proved is
+// still held. Sleeps, uninterruptibly. Errors: enodev (pulled).
 result<replay_summary> replay(volume& v, block_device& device);
 
 }  // namespace checkpoint

@@ -17,9 +17,11 @@ void settle_slot(volume& v, slot& s, result<void> outcome, bool sent) {
   if (outcome) {
     s.state = slot_state::written;
     s.written = v.last_stamp;
+    s.refused = false;
   } else if (sent) {
     s.state = slot_state::held;
     s.torn = true;
+    s.refused = outcome.error() != error::enodev;
   } else {
     // `written` is set if an earlier write of the same content had completed.
     s.state = s.written == write_stamp{} ? slot_state::held : slot_state::written;
@@ -60,7 +62,10 @@ void forget(dev_id dev, block_nr block) {
   if (!v) return;
   // A slot that the device may be reading must not become another block's.
   while (being_replayed(*v) || v->writing_slots > 0) sleep_on(v->changed);
-  if (slot* s = find_slot(dev, block)) free_slot(*s, v->set);
+  slot* s = find_slot(dev, block);
+  if (!s) return;
+  v->places.forget_block(address_of(*v, *s));
+  free_slot(*s, v->set);
 }
 
 }  // namespace checkpoint

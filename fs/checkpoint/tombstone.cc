@@ -15,30 +15,35 @@ constinit u32 nr_tombstones = 0;                              // the oldest firs
 std::span<tombstone> all_tombstones() { return std::span(tombstones).first(nr_tombstones); }
 
 // The tombstone of this medium; end() when it has none.
-auto find_tombstone(const media_identity& identity) {
-  return std::ranges::find(all_tombstones(), identity, &tombstone::identity);
+auto find_tombstone(const media_identity& identity, const fingerprint& places) {
+  return std::ranges::find_if(all_tombstones(), [&](const tombstone& t) {
+    return t.identity == identity && t.places.agrees_with(places);
+  });
+}
+
+void remove(std::span<tombstone>::iterator at) {
+  std::move(at + 1, all_tombstones().end(), at);
+  tombstones[--nr_tombstones] = {};
 }
 
 }  // namespace
 
-void bury(const media_identity& identity, u32 blocks) {
-  blocks += buried_blocks(identity);
+void bury(const media_identity& identity, const fingerprint& places, u32 blocks) {
+  blocks += buried_blocks(identity, places);
   if (blocks == 0) return;
-  forget_tombstone(identity);
-  if (nr_tombstones == NR_TOMBSTONES) forget_tombstone(media_identity(tombstones[0].identity));
-  tombstones[nr_tombstones++] = {identity, blocks};
+  forget_tombstone(identity, places);
+  if (nr_tombstones == NR_TOMBSTONES) remove(all_tombstones().begin());
+  tombstones[nr_tombstones++] = {identity, places, blocks};
 }
 
-u32 buried_blocks(const media_identity& identity) {
-  const auto found = find_tombstone(identity);
+u32 buried_blocks(const media_identity& identity, const fingerprint& places) {
+  const auto found = find_tombstone(identity, places);
   return found == all_tombstones().end() ? 0 : found->blocks;
 }
 
-void forget_tombstone(const media_identity& identity) {
-  const auto found = find_tombstone(identity);
-  if (found == all_tombstones().end()) return;
-  std::move(found + 1, all_tombstones().end(), found);
-  tombstones[--nr_tombstones] = {};
+void forget_tombstone(const media_identity& identity, const fingerprint& places) {
+  const auto found = find_tombstone(identity, places);
+  if (found != all_tombstones().end()) remove(found);
 }
 
 }  // namespace checkpoint

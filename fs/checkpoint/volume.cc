@@ -20,16 +20,18 @@ namespace {
 
 constinit bool taking_shadows = true;
 constexpr duration FIRST_REMINDER = 2_s;  // no report for a stick that comes back sooner
+constexpr i64 PATIENCE = 10;              // times `hold`
 
 // Whether the diagram in volume.h has an arrow from one state to the other.
 bool is_arrow(volume_state from, volume_state to) {
   using enum volume_state;
   switch (from) {
     case none: return to == live;
-    case live: return to == absent;
+    case live: return to == absent || to == degraded;
+    case degraded: return to == absent || to == live;
     case absent: return to == verify || to == dead || to == none;
     case verify: return to == absent || to == conflict || to == replay;
-    case replay: return to == absent || to == live;
+    case replay: return to == absent || to == live || to == degraded;
     case conflict: return to == verify || to == absent || to == replay || to == dead || to == none;
     case dead: return to == none;
   }
@@ -42,11 +44,27 @@ void enter(volume& v, volume_state state) {
   wake_up(v.changed);
 }
 
-// The stick is out, or the replay to it failed: `hold` and the reminders start anew.
+// How long a set is kept at most for a stick that comes back again and again and takes nothing.
+duration longest_hold() { return {current_settings().hold.ns * PATIENCE}; }
+
+void start_hold(volume& v) {
+  v.pulled_at = now();
+  v.stood_still = {};
+  v.still_since = never;
+  v.candidate = nullptr;
+  v.hindrance = obstacle::none;
+}
+
+void stop_hold(volume& v) { v.still_since = std::min(v.still_since, now()); }
+
+void continue_hold(volume& v) {
+  if (v.still_since != never) v.stood_still = v.stood_still + (now() - v.still_since);
+  v.still_since = never;
+}
+
 void become_absent(volume& v) {
   v.device = nullptr;
-  v.pulled_at = now();
-  v.remind_at = v.pulled_at + FIRST_REMINDER;
+  v.remind_at = now() + FIRST_REMINDER;
   enter(v, volume_state::absent);
 }
 
@@ -56,6 +74,12 @@ void seal(volume& v) {
     if (in_flight(s)) s.torn = true;
     s.checksum = crc32c(s.bytes());
   }
+}
+
+bool refuses_blocks(const volume& v) {
+  for (const slot& s : v.set)
+    if (s.refused) return true;
+  return false;
 }
 
 void discard_set(volume& v) {
@@ -78,7 +102,8 @@ void let_refused_go(volume& v) {
 void give_up(volume& v) {
   story::tell_stick(story::event::given_up, v.disk);
   upward().tell_loss(v);
-  if (held_blocks(v) > 0) bury(v.identity, held_blocks(v));
+  for (const slot& s : v.set) v.places.forget_block(address_of(v, s));
+  if (held_blocks(v) > 0) bury(v.identity, v.places, held_blocks(v));
   discard_set(v);
   enter(v, volume_state::dead);
   upward().discard(v.disk);
@@ -92,7 +117,19 @@ bool shadows_enabled() { return taking_shadows; }
 void enable_shadows(bool enable) { taking_shadows = enable; }
 
 instant expires_at(const volume& v) {
-  return is_missing(v) && has_unfinished_work(v) ? v.pulled_at + current_settings().hold : never;
+  if (!is_missing(v) || !has_unfinished_work(v)) return never;
+  switch (v.hindrance) {
+    case obstacle::none: return v.pulled_at + current_settings().hold + v.stood_still;
+    case obstacle::write_protected: return never;
+    case obstacle::unreadable: return v.pulled_at + longest_hold();
+  }
+  return never;
+}
+
+u32 stuck_blocks(const volume& v) {
+  u32 count = 0;
+  for (const slot& s : v.set) count += is_stuck(s);
+  return count;
 }
 
 std::string_view volume_name(const volume& v) {
@@ -118,7 +155,8 @@ result<void> wait_until_live(volume& v, bool begun) {
 
 // --- transitions
 
-volume* arrived(block_device& device, const partition_table& partitions) {
+volume* arrived(block_device& device, const partition_table& partitions,
+                const fingerprint& places) {
   const result<dev_id> disk = add_disk(device, partitions);
   if (!disk) return nullptr;
   volume& v = volumes[disk->minor() / MINORS_PER_DISK];
@@ -126,10 +164,12 @@ volume* arrived(block_device& device, const partition_table& partitions) {
   v.disk = *disk;
   v.identity = device.identity;
   v.partitions = partitions;
+  v.places = taking_shadows ? places : fingerprint{};  // without shadows nothing keeps it true
   v.device = &device;
-  v.mounts = 0;
+  v.uses = 0;
   v.files.clear();
   v.last_stamp = {};
+  v.plugged_stamp = {};
   v.flushed_stamp = {};
   v.caches_lost = device.caches_lost();
   v.rewrite_due = false;
@@ -141,6 +181,8 @@ void pulled(volume& v) {
   story::tell_stick(story::event::pulled, v.disk);
   detach_disk(v.disk);
   seal(v);
+  start_hold(v);
+  v.progress_at = v.pulled_at;
   become_absent(v);
   const u32 unwritten = upward().let_go(v.disk);
   if (!taking_shadows && unwritten > 0)
@@ -157,10 +199,11 @@ verification::~verification() {
   release_if_unused(*volume_);
 }
 
-void refused(volume& v, block_device& device) {
+void refused(volume& v, block_device& device, bool unproven) {
   if (v.refused) v.refused->drop();
   device.hold();
   v.refused = &device;
+  v.unproven = unproven;
   enter(v, volume_state::conflict);
   release_if_unused(v);
 }
@@ -176,18 +219,55 @@ block_device& take_refused(volume& v) { return *std::exchange(v.refused, nullptr
 void begin_replay(volume& v, block_device& device) {
   let_refused_go(v);
   v.caches_lost = device.caches_lost();
+  v.plugged_stamp = v.last_stamp;
+  stop_hold(v);
   enter(v, volume_state::replay);
 }
 
 void replay_failed(volume& v) {
+  if (v.last_stamp != v.plugged_stamp) v.progress_at = now();
+  if (now() - v.progress_at < longest_hold())
+    start_hold(v);
+  else
+    continue_hold(v);
   become_absent(v);
   release_if_unused(v);
 }
 
 void replayed(volume& v, block_device& device) {
+  for (slot& s : v.set) s.state = slot_state::lost;  // also one whose write was never sent
+  v.rewrite_due = !v.set.empty();
   v.device = &device;
   reattach_disk(v.disk, device);
-  enter(v, volume_state::live);
+  v.blocks_stuck = held_blocks(v);
+  enter(v, v.set.empty() ? volume_state::live : volume_state::degraded);
+}
+
+void hindered(volume& v, block_device& device, obstacle why) {
+  v.candidate = &device;
+  v.hindrance = why;
+  stop_hold(v);
+}
+
+void hindrance_over(volume& v, const block_device& device) {
+  if (v.candidate != &device) return;
+  v.candidate = nullptr;
+  v.hindrance = obstacle::none;
+  continue_hold(v);
+}
+
+void degrade(volume& v) { enter(v, volume_state::degraded); }
+void recover(volume& v) { enter(v, volume_state::live); }
+
+void judge_health(volume& v, const result<void>& outcome) {
+  if (!has_device(v) || away(v)) return;
+  const bool was_degraded = v.state == volume_state::degraded;
+  const u32 stuck = stuck_blocks(v);
+  const bool is_degraded = stuck > 0 && (!outcome || refuses_blocks(v));
+  const u32 stuck_before = std::exchange(v.blocks_stuck, is_degraded ? stuck : 0);
+  if (is_degraded && !was_degraded) degrade(v);
+  if (!is_degraded && was_degraded) recover(v);
+  if (is_degraded != was_degraded || v.blocks_stuck > stuck_before) upward().tell_health(v);
 }
 
 void expired(volume& v) { give_up(v); }
@@ -196,7 +276,7 @@ void dropped(volume& v) { give_up(v); }
 void release_if_unused(volume& v) {
   if (!(v.state == volume_state::dead || is_missing(v)) || has_unfinished_work(v)) return;
   wake_up(v.changed);  // umount may wait for the end of the last operation
-  if (v.mounts > 0) return;
+  if (v.uses > 0) return;
   let_refused_go(v);
   upward().discard(v.disk);
   release_disk(v.disk);

@@ -12,13 +12,21 @@
 //        │                              │ │                verification            │
 //        │                              │ └────────────────────────────────────────┘
 //        │ release_if_unused            │                  begin_replay: ckpt force
-//        │                              └──▶ absent: replay_failed (pulled, or the stick refused)
+//        │                              └──▶ absent: replay_failed (pulled)
 //        │
 //        └──── dead ◀──── absent, conflict: expired (hold is over), dropped (umount -f, ckpt)
 //
-// An absent volume with nothing held and nothing mounted is released at once; so is one in
+// An absent volume with nothing held and without a use is released at once; so is one in
 // conflict, and its refused stick is announced again as an arrival. A verification that ends while
 // a refused stick is still plugged in ends in conflict again.
+//
+// A stick that refuses some of its blocks, or does not confirm that it keeps them, is *degraded*:
+// read and written like a live one, but these blocks stay held and are tried again by each flush.
+//
+//   live ──▶ degraded       degrade: blocks were refused
+//   replay ──▶ degraded     replayed: blocks are still held
+//   degraded ──▶ live       recover: everything was taken
+//   degraded ──▶ absent     pulled
 //
 // Only volume.cc changes a state, and only along these arrows. Each arrow is a function below with
 // the name beside the arrow.
@@ -35,31 +43,49 @@
 
 #include "drivers/block/genhd.h"
 #include "fs/checkpoint/file_notes.h"
+#include "fs/checkpoint/fingerprint.h"
 #include "fs/checkpoint/region.h"
 #include "hal/wait.h"
 
 namespace checkpoint {
 
-enum class volume_state : u8 { none, live, absent, verify, replay, conflict, dead };
+enum class volume_state : u8 { none, live, degraded, absent, verify, replay, conflict, dead };
+
+// Why a stick that is plugged in, and may be the missing one, cannot be taken back yet.
+enum class obstacle : u8 {
+  none,
+  write_protected,  // it is the missing one, unchanged
+  unreadable,       // it cannot be compared, and is tried again
+};
 
 struct volume {
   volume_state state = volume_state::none;
   dev_id disk;
   media_identity identity;
   partition_table partitions{};
-  block_device* device = nullptr;   // of the stick that is plugged in, while live
+  fingerprint places;               // what the medium has at a few places
+  block_device* device = nullptr;   // of the stick that is plugged in, while live or degraded
   block_device* refused = nullptr;  // the stick that was refused: a reference is held
-  u32 mounts = 0;                   // mounted file systems
-  u32 operations = 0;               // begun and not ended
+  bool unproven = false;  // it was refused as nothing tells it from another one, not for a change
+  u32 uses = 0;           // objects of volume_use: the name is kept for them
+  u32 operations = 0;     // begun and not ended
 
   slot_list set;              // slots of all blocks that are dirty, or written and not yet durable
   write_stamp last_stamp;     // of the last completed write
+  write_stamp plugged_stamp;  // writes up to this one went to an earlier plug
   write_stamp flushed_stamp;  // writes up to this one are durable
   u32 caches_lost = 0;        // the device's counter when the last flush ended
   bool rewrite_due = false;   // slots of the set are lost: barrier writes them before it flushes
   u32 writing_slots = 0;      // calls of write_set that run: the device may be reading slots
 
-  instant pulled_at;
+  u32 blocks_stuck = 0;  // while degraded: how many the console has told
+
+  instant pulled_at;                  // `hold` runs from here on
+  instant progress_at;                // of the pull, or of the last replay that wrote a block
+  duration stood_still;               // for how long it did not run
+  instant still_since = never;        // since when it does not run
+  block_device* candidate = nullptr;  // the stick because of which it does not run; compared only
+  obstacle hindrance = obstacle::none;
   instant remind_at = never;  // when the console next reports that the stick is missing
   file_notes files;           // the files with data in the set
   wait_queue changed;         // woken at every change of state
@@ -80,10 +106,14 @@ void enable_shadows(bool enable);
 
 // --- questions
 
+// Has a device: pulled() was not called yet.
+inline bool has_device(const volume& v) {
+  return v.state == volume_state::live || v.state == volume_state::degraded;
+}
 // Neither readable and writable now, nor given up. True from the moment that its device is gone,
 // shortly before pulled() is called.
 inline bool away(const volume& v) {
-  if (v.state == volume_state::live) return v.device->gone();
+  if (has_device(v)) return v.device->gone();
   return v.state != volume_state::dead;
 }
 // Its stick is out or was refused: a stick that arrives may be the missing one.
@@ -98,8 +128,19 @@ inline bool being_replayed(const volume& v) {
 inline bool has_unfinished_work(const volume& v) { return !v.set.empty() || v.operations > 0; }
 // How many blocks are not durable yet.
 inline u32 held_blocks(const volume& v) { return v.set.size(); }
-// When it is given up; `never` while its stick is not missing or no work waits for it.
+// The sector of the whole medium at which a block of a device (disk or partition) begins.
+inline lba medium_address(const partition_table& partitions, dev_id dev, block_nr block) {
+  return partitions[dev.minor() % MINORS_PER_DISK].first + block.value() * SECTORS_PER_BLOCK;
+}
+inline lba address_of(const volume& v, const slot& s) {
+  return medium_address(v.partitions, s.dev, s.block);
+}
+// When it is given up; `never` while its stick is not missing, no work waits for it, or its stick
+// is plugged in and write-protected. While its stick cannot be read: ten times `hold` after the
+// pull.
 instant expires_at(const volume& v);
+// How many blocks wait for another try (is_stuck).
+u32 stuck_blocks(const volume& v);
 // The product name of the stick, or "USB stick".
 std::string_view volume_name(const volume& v);
 
@@ -115,11 +156,13 @@ result<void> wait_until_live(volume& v, bool begun);
 
 // --- transitions
 
-// none → live: gives a name to a medium that no volume is waiting for. Null when no name is free.
-volume* arrived(block_device& device, const partition_table& partitions);
+// none → live: gives a name to a medium that no volume is waiting for, and that has this content at
+// the places. Null when no name is free.
+volume* arrived(block_device& device, const partition_table& partitions,
+                const fingerprint& places = {});
 
-// live → absent: its device is gone. Seals the set and computes its checksums. A volume without
-// held blocks, operations and mounts is released; with hold=0 the volume is given up.
+// live, degraded → absent: its device is gone. Seals the set and computes its checksums. A volume
+// without held blocks, operations and uses is released; with hold=0 the volume is given up.
 void pulled(volume& v);
 
 // absent, conflict → verify, as long as this object exists: a stick is compared with what the
@@ -136,10 +179,11 @@ class [[nodiscard]] verification {
   volume* volume_;
 };
 
-// verify → conflict: this stick is the missing one, and was changed elsewhere. Keeps a reference to
+// verify → conflict: this stick is the missing one, and was changed elsewhere; or (`unproven`)
+// nothing refutes that it is the missing one, and nothing proves it. Keeps a reference to
 // it; drops the reference to a stick that was refused before. If nothing is held and nothing
-// mounted, the volume is released at once.
-void refused(volume& v, block_device& device);
+// uses the volume, it is released at once.
+void refused(volume& v, block_device& device, bool unproven = false);
 // conflict → absent: the refused stick was pulled. In another state only its reference is dropped.
 void refused_left(volume& v);
 // Returns the refused stick with its reference; the volume has no refused stick then. The caller
@@ -149,11 +193,26 @@ block_device& take_refused(volume& v);
 // verify, conflict → replay to `device`. If a stick is still refused, it is another one: it is
 // announced again as an arrival.
 void begin_replay(volume& v, block_device& device);
-// replay → absent: the stick was pulled, or a write failed. All blocks are still held; `hold`
-// starts anew.
+// replay → absent: the stick was pulled. `hold` starts anew; but not after ten times `hold` in
+// which replays have written no block.
 void replay_failed(volume& v);
-// replay → live: everything is durable on this device.
+// replay → live: everything is durable on this device; or → degraded: the blocks that are still
+// held are lost slots, for barrier.
 void replayed(volume& v, block_device& device);
+
+// The stick may be the missing one, and cannot be taken back: `hold` stands still until
+// hindrance_over is called for this stick. In any state.
+void hindered(volume& v, block_device& device, obstacle why);
+// The stick has left, or is looked at again. For another stick than the hindered one: does nothing.
+void hindrance_over(volume& v, const block_device& device);
+
+// live → degraded: the device does not take some blocks. degraded → live: it has taken them all.
+void degrade(volume& v);
+void recover(volume& v);
+// At the end of a barrier with this outcome: degrades the volume if the device refuses blocks, or
+// if the barrier has failed and blocks are lost; recovers it when no block waits for another try.
+// News are reported. Does nothing without a device.
+void judge_health(volume& v, const result<void>& outcome);
 
 // absent, conflict → dead: the files that lose data are reported, and the set is discarded.
 // expired: the time `hold` is over. dropped: the user gives it up. A refused stick is announced
@@ -162,7 +221,7 @@ void expired(volume& v);
 void dropped(volume& v);
 
 // dead, absent, conflict → none: the name becomes free, if nothing is held, no operation runs and
-// nothing is mounted. If only a file system is still mounted, the tasks that wait for `changed` are
+// it has no use. If it has nothing but uses, the tasks that wait for `changed` are
 // woken. Otherwise, and in other states, does nothing.
 void release_if_unused(volume& v);
 

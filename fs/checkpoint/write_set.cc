@@ -52,7 +52,7 @@ void start_writes(volume& v, which_slots which, write_stamp start, slot_names& n
     s->state = slot_state::rewriting;
     story::tell(story::event::queued, s->dev, s->block, s->number);
     names[writes.size()] = names[i];
-    writes.start(block_command::write, medium_address(v.partitions, s->dev, s->block), s->content);
+    writes.start(block_command::write, address_of(v, *s), s->content);
   }
 }
 
@@ -63,24 +63,23 @@ void settle_success(volume& v, slot& s, bool doubted) {
   if (doubted) return lose_written(s);
   s.state = slot_state::written;
   s.written = v.last_stamp;
-}
-
-// The state of a slot before its write was started: nothing of the write was sent.
-slot_state state_before(const slot& s) {
-  if (s.torn) return slot_state::lost;
-  return s.written == write_stamp{} ? slot_state::held : slot_state::written;
+  s.refused = false;
 }
 
 // A write failed. If it was `sent`, the device may have executed it in part: the sectors are torn,
-// also when the cache has written the block meanwhile, and the slot is lost. A slot that was
+// also when the cache has written the block meanwhile, and the slot is lost. If it was not sent,
+// the slot is lost too, as it still has to be written, but the medium is as before. A slot that was
 // changed meanwhile (held, issued) is written by the cache anyway.
-void settle_failure(volume& v, slot& s, bool sent) {
+void settle_failure(volume& v, slot& s, bool sent, error why) {
   if (sent && (s.state == slot_state::rewriting || s.state == slot_state::written)) {
     lose_written(s);
-    v.rewrite_due = true;
+    s.refused = why != error::enodev;
   } else if (s.state == slot_state::rewriting) {
-    s.state = state_before(s);
+    s.state = slot_state::lost;
+  } else {
+    return;
   }
+  v.rewrite_due = true;
 }
 
 // Sets the state of a slot after its write, if it still exists.
@@ -90,7 +89,7 @@ void settle(volume& v, const slot_name& name, result<void> outcome, bool sent, b
   if (outcome) ++v.last_stamp;
   slot* s = find_slot(name.dev, name.block);
   if (s && outcome) settle_success(v, *s, doubted);
-  if (s && !outcome) settle_failure(v, *s, sent);
+  if (s && !outcome) settle_failure(v, *s, sent, outcome.error());
 }
 
 // Writes batch after batch, until all have been tried. Errors: the first one; the slots behind it

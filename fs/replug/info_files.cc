@@ -13,8 +13,8 @@ namespace checkpoint {
 
 namespace {
 
-constexpr const char* state_names[] = {"none",   "live",     "absent", "verify",
-                                       "replay", "conflict", "dead"};
+constexpr const char* state_names[] = {"none",   "live",   "degraded", "absent",
+                                       "verify", "replay", "conflict", "dead"};
 
 std::string_view next_word(std::string_view& line) {
   const size_t start = std::min(line.find_first_not_of(" \t\n"), line.size());

@@ -18,8 +18,8 @@ void print_volumes(text_sink& out);
 void print_disks(text_sink& out);
 // One command of `ckpt`: "hold N", "io_wait N" (seconds), "drop sda", "force sda". Sleeps. Errors:
 // einval for an unknown command or a wrong number, enxio for an unknown volume, ebusy when its
-// stick is not missing (drop, force), enomedium when no stick was refused (force); eio, erofs,
-// enodev when the replay fails (force).
+// stick is not missing (drop, force); force: enomedium when no stick was refused, erofs when it is
+// write-protected, enodev when it is pulled.
 result<void> execute_command(std::string_view line);
 
 }  // namespace checkpoint

@@ -42,7 +42,7 @@ result<void> refuse_while_writes_fail() {
   static_cast<void>(sync_inodes(dev_id{}));
   result<void> outcome{};
   for (const volume& v : all_volumes()) {
-    if (v.state != volume_state::live) continue;
+    if (!has_device(v)) continue;
     const result<void> flushed = flush_buffers(v.disk);
     if (!flushed && flushed.error() == error::enodev) continue;
     if (flushed && !has_stuck_inodes(v.disk)) continue;
@@ -81,7 +81,7 @@ void give_up_and_unmount_all() {
   umount_all();
   give_up_missed_sticks();
   for (const volume& v : all_volumes())
-    if (v.state == volume_state::live && held_blocks(v) > 0) report_loss(v);
+    if (has_device(v) && held_blocks(v) > 0) report_loss(v);
 }
 
 }  // namespace checkpoint

@@ -17,9 +17,9 @@ void times_changed();
 
 // ckpt drop: gives up the held blocks of a missing stick; a stick that was refused is announced
 // again as an arrival. Never sleeps. ckpt force: writes the held blocks to the stick that was
-// refused, although it was changed elsewhere; after an error that stick is announced again as an
-// arrival. Sleeps. Errors: ebusy when the stick is not missing; force: enomedium when none was
-// refused, and replay's errors.
+// refused, although it was changed elsewhere. Sleeps. Errors: ebusy when the stick is not missing;
+// force: enomedium when none was refused, erofs when it is write-protected, enodev when it is
+// pulled.
 result<void> drop_volume(volume& v);
 result<void> force_volume(volume& v);
 

@@ -12,33 +12,32 @@ namespace {
 
 const char* plural(u32 count) { return count == 1 ? "" : "s"; }
 
-u32 blocks_of(const volume& v, const file_note& file) {
-  u32 blocks = 0;
-  for (const slot& s : v.set)
-    if (s.owner == file.inode && s.dev == file.dev) ++blocks;
-  return blocks;
-}
+// Which blocks of the set are meant.
+using choice = bool (*)(const slot&);
+bool all_blocks(const slot&) { return true; }
 
-u32 blocks_of_files(const volume& v) {
+template <class Belongs>
+u32 count_blocks(const volume& v, choice meant, Belongs belongs) {
   u32 blocks = 0;
   for (const slot& s : v.set)
-    if (s.owner != ino_nr{}) ++blocks;
+    if (meant(s) && belongs(s)) ++blocks;
   return blocks;
 }
 
 // Whose blocks stand in the set: a line for each file that was noted, one for the other files, and
 // one for the rest.
-void name_files(const volume& v, const char* label) {
+void name_files(const volume& v, const char* label, choice meant = all_blocks) {
   u32 told = 0;
   for (const file_note& file : v.files.all()) {
-    const u32 count = blocks_of(v, file);
+    const u32 count = count_blocks(
+        v, meant, [&](const slot& s) { return s.owner == file.inode && s.dev == file.dev; });
     if (count > 0) printk("%s: %s (%u block%s)\n", label, file.path.data(), count, plural(count));
     told += count;
   }
-  const u32 of_files = blocks_of_files(v);
+  const u32 of_files = count_blocks(v, meant, [](const slot& s) { return s.owner != ino_nr{}; });
   if (const u32 further = of_files - told)
     printk("%s: %u block%s of further files\n", label, further, plural(further));
-  if (const u32 rest = held_blocks(v) - of_files)
+  if (const u32 rest = count_blocks(v, meant, all_blocks) - of_files)
     printk("%s: %u block%s of directories and of the file system itself\n", label, rest,
            plural(rest));
 }
@@ -59,6 +58,7 @@ i64 seconds_left(const volume& v) {
 }
 
 void report_missed(const volume& v) {
+  if (v.hindrance != obstacle::none) return report_hindrance(v);
   const auto name = describe(v.identity);
   const u32 blocks = held_blocks(v);
   const i64 left = seconds_left(v);
@@ -72,8 +72,30 @@ void report_missed(const volume& v) {
 void report_return(const volume& v, u32 blocks, duration took) {
   const auto name = describe(v.identity);
   const int ms = static_cast<int>(took.milliseconds());
-  printk("%s is back as %s: %u block%s written in %d.%03d s, nothing is lost\n", name.data(),
-         disk_name(v.disk).data(), blocks, plural(blocks), ms / 1000, ms % 1000);
+  const char* const all = v.state == volume_state::degraded ? "" : ", nothing is lost";
+  printk("%s is back as %s: %u block%s written in %d.%03d s%s\n", name.data(),
+         disk_name(v.disk).data(), blocks, plural(blocks), ms / 1000, ms % 1000, all);
+  if (v.state == volume_state::degraded) report_health(v);
+}
+
+void report_health(const volume& v) {
+  const auto name = describe(v.identity);
+  if (v.state == volume_state::live)
+    return printk("%s: %s has taken all blocks\n", disk_name(v.disk).data(), name.data());
+  const u32 blocks = stuck_blocks(v);
+  printk("%s: %s does not take %u block%s: kept here, and tried again\n", disk_name(v.disk).data(),
+         name.data(), blocks, plural(blocks));
+  name_files(v, "Kept", is_stuck);
+}
+
+void report_hindrance(const volume& v) {
+  const auto name = describe(v.identity);
+  const u32 blocks = held_blocks(v);
+  const bool locked = v.hindrance == obstacle::write_protected;
+  if (blocks == 0) return printk("%s cannot be read\n", name.data());
+  printk("%s %s, and %u block%s wait%s for it%s\n", name.data(),
+         locked ? "is write-protected" : "cannot be read", blocks, plural(blocks),
+         blocks == 1 ? "s" : "", locked ? ": unlock it and plug it again" : "");
 }
 
 void report_loss(const volume& v) {
@@ -89,9 +111,11 @@ void report_loss(const volume& v) {
 void report_waiting(const volume& v) {
   const auto name = describe(v.identity);
   const u32 blocks = held_blocks(v);
-  const char* const why = v.state == volume_state::conflict ? "was changed elsewhere"
-                          : away(v)                         ? "is away"
-                                                            : "cannot be written";
+  const bool conflict = v.state == volume_state::conflict;
+  const char* const why = conflict && v.unproven ? "cannot be told from another stick"
+                          : conflict             ? "was changed elsewhere"
+                          : away(v)              ? "is away"
+                                                 : "cannot be written";
   if (blocks == 0)
     return printk("The machine stays on: %s %s, and %s\n", name.data(), why,
                   away(v) ? "a program is writing to it" : "a change waits for it");
@@ -102,9 +126,12 @@ void report_waiting(const volume& v) {
 
 void report_conflict(const volume& v, const block_device& device) {
   printk(
-      "%s was changed elsewhere while it was away: nothing is written to it. "
+      "%s %s: nothing is written to it. "
       "`ckpt force %s` writes our blocks, `ckpt drop %s` gives them up\n",
-      describe(device.identity).data(), disk_name(v.disk).data(), disk_name(v.disk).data());
+      describe(device.identity).data(),
+      v.unproven ? "may be the missing stick or another one that is as empty"
+                 : "was changed elsewhere while it was away",
+      disk_name(v.disk).data(), disk_name(v.disk).data());
 }
 
 void report_stranger(const volume& v, const block_device& device, const char* difference) {

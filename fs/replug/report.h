@@ -9,8 +9,14 @@ namespace checkpoint {
 
 // "Replug …": the stick is missing; how many blocks are held for it, and how long.
 void report_missed(const volume& v);
-// The stick is back: `blocks` blocks were written in the time `took`.
+// The stick is back: `blocks` blocks were written in the time `took`. If the volume is degraded,
+// the files of the blocks that are still held are named.
 void report_return(const volume& v, u32 blocks, duration took);
+// The volume has become degraded: how many blocks wait for another try, and the files they belong
+// to; or it is live again.
+void report_health(const volume& v);
+// The stick is plugged in and cannot be taken back: why, and how many blocks wait for it.
+void report_hindrance(const volume& v);
 // The set is given up: how many blocks, and each file that loses data. Call it before the set is
 // freed.
 void report_loss(const volume& v);

@@ -32,73 +32,19 @@ using block_bytes = std::span<const byte, BLOCK_SIZE>;
 struct expectation {
   dev_id dev;
   block_nr block;
-  u32 index = 0;  // of the buffer or the inode that expects it
+  u32 index = 0;          // of the buffer or the inode that expects it
+  bool optional = false;  // nothing depends on it: it need not be readable
 };
 
-// Collects expectations, reads their blocks many at a time, and keeps the worst verdict.
-template <class Judge>
-class examination {
- public:
-  static constexpr u32 BLOCKS = 64;
+// Where the blocks of one batch are read to.
+byte* place_for(u32 index) { return block_memory.data() + size_t{index} * BLOCK_SIZE; }
+block_bytes block_at(u32 index) { return block_bytes(place_for(index), BLOCK_SIZE); }
 
-  examination(const volume& v, block_device& device, byte* scratch, Judge judge)
-      : volume_(v), device_(device), scratch_(scratch), judge_(judge) {}
-
-  result<void> add(const expectation& e) {
-    expected_[count_++] = e;
-    return count_ == BLOCKS ? finish() : result<void>{};
-  }
-
-  // Reads the blocks that were added and judges each. Sleeps. Errors: a read failed.
-  result<void> finish() {
-    batch reads(device_);
-    for (u32 i = 0; i < count_; ++i)
-      reads.start(block_command::read,
-                  medium_address(volume_.partitions, expected_[i].dev, expected_[i].block), at(i));
-    result<void> worst{};
-    reads.finish([&](u32 i, const result<void>& outcome) {
-      if (!outcome)
-        worst = outcome;
-      else
-        verdict_ = std::max(verdict_, judge_(expected_[i], block_bytes(at(i), BLOCK_SIZE)));
-    });
-    count_ = 0;
-    return worst;
-  }
-
-  verdict result_so_far() const { return verdict_; }
-
- private:
-  byte* at(u32 i) const { return scratch_ + size_t{i} * BLOCK_SIZE; }
-
-  const volume& volume_;
-  block_device& device_;
-  byte* scratch_;
-  Judge judge_;
-  verdict verdict_ = verdict::same;
-  std::array<expectation, BLOCKS> expected_{};
-  u32 count_ = 0;
+// What comparisons have found, by their number.
+struct evidence {
+  u32 differing = 0;  // refutes
+  u32 proofs = 0;     // the same, and distinctive
 };
-
-verdict judge_buffer(const expectation& e, block_bytes medium) {
-  const buffer_head& bh = buffer_at(e.index);
-  if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block) return verdict::same;
-  const block_bytes ours(bh.b_data, BLOCK_SIZE);
-  if (shadowed(e.dev, e.block)) return verdict::same;  // verify_set compares it
-  return std::memcmp(ours.data(), medium.data(), BLOCK_SIZE) == 0 ? verdict::same
-                                                                  : verdict::modified;
-}
-
-verdict judge_slot(const expectation& e, block_bytes medium) {
-  const slot* s = find_slot(e.dev, e.block);
-  if (!s) return verdict::same;
-  for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i)
-    if (!may_hold(*s, i,
-                  std::span<const byte, SECTOR_SIZE>(medium.data() + size_t{i} * SECTOR_SIZE,
-                                                     SECTOR_SIZE)))
-      return verdict::modified;
-  return verdict::same;
-}
 
 // The file systems mounted on a disk, by their devices.
 struct mounted_list {
@@ -111,38 +57,138 @@ void collect_mounted(void* context, dev_id dev) {
   if (list.count < list.devices.size()) list.devices[list.count++] = dev;
 }
 
-// Compares the geometry of each mounted file system. It is never written while mounted, so a
-// difference means another stick.
-result<verdict> verify_geometry(const volume& v, block_device& device, byte* scratch) {
+// What a comparison of one block has found.
+enum class comparison : u8 { nothing_to_compare, equal, differs };
+
+// Collects expectations, reads their blocks many at a time, and counts what their comparisons find.
+template <class Judge>
+class examination {
+ public:
+  static constexpr u32 BLOCKS = 64;
+
+  // judge(expectation, content of the medium) → comparison
+  examination(const volume& v, block_device& device, Judge judge)
+      : volume_(v), device_(device), judge_(judge) {}
+
+  result<void> add(const expectation& e) {
+    expected_[count_++] = e;
+    return count_ == BLOCKS ? read_and_judge() : result<void>{};
+  }
+
+  // Reads the blocks that were added and judges each. Sleeps. Errors: a read failed.
+  result<evidence> finish() {
+    TRY(read_and_judge());
+    return found_;
+  }
+
+ private:
+  result<void> read_and_judge() {
+    batch reads(device_);
+    for (u32 i = 0; i < count_; ++i)
+      reads.start(block_command::read,
+                  medium_address(volume_.partitions, expected_[i].dev, expected_[i].block),
+                  place_for(i));
+    result<void> worst{};
+    reads.finish([&](u32 i, const result<void>& outcome) {
+      if (outcome)
+        count(judge_(expected_[i], block_at(i)), block_at(i));
+      else if (!expected_[i].optional || device_.gone())
+        worst = outcome;
+    });
+    count_ = 0;
+    return worst;
+  }
+
+  void count(comparison c, block_bytes medium) {
+    found_.differing += c == comparison::differs;
+    found_.proofs += c == comparison::equal && is_distinctive(medium);
+  }
+
+  const volume& volume_;
+  block_device& device_;
+  Judge judge_;
+  evidence found_;
+  std::array<expectation, BLOCKS> expected_{};
+  u32 count_ = 0;
+};
+
+comparison compare(bool equal) { return equal ? comparison::equal : comparison::differs; }
+
+// Compares the superblock of each mounted file system. Differing: another layout or file system.
+// A stamp that is gone or a later one is a change: `changed` counts them.
+result<evidence> verify_geometry(const volume& v, block_device& device, u32& changed) {
   mounted_list mounted{};
   for_each_mounted(v.disk, &mounted, collect_mounted);
-  const auto judge = [](const expectation& e, block_bytes medium) {
-    return same_geometry(e.dev, medium) ? verdict::same : verdict::different;
+  const auto judge = [&](const expectation& e, block_bytes medium) {
+    const resemblance r = compare_super(e.dev, medium);
+    changed += r == resemblance::changed;
+    if (r == resemblance::other) return comparison::differs;
+    return r == resemblance::same ? comparison::equal : comparison::nothing_to_compare;
   };
-  examination e(v, device, scratch, judge);
+  examination e(v, device, judge);
   for (u32 i = 0; i < mounted.count; ++i) TRY(e.add({mounted.devices[i], GEOMETRY_BLOCK}));
-  TRY(e.finish());
-  return e.result_so_far();
+  return e.finish();
+}
+
+// Whether a block of the set stands at this address of the medium: verify_set compares it.
+bool stands_in_set(const volume& v, lba at) {
+  for (const slot& s : v.set)
+    if (at.value() - address_of(v, s).value() < SECTORS_PER_BLOCK) return true;
+  return false;
+}
+
+// Compares the places of the fingerprint. `table_differs`: the first of them, the partition table.
+result<evidence> verify_places(const volume& v, block_device& device, bool& table_differs) {
+  const auto judge = [&](const expectation& e, block_bytes medium) {
+    if (stands_in_set(v, v.places.place(e.index))) return comparison::nothing_to_compare;
+    const bool equal = v.places.matches(e.index, medium.first<SECTOR_SIZE>());
+    if (e.index == 0 && !equal) table_differs = true;
+    return compare(equal);
+  };
+  examination e(v, device, judge);
+  for (u32 i = 0; i < fingerprint::PLACES; ++i)
+    if (v.places.is_known(i))
+      TRY(e.add({v.disk, block_nr(v.places.place(i).value() / SECTORS_PER_BLOCK), i}));
+  return e.finish();
+}
+
+comparison judge_buffer(const expectation& e, block_bytes medium) {
+  const buffer_head& bh = buffer_at(e.index);
+  if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block)
+    return comparison::nothing_to_compare;
+  if (shadowed(e.dev, e.block)) return comparison::nothing_to_compare;  // verify_set compares it
+  return compare(std::memcmp(bh.b_data, medium.data(), BLOCK_SIZE) == 0);
 }
 
 // Compares the buffers of this disk that are uptodate: those in use, and metadata.
-result<verdict> verify_buffers(const volume& v, block_device& device, byte* scratch) {
-  examination e(v, device, scratch, judge_buffer);
+result<evidence> verify_buffers(const volume& v, block_device& device) {
+  examination e(v, device, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
     const buffer_head& bh = buffer_at(i);
     if (bh.b_dev && whole_disk(bh.b_dev) == v.disk && bh.b_uptodate)
       TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
   }
-  TRY(e.finish());
-  return e.result_so_far();
+  return e.finish();
 }
 
-// Compares the sealed set. No slot is added or freed meanwhile, as the state is `verify`.
-result<verdict> verify_set(const volume& v, block_device& device, byte* scratch) {
-  examination e(v, device, scratch, judge_slot);
-  for (const slot& s : v.set) TRY(e.add({s.dev, s.block, 0}));
-  TRY(e.finish());
-  return e.result_so_far();
+comparison judge_slot(const expectation& e, block_bytes medium) {
+  const slot* s = find_slot(e.dev, e.block);
+  if (!s || may_hold_anything(*s)) return comparison::nothing_to_compare;
+  for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i)
+    if (!may_hold(*s, i,
+                  std::span<const byte, SECTOR_SIZE>(medium.data() + size_t{i} * SECTOR_SIZE,
+                                                     SECTOR_SIZE)))
+      return comparison::differs;
+  return comparison::equal;
+}
+
+// Compares the sealed set. No slot is added or freed meanwhile, as the state is `verify`. A block
+// that may hold anything need not be readable: its sectors may have been cut by the pull, and be so
+// until they are written.
+result<evidence> verify_set(const volume& v, block_device& device) {
+  examination e(v, device, judge_slot);
+  for (const slot& s : v.set) TRY(e.add({s.dev, s.block, 0, may_hold_anything(s)}));
+  return e.finish();
 }
 
 // An inode in memory, as the medium must have it.
@@ -167,19 +213,17 @@ void collect_inode(void* context, dev_id dev, block_nr block, u32 offset,
   std::ranges::copy(expected, inode.bytes.begin());
 }
 
-result<verdict> verify_inodes(const volume& v, block_device& device, byte* scratch) {
+result<evidence> verify_inodes(const volume& v, block_device& device) {
   inode_list list{reinterpret_cast<expected_inode*>(inode_memory.data()), 0};
   for_each_clean_inode(v.disk, &list, collect_inode);
   const auto judge = [&](const expectation& e, block_bytes medium) {
     const expected_inode& inode = list.inodes[e.index];
-    return std::ranges::equal(inode.bytes, medium.subspan(inode.offset, inode.bytes.size()))
-               ? verdict::same
-               : verdict::modified;
+    return compare(
+        std::ranges::equal(inode.bytes, medium.subspan(inode.offset, inode.bytes.size())));
   };
-  examination e(v, device, scratch, judge);
+  examination e(v, device, judge);
   for (u32 i = 0; i < list.count; ++i) TRY(e.add({list.inodes[i].dev, list.inodes[i].block, i}));
-  TRY(e.finish());
-  return e.result_so_far();
+  return e.finish();
 }
 
 }  // namespace
@@ -191,20 +235,35 @@ void reserve_verify_memory() {
 
 std::span<byte> verify_memory() { return block_memory; }
 
-bool may_be(const volume& v, const block_device& device, const partition_table& partitions) {
-  return v.identity == device.identity && v.partitions == partitions;
+bool may_be(const volume& v, const block_device& device) { return v.identity == device.identity; }
+
+result<fingerprint> read_fingerprint(block_device& device) {
+  fingerprint places(device.identity.sectors);
+  batch reads(device);
+  for (u32 i = 0; i < fingerprint::PLACES; ++i)
+    reads.start(block_command::read, places.place(i), place_for(i));
+  reads.finish([&](u32 i, const result<void>& outcome) {
+    if (outcome) places.learn(i, block_at(i).first<SECTOR_SIZE>());
+  });
+  return device.gone() ? result<fingerprint>(fail(error::enodev)) : places;
 }
 
 result<verdict> verify(const volume& v, block_device& device) {
-  const std::span<byte> scratch = block_memory;
   // Rule 11: data that no task uses is dropped and read again later; what remains is compared.
   drop_clean_buffers(v.disk, is_metadata);
   forget_zone_runs(v.disk);
-  verdict worst = TRY(verify_geometry(v, device, scratch.data()));
-  if (worst == verdict::different) return worst;
-  worst = TRY(verify_buffers(v, device, scratch.data()));
-  worst = std::max(worst, TRY(verify_set(v, device, scratch.data())));
-  return std::max(worst, TRY(verify_inodes(v, device, scratch.data())));
+  u32 changed = 0;
+  bool table_differs = false;
+  const evidence geometry = TRY(verify_geometry(v, device, changed));
+  const evidence places = TRY(verify_places(v, device, table_differs));
+  if (geometry.differing > 0 || table_differs) return verdict::different;
+  const evidence buffers = TRY(verify_buffers(v, device));
+  const evidence set = TRY(verify_set(v, device));
+  const evidence inodes = TRY(verify_inodes(v, device));
+  if (changed + places.differing + buffers.differing + set.differing + inodes.differing > 0)
+    return verdict::modified;
+  const u32 proofs = geometry.proofs + places.proofs + buffers.proofs + set.proofs + inodes.proofs;
+  return proofs > 0 ? verdict::same : verdict::unproven;
 }
 
 }  // namespace checkpoint

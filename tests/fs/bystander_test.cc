@@ -265,8 +265,9 @@ TEST(bystanders, wait_for_the_room_of_another_stick) {
     in_crowded_machine(seed, {.buffers = 400, .slots = 128}, seen,
                        [](two_sticks& sticks, session&) {
                          EXPECT_OK(sys_sync());  // the other stick holds no slot then
-                         for (u32 n = 0; checkpoint::unreserved() >= OPERATION_BLOCKS; ++n)
-                           ASSERT_TRUE(fill_block(sda, 200 + n, 7));
+                         for (u32 n = 0; n < 40; ++n) ASSERT_TRUE(fill_block(sda, 200 + n, 7));
+                         checkpoint::reservation of_others;
+                         ASSERT_TRUE(of_others.grant(checkpoint::unreserved() - 20));
                          pull_from(sticks.one, sda);
                          std::vector<fiber> tasks;
                          for (u32 n = 0; n < 2; ++n)

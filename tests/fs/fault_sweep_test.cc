@@ -138,8 +138,7 @@ class scene {
       sleep_for(20_s);
       end_faults(at);
       if (!stick_.plugged()) stick_.plug(machine_.port(1));
-      await_state(sda, volume_state::live);
-      await_state(sdb, volume_state::live);
+      await_both();
     }
     strikes_made_ = at.struck->made();
     still_works(process);
@@ -153,6 +152,15 @@ class scene {
     EXPECT_EQ(machine_.controller().slots_in_use(), 0u);
     EXPECT_EQ(count_buffers().in_use, in_use_before_);
     check_buffer_invariants();
+  }
+
+  // Both are there; what they have refused is taken now.
+  void await_both() {
+    const instant deadline = now() + 120_s;
+    while (!(is_plugged_in(sda) && is_plugged_in(sdb)) && now() < deadline) sleep_for(10_ms);
+    EXPECT_OK(sys_sync());
+    await_state(sda, volume_state::live);
+    await_state(sdb, volume_state::live);
   }
 
   void prepare(session& process) {

@@ -44,7 +44,6 @@ class fs_audit final : public audited {
     check_inodes(dev);
     put_super(sb);
     drop_clean_buffers(dev);
-    checkpoint::unmounted(dev);
   }
 
   static void check_inodes(dev_id dev) {

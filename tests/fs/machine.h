@@ -29,6 +29,7 @@ void boot(const boot_options& options = {});
 // Sleeps until the disk's volume is in this state; fails the test after two simulated minutes.
 void await_state(dev_id disk, checkpoint::volume_state state);
 checkpoint::volume_state state_of(dev_id disk);  // none when there is no such volume
+bool is_plugged_in(dev_id disk);                 // live or degraded
 
 // Plugs the stick in and waits until it is live under this name.
 void plug_as(medium& stick, dev_id disk);

@@ -98,7 +98,14 @@ TEST(mount_edges, the_root_must_be_a_directory) {
   EXPECT_EQ(outcome_of_mount(good), error{});
 }
 
-TEST(mount_edges, a_mount_that_fails_changes_nothing) {
+// The second sector of the superblock's block is the stamp's.
+std::vector<byte> without_stamp(std::span<const byte> medium) {
+  std::vector<byte> content(medium.begin(), medium.end());
+  std::fill_n(content.begin() + BLOCK_SIZE + SECTOR_SIZE, SECTOR_SIZE, byte{0});
+  return content;
+}
+
+TEST(mount_edges, a_mount_that_fails_changes_nothing_but_the_stamp) {
   medium stick(mkfs_minix(400));
   const std::vector<byte> before(stick.durable().begin(), stick.durable().end());
   run(1, [&] {
@@ -108,11 +115,11 @@ TEST(mount_edges, a_mount_that_fails_changes_nothing) {
     EXPECT_ERROR(error::enotdir, process.mount("/dev/sda", "/dev/sdb"));
     EXPECT_ERROR(error::enoent, process.mount("/dev/sda", "/nowhere"));
     EXPECT_OK(sys_sync());
-    EXPECT_TRUE(std::ranges::equal(stick.content(), before));
+    EXPECT_EQ(without_stamp(stick.content()), before);
     EXPECT_OK(process.mount());
     EXPECT_OK(process.umount());
   });
-  EXPECT_TRUE(std::ranges::equal(stick.durable(), before));
+  EXPECT_EQ(without_stamp(stick.durable()), before);
 }
 
 // Until the umount has succeeded, the medium never says VALID.

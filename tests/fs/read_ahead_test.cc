@@ -178,7 +178,7 @@ TEST(reading_ahead, reads_a_device_too) {
     stick.clear_log();
     for (u32 i = 0; i < 2000; ++i) EXPECT_OK(device.read(1024));
     EXPECT_LE(stick.count(block_command::read), 12u);
-    EXPECT_EQ(longest_read(stick), 512u);
+    EXPECT_GE(longest_read(stick), 512u);
   });
 }
 

@@ -71,7 +71,7 @@ const row rows[] = {
     {"1 uses of block", [](session&) { keep(*bread(dev_id(MAJOR_RAM, 0), block_nr(1))); }},
     {"slots of the region, or reservations",
      [](session&) { EXPECT_TRUE(keep(checkpoint::reservation()).grant(1)); }},
-    {"1 mounts of sda", [](session&) { checkpoint::volumes[0].mounts = 1; }},
+    {"1 uses of sda", [](session&) { checkpoint::volumes[0].uses = 1; }},
     {"1 operations on sda", [](session&) { checkpoint::volumes[0].operations = 1; }},
     {"a refused stick of sda",
      [](session&) {

@@ -47,8 +47,19 @@ const char* name_of(step_kind kind) {
   return names[static_cast<u8>(kind)];
 }
 
-medium::medium(u32 sectors, const char* serial)
-    : medium(std::vector<byte>(size_t{sectors} * SECTOR_SIZE), serial) {}
+namespace {
+
+// What a medium has in its first sector when it is sold: enough to tell one model from another.
+std::vector<byte> as_sold(u32 sectors, const char* serial) {
+  std::vector<byte> content(size_t{sectors} * SECTOR_SIZE);
+  for (size_t i = 0; serial[i] && i < 32 && !content.empty(); ++i)
+    content[i + 8] = static_cast<byte>(serial[i]);
+  return content;
+}
+
+}  // namespace
+
+medium::medium(u32 sectors, const char* serial) : medium(as_sold(sectors, serial), serial) {}
 
 medium::medium(std::vector<byte> image, const char* serial) : bytes_(std::move(image)) {
   identity.vendor_id = 0x46F4;

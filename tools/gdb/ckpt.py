@@ -53,7 +53,7 @@ only in its cache. A slot is free when a flush has made it durable."""
             name = enum_name(slot["state"])
             counts[name] = counts.get(name, 0) + 1
         held = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing held"
-        away = f", pulled at {seconds(int(volume['pulled_at']['ns']))}" if state != "live" else ""
+        away = f", pulled at {seconds(int(volume['pulled_at']['ns']))}" if state not in ("live", "degraded") else ""
         say(f"{dev_name(number(volume['disk']))}: {state}{away}, "
             f"\"{text(volume['identity']['product'])}\" serial {text(volume['identity']['serial'])}; "
             f"{held}; {last} writes completed, {flushed} of them flushed; "

@@ -60,7 +60,8 @@ class bench {
   hc::controller& hardware() { return machine.controller(); }
   xhci::device* device() { return machine.driver().port(where_.port).occupant; }
   usb_stick& function() { return machine.stick_of(stick); }
-  bool is_live() const { return state_of(sda) == checkpoint::volume_state::live; }
+  // Also when it has refused a block: what is held is written by the next sync.
+  bool is_live() const { return is_plugged_in(sda); }
   // The time until the stick is live; fails the test after `most`.
   duration until_live(duration most) {
     const instant begun = now();

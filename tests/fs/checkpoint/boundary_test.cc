@@ -55,10 +55,10 @@ TEST(boundaries, a_reservation_may_take_the_last_slot_and_not_one_more) {
   });
 }
 
-// One operation may dirty 32 blocks; the region has room for exactly one more such operation, for
-// less than one, or for more than one.
+// One operation may dirty 32 blocks, and no volume holds more slots than are left; the share of the
+// volume has room for exactly one more such operation, for less than one, or for more than one.
 TEST(boundaries, a_writer_waits_for_a_flush_when_the_last_slots_are_too_few) {
-  for (const u32 held_before : {95u, 96u, 97u})
+  for (const u32 held_before : {47u, 48u, 49u})
     with_stick(1, {.buffers = 512, .slots = least_slots}, [=](medium& stick) {
       for (u32 i = 0; i < held_before; ++i) ASSERT_TRUE(fill_block(sda, i, 1));
       ASSERT_EQ(held(), held_before);
@@ -66,7 +66,7 @@ TEST(boundaries, a_writer_waits_for_a_flush_when_the_last_slots_are_too_few) {
       {
         auto op = operation::begin(sda);
         ASSERT_TRUE(op);
-        EXPECT_EQ(stick.count(block_command::flush) > 0, held_before > 96) << held_before;
+        EXPECT_EQ(stick.count(block_command::flush) > 0, held_before > 48) << held_before;
         for (u32 i = 0; i < OPERATION_BLOCKS; ++i) ASSERT_TRUE(fill_block(sda, 200 + i, 2));
         checkpoint::check_region_invariants();
       }
@@ -82,7 +82,7 @@ TEST(boundaries, a_writer_waits_for_a_flush_when_the_last_slots_are_too_few) {
 // twice, and the blocks behind them stay as they were.
 TEST(boundaries, a_return_writes_every_block_however_many_there_are) {
   for (const u32 count : {63u, 64u, 65u, 127u, 128u, 129u, 255u, 256u, 257u})
-    with_stick(1, {.buffers = 512, .slots = 448}, [=](medium& stick) {
+    with_stick(1, {.buffers = 512, .slots = 896}, [=](medium& stick) {
       for (u32 i = 0; i < count; ++i) ASSERT_TRUE(fill_block(sda, 1 + i, 0x5A));
       pull_from(stick, sda);
       ASSERT_EQ(held(), count);
@@ -104,7 +104,7 @@ TEST(boundaries, a_return_writes_every_block_however_many_there_are) {
 TEST(boundaries, a_foreign_block_is_found_at_every_place_of_a_batch) {
   constexpr u32 count = 130;
   for (const u32 foreign : {1u, 63u, 64u, 65u, 66u, 128u, 129u, 130u})
-    with_stick(1, {.buffers = 512, .slots = 448}, [=](medium& stick) {
+    with_stick(1, {.buffers = 512, .slots = 896}, [=](medium& stick) {
       for (u32 i = 1; i <= count; ++i) ASSERT_TRUE(change_bytes(sda, i, 0, 8, 0x5A));
       pull_from(stick, sda, {.loss = cache_loss::none});
       stick.bytes()[foreign * BLOCK_SIZE + 700] ^= byte{1};
@@ -158,8 +158,8 @@ TEST(boundaries, a_flush_is_tried_three_times) {
     });
 }
 
-// After the third failed flush the stick counts as broken: the blocks are kept, and written when it
-// is plugged in again.
+// After the third failed flush the stick counts as broken: the blocks are kept, and written by the
+// next flush that succeeds.
 TEST(boundaries, a_replay_flushes_three_times) {
   for (const u32 failures : {1u, 2u, 3u, 4u})
     with_stick([=](medium& stick) {
@@ -168,14 +168,12 @@ TEST(boundaries, a_replay_flushes_three_times) {
       fail_flushes(stick, failures);
       stick.plug();
       sleep_for(5_s);
-      EXPECT_EQ(state_of(sda) == volume_state::live, failures < 3) << failures;
+      EXPECT_EQ(state_of(sda), failures < 3 ? volume_state::live : volume_state::degraded);
       EXPECT_EQ(held(), failures < 3 ? 0u : 1u);
-      EXPECT_EQ(said("the stick refuses our blocks"), failures >= 3);
+      EXPECT_EQ(said("does not take 1 block"), failures >= 3);
       if (failures >= 3) {
         stick.fault = {};
-        stick.pull();
-        sleep_for(1_s);
-        plug_as(stick, sda);
+        EXPECT_TRUE(sync_dev(sda));
       }
       EXPECT_EQ(held(), 0u);
       EXPECT_TRUE(block_is(stick.durable(), 5, 0x55));
@@ -250,9 +248,9 @@ media_identity stick_of(u32 number) {
 TEST(boundaries, the_last_eight_sticks_that_were_given_up_are_remembered) {
   for (const u32 count : {7u, 8u, 9u, 17u})
     run(1, [=] {
-      for (u32 i = 0; i < count; ++i) checkpoint::bury(stick_of(i), i + 1);
+      for (u32 i = 0; i < count; ++i) checkpoint::bury(stick_of(i), {}, i + 1);
       for (u32 i = 0; i < count; ++i)
-        EXPECT_EQ(checkpoint::buried_blocks(stick_of(i)), i + 8 >= count ? i + 1 : 0)
+        EXPECT_EQ(checkpoint::buried_blocks(stick_of(i), {}), i + 8 >= count ? i + 1 : 0)
             << i << " of " << count;
     });
 }
@@ -261,20 +259,20 @@ TEST(boundaries, the_last_eight_sticks_that_were_given_up_are_remembered) {
 // one of the last eight is forgotten for them.
 TEST(boundaries, eight_sticks_are_remembered_although_some_came_back) {
   run(1, [] {
-    for (u32 i = 0; i < 8; ++i) checkpoint::bury(stick_of(i), 1);
-    for (const u32 back : {7u, 3u, 5u}) checkpoint::forget_tombstone(stick_of(back));
-    for (const u32 fresh : {10u, 11u, 12u}) checkpoint::bury(stick_of(fresh), 2);
+    for (u32 i = 0; i < 8; ++i) checkpoint::bury(stick_of(i), {}, 1);
+    for (const u32 back : {7u, 3u, 5u}) checkpoint::forget_tombstone(stick_of(back), {});
+    for (const u32 fresh : {10u, 11u, 12u}) checkpoint::bury(stick_of(fresh), {}, 2);
     for (const u32 kept : {0u, 1u, 2u, 4u, 6u})
-      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept)), 1u) << kept;
-    for (int i = 0; i < 10; ++i) checkpoint::bury(stick_of(6), 1);
-    EXPECT_EQ(checkpoint::buried_blocks(stick_of(6)), 11u);
+      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept), {}), 1u) << kept;
+    for (int i = 0; i < 10; ++i) checkpoint::bury(stick_of(6), {}, 1);
+    EXPECT_EQ(checkpoint::buried_blocks(stick_of(6), {}), 11u);
     for (const u32 kept : {0u, 1u, 2u, 4u})
-      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept)), 1u) << kept;
+      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept), {}), 1u) << kept;
     for (const u32 kept : {10u, 11u, 12u})
-      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept)), 2u) << kept;
-    checkpoint::bury(stick_of(20), 3);
-    EXPECT_EQ(checkpoint::buried_blocks(stick_of(0)), 0u) << "the oldest is replaced";
-    EXPECT_EQ(checkpoint::buried_blocks(stick_of(1)), 1u);
+      EXPECT_EQ(checkpoint::buried_blocks(stick_of(kept), {}), 2u) << kept;
+    checkpoint::bury(stick_of(20), {}, 3);
+    EXPECT_EQ(checkpoint::buried_blocks(stick_of(0), {}), 0u) << "the oldest is replaced";
+    EXPECT_EQ(checkpoint::buried_blocks(stick_of(1), {}), 1u);
   });
 }
 

@@ -62,7 +62,7 @@ TEST(doubts, many_refused_blocks_keep_no_other_block) {
   medium stick(std::vector<byte>(size_t{1024} * BLOCK_SIZE));
   stick.max_sectors = SECTORS_PER_BLOCK;
   run(1, [&] {
-    boot({.buffers = 512, .slots = 512});
+    boot({.buffers = 512, .slots = 1024});
     plug_as(stick, sda);
     for (u32 block = 0; block < 400; ++block) ASSERT_TRUE(fill_block(sda, block, 0x55));
     ASSERT_TRUE(write_buffers(sda));

@@ -213,7 +213,7 @@ TEST(guards, what_was_before_a_flush_is_a_conflict) {
 
 // More blocks than one batch of a replay takes.
 TEST(guards, a_replay_writes_every_block) {
-  with_stick(1, {.buffers = 400, .slots = 400}, [](medium& stick) {
+  with_stick(1, {.buffers = 400, .slots = 800}, [](medium& stick) {
     for (u32 i = 0; i < 300; ++i) ASSERT_TRUE(fill_block(sda, 200 + i, 0xA5));
     EXPECT_EQ(held(), 300u);
     pull_from(stick, sda);

@@ -11,6 +11,7 @@
 #include "fs/replug/replugd.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 #include "tests/fs/checkpoint/other_batches.h"
 
@@ -75,7 +76,7 @@ TEST(barriers, one_refused_block_fails_no_change_of_another) {
 TEST(barriers, may_outlive_their_volume) {
   medium other(numbered_image(), "OTHER");
   with_stick([&](medium& stick) {
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug_as(other, sdb);
     ASSERT_TRUE(change_bytes(sdb, 5, 0, 10, 0x55));
     pull_from(other, sdb);
@@ -94,7 +95,7 @@ TEST(barriers, may_outlive_their_volume) {
     pull_from(stick, sda);
     ASSERT_TRUE(checkpoint::drop_volume(*checkpoint::volume_of(sda)));
     flusher.join();
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
     await_state(sdb, volume_state::live);
   });
 }
@@ -116,14 +117,18 @@ TEST(row_21, umount_notices_the_end_of_the_last_operation) {
   });
 }
 
-// The region is full of the blocks of two sticks. The one with more blocks is pulled while it is
+// The region is full of the blocks of other sticks. The one with more blocks is pulled while it is
 // flushed to make room: the other is flushed then.
 TEST(rule_10, a_pull_while_room_is_made_does_not_fail_the_other_stick) {
-  medium other(numbered_image(), "OTHER");
+  medium other(numbered_image(), "OTHER"), third(numbered_image(), "THIRD");
   with_stick(1, {.buffers = 256, .slots = least_slots}, [&](medium& stick) {
     plug_as(other, sdb);
-    for (u32 block = 0; block < 60; ++block) ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
-    for (u32 block = 0; block < 37; ++block) ASSERT_TRUE(fill_block(sdb, block * 2, 0x55));
+    plug_as(third, dev_id(8, 32));
+    for (u32 block = 0; block < 40; ++block) ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
+    for (u32 block = 0; block < 20; ++block)
+      ASSERT_TRUE(fill_block(dev_id(8, 32), block * 2, 0x55));
+    checkpoint::reservation of_others;
+    ASSERT_TRUE(of_others.grant(checkpoint::unreserved() - 20));
     stick.least_latency = stick.most_latency = 100_ms;
     const fiber writer = spawn("writer", [] { EXPECT_TRUE(fill_block(sdb, 300, 0x66)); });
     sleep_for(10_ms);
@@ -179,7 +184,7 @@ void with_pull_during(const boot_options& options, bool in_use,
     quick_disk stick;
     media_arrived(stick);
     await_state(sda, volume_state::live);
-    if (in_use) checkpoint::mounted(sda);
+    if (in_use) sim::pin(sda);
     before(mine);
     checkpoint::current_settings().hold = {};
     stick.busy = true;
@@ -189,7 +194,7 @@ void with_pull_during(const boot_options& options, bool in_use,
     stick.leave();
     caller.join();
     EXPECT_FALSE(said("nothing is lost"));
-    if (in_use) checkpoint::unmounted(sda);
+    if (in_use) sim::unpin(sda);
     EXPECT_TRUE(stick.wait_unreferenced());
   });
 }

@@ -10,6 +10,7 @@
 #include "fs/replug/report.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 
 namespace {
@@ -160,33 +161,33 @@ TEST(rule_10, those_who_wait_for_an_absent_stick_keep_no_room) {
 TEST(rule_11, clean_buffers_are_read_again_after_an_absence) {
   with_stick([](medium& stick) {
     EXPECT_EQ(byte_of(sda, 9), 9);
-    checkpoint::mounted(sda);  // so that the name is kept though nothing is dirty
+    sim::pin(sda);  // so that the name is kept though nothing is dirty
     pull_from(stick, sda);
     stick.bytes()[9 * BLOCK_SIZE] = byte{0x99};
     plug_as(stick, sda);
     EXPECT_EQ(byte_of(sda, 9), 0x99);
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
   });
 }
 
 TEST(rule_11, a_buffer_in_use_must_be_as_it_was) {
   for (const bool changed : {false, true}) {
     with_stick([&](medium& stick) {
-      checkpoint::mounted(sda);
+      sim::pin(sda);
       const auto buffer = bread(sda, block_nr{9});
       ASSERT_TRUE(buffer);
       pull_from(stick, sda);
       if (changed) stick.bytes()[9 * BLOCK_SIZE] = byte{0x99};
       stick.plug();
       await_state(sda, changed ? volume_state::conflict : volume_state::live);
-      checkpoint::unmounted(sda);
+      sim::unpin(sda);
     });
   }
 }
 
 TEST(rule_11, a_stick_pulled_clean_comes_back_by_the_same_way) {
   with_stick([](medium& stick) {
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
     ASSERT_TRUE(sync_dev(sda));
     pull_from(stick, sda);
@@ -197,7 +198,7 @@ TEST(rule_11, a_stick_pulled_clean_comes_back_by_the_same_way) {
     plug_as(stick, sda);
     EXPECT_EQ(stick.count(block_command::write), 0u);
     EXPECT_EQ(byte_of(sda, 5), 0x55);
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
   });
 }
 

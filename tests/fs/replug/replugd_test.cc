@@ -23,7 +23,7 @@ TEST(arrivals, a_protected_stick_waits_until_it_is_unlocked) {
     stick.write_protected = true;
     stick.plug();
     sleep_for(1_s);
-    EXPECT_TRUE(said("sda is write-protected: unlock it and plug it again"));
+    EXPECT_TRUE(said("is write-protected, and 1 block waits for it: unlock it and plug it again"));
     EXPECT_EQ(state_of(sda), volume_state::absent);
     stick.pull();
     sleep_for(1_s);

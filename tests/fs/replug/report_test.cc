@@ -139,13 +139,13 @@ TEST(reports, of_nothing_held) {
                 "to it\n");
       EXPECT_EQ(console_of([&] { report_missed(v); }),
                 "Replug \"STICK\" (serial SIM1): 0 blocks are waiting for it, 1:40 left\n");
-      ++v.mounts;
+      ++v.uses;
     }
     EXPECT_EQ(console_of([&] { report_missed(v); }),
               "Replug \"STICK\" (serial SIM1): it is in use, nothing is waiting to be written\n");
     EXPECT_EQ(console_of([&] { report_loss(v); }),
               "\"STICK\" (serial SIM1) was given up; nothing is lost\n");
-    --v.mounts;
+    --v.uses;
     checkpoint::release_if_unused(v);
   });
 }
@@ -230,14 +230,14 @@ TEST(reminders, come_at_their_time) {
 
 TEST(reminders, of_a_stick_that_is_only_in_use_come_once) {
   with_stick([](medium& stick) {
-    ++sda_volume().mounts;
+    ++sda_volume().uses;
     pull_now(stick);
     here().clear_console();
     sleep_for(1000_s);
     EXPECT_EQ(here().console(),
               "Replug \"STICK\" (serial SIM1): it is in use, nothing is waiting to be written\n");
     EXPECT_EQ(state_of(sda), volume_state::absent);
-    --sda_volume().mounts;
+    --sda_volume().uses;
     checkpoint::release_if_unused(sda_volume());
   });
 }

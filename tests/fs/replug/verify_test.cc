@@ -30,15 +30,16 @@ void with_absent_stick(const std::function<void(medium&, session&)>& body) {
   });
 }
 
-// Lets the first, the second … read of a return fail, until none is left to fail. Returns how many
-// there were.
+// Lets the first, the second … read of a return fail, and each repetition of it, until none is left
+// to fail. Returns how many there were.
 int fail_each_read(medium& stick) {
   int failed_reads = 0;
   for (bool fails = true; fails; ++failed_reads) {
     int reads = 0;
-    stick.fault = [&](block_command cmd, lba, u32) {
-      const bool this_one = cmd == block_command::read && ++reads == failed_reads + 1;
-      return this_one ? std::optional(error::eio) : std::nullopt;
+    std::optional<lba> bad;
+    stick.fault = [&](block_command cmd, lba first, u32) {
+      if (cmd == block_command::read && ++reads == failed_reads + 1) bad = first;
+      return cmd == block_command::read && bad == first ? std::optional(error::eio) : std::nullopt;
     };
     const bool taken = is_taken_back(stick);
     fails = reads > failed_reads;

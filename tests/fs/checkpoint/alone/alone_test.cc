@@ -19,6 +19,7 @@
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_disk.h"
@@ -130,11 +131,12 @@ void with_checkpoint(const std::function<void(medium&, toy_cache&, volume&)>& bo
     it = &state;
     {
       const kept_memory for_ever;
-      checkpoint::init(128);
+      checkpoint::init(192);
     }
     checkpoint::set_listener({.make_room = make_room,
                               .let_go = [](dev_id) { return it->cache->let_go(); },
                               .discard = [](dev_id) { ++it->discards, it->cache->discard(); },
+                              .tell_health = [](const checkpoint::volume&) {},
                               .tell_loss = [](const volume&) { ++it->losses_told; }});
     set_media_listener({arrive, leave});
     stick.plug();
@@ -208,7 +210,7 @@ TEST(checkpoint_alone, a_full_region_asks_those_above_to_make_room) {
   with_checkpoint([](medium&, toy_cache& cache, volume&) {
     for (u32 round = 0; round < 2; ++round)
       for (u32 i = 0; i < stick_blocks; ++i) fill(cache, i, static_cast<u8>(round + 1));
-    EXPECT_TRUE(it->rooms_made.empty()) << "64 blocks are not 128";
+    EXPECT_TRUE(it->rooms_made.empty()) << "they are not half of the region";
     std::vector<operation> many;
     for (u32 i = 0; i < 3; ++i) {
       auto op = operation::begin(sda);
@@ -232,7 +234,7 @@ TEST(checkpoint_alone, a_full_region_asks_those_above_to_make_room) {
 TEST(checkpoint_alone, what_is_given_up_is_told_before_it_is_discarded) {
   with_checkpoint([](medium& stick, toy_cache& cache, volume& v) {
     fill(cache, 5, 0x55);
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     stick.pull();
     while (v.state == volume_state::live) sleep_for(1_ms);
     checkpoint::dropped(v);
@@ -240,7 +242,7 @@ TEST(checkpoint_alone, what_is_given_up_is_told_before_it_is_discarded) {
     EXPECT_EQ(it->discards, 1u);
     EXPECT_EQ(v.state, volume_state::dead);
     EXPECT_FALSE(operation::begin(sda));
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
     EXPECT_EQ(v.state, volume_state::none);
   });
 }

@@ -133,7 +133,7 @@ struct counted_writes {
 
 TEST(large_sets, are_replayed_whole) {
   run(1, [] {
-    make_checkpoint(768);
+    make_checkpoint(1536);
     told_plug plug;
     plug.hold_blocks(2 * BATCH_BLOCKS + 7);
     plug.pull();
@@ -165,7 +165,7 @@ void write_and_lose(told_plug& plug, u32 count) {
 TEST(large_sets, are_written_again_but_for_what_is_refused) {
   static constexpr u32 count = BATCH_BLOCKS + 60, refused = BATCH_BLOCKS + 20;
   run(1, [] {
-    make_checkpoint(512);
+    make_checkpoint(1536);
     told_plug plug;
     plug.hold_blocks(count);
     write_and_lose(plug, count);

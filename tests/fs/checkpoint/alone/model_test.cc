@@ -18,6 +18,7 @@
 #include "fs/checkpoint/replay.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/alone/set_model.h"
 #include "tests/sim/memory.h"
 
@@ -66,7 +67,7 @@ class side {
 
   void step() {
     ++covered_steps;
-    if (v_->state == volume_state::live)
+    if (has_device(*v_))
       step_with_stick(random_below(100));
     else
       step_without_stick(random_below(100));
@@ -75,16 +76,17 @@ class side {
 
   void close() {
     end_operation();
-    if (v_->state == volume_state::live) pull();
+    if (has_device(*v_)) pull();
     if (v_->state == volume_state::absent) checkpoint::dropped(*v_);
-    checkpoint::unmounted(dev_);
+    sim::unpin(dev_);
     EXPECT_EQ(v_->state, volume_state::none);
   }
 
   void cache_write_ended(buffer_head& bh, result<void> outcome) {
     checkpoint::written(dev_, bh.b_blocknr, outcome, bh.b_sent);
     if (outcome == fail(error::enodev)) bh.b_dirt = false;
-    model_.write_ended(bh.b_blocknr.value(), false, outcome.has_value(), bh.b_sent);
+    model_.write_ended(bh.b_blocknr.value(), false, outcome.has_value(), bh.b_sent,
+                       !outcome && outcome.error() != error::enodev);
   }
 
   u32 let_go() {
@@ -144,7 +146,7 @@ class side {
     cached_block& b = blocks_[number];
     if (b.head.b_lock || !begin()) return;
     const bool was_full = model_.slots.contains(number) && model_.slots[number].full();
-    if (was_full && v_->state != volume_state::live) return;  // it would wait for the stick
+    if (was_full && !has_device(*v_)) return;  // it would wait for the stick
     const ino_nr owner(static_cast<u16>(random_below(3)));
     op_->about(owner, "a file");
     auto change = checkpoint::begin_change(*op_, block_nr{number}, b.bytes, is_known(b));
@@ -169,7 +171,7 @@ class side {
     std::fill_n(b.bytes.begin() + offset, length, static_cast<byte>(1 + random_below(255)));
     story::tell(story::event::dirtied, dev_, block_nr{number}, length);
     const bool dirty = std::move(change).finish(b.bytes, offset, length);
-    EXPECT_EQ(dirty, v_->state == volume_state::live);
+    EXPECT_EQ(dirty, has_device(*v_));
     b.head.b_uptodate = true;
     if (dirty) b.head.b_dirt = true;
     b.unknown = false;
@@ -212,6 +214,9 @@ class side {
       EXPECT_FALSE(has(slot_state::lost));
       EXPECT_TRUE(writes_pending || !has(slot_state::written));
     }
+    const bool refuses =
+        std::ranges::any_of(model_.slots, [](const auto& each) { return each.second.refused; });
+    EXPECT_EQ(v_->state == volume_state::degraded, refuses || (!outcome && has(slot_state::lost)));
   }
 
   bool has(slot_state state) const {
@@ -272,11 +277,12 @@ class side {
     }
     EXPECT_EQ(operation::begin(dev_).has_value(), open) << "part of the one that has begun";
     end_operation();
-    checkpoint::unmounted(dev_);
+    sim::unpin(dev_);
     EXPECT_EQ(v_->state, volume_state::none);
     arrive();
     EXPECT_EQ(checkpoint::blocks_lost(dev_), held);
-    EXPECT_EQ(checkpoint::blocks_lost(dev_), 0u) << "told once";
+    checkpoint::loss_is_marked(dev_);
+    EXPECT_EQ(checkpoint::blocks_lost(dev_), 0u) << "told until the medium says it";
   }
 
   // --- the stick
@@ -287,7 +293,7 @@ class side {
     disk_->ask = [this](block_command cmd, u32 block, const byte* data) {
       if (cmd == block_command::write && !is_of_cache(block - first_, data))
         rewriting(block - first_);
-      const bool troubled = random_chance(v_->state == volume_state::live ? 6 : 12);
+      const bool troubled = random_chance(has_device(*v_) ? 6 : 12);
       return told_disk::answer{!troubled, troubled ? random_chance(2) : random_chance(40)};
     };
     disk_->ended = [this](const told_disk::event& e) { ended(e); };
@@ -310,13 +316,12 @@ class side {
   }
 
   void ended(const told_disk::event& e) {
-    const bool replayed = v_->state == volume_state::replay;
     if (e.cmd == block_command::flush) {
       ++flushes_;
-      if (!replayed) model_.flush_ended(e.good, disk_->caches_lost());
+      model_.flush_ended(e.good, disk_->caches_lost());
     } else if (!is_of_cache(e.block - first_, e.data)) {
       if (!e.good) ++refused_;
-      model_.write_ended(e.block - first_, true, e.good, e.sent);
+      model_.write_ended(e.block - first_, true, e.good, e.sent, !e.good && !disk_->gone());
     }
   }
 
@@ -333,7 +338,7 @@ class side {
     ASSERT_TRUE(v_);
     EXPECT_EQ(v_->disk, disk());
     model_.arrived(disk_->caches_lost());
-    checkpoint::mounted(dev_);
+    sim::pin(dev_);
   }
 
   void come_back() {
@@ -363,16 +368,11 @@ class side {
     const auto summary = checkpoint::replay(*v_, *disk_);
     disk_->at_once = false;
     EXPECT_LE(flushes_, 3u);
-    if (summary) {
-      EXPECT_EQ(summary->blocks, held);
-      EXPECT_EQ(v_->state, volume_state::live);
-      model_.replayed();
-    } else {
-      EXPECT_EQ(v_->state, volume_state::absent);
-      EXPECT_EQ(summary.error(), error::eio);
-      EXPECT_TRUE(refused_ > 0 || flushes_ == 3);
-      disk_->die();
-    }
+    ASSERT_TRUE(summary);
+    model_.replayed();
+    EXPECT_EQ(summary->blocks, held - slots());
+    EXPECT_EQ(v_->state, slots() == 0 ? volume_state::live : volume_state::degraded);
+    EXPECT_TRUE(slots() == 0 || refused_ > 0 || flushes_ == 3);
   }
 
   // --- comparing
@@ -465,6 +465,7 @@ TEST(checkpoint_model, agrees_after_every_operation) {
       checkpoint::set_listener({.make_room = [](dev_id) { return result<void>{}; },
                                 .let_go = [](dev_id disk) { return side_of(disk).let_go(); },
                                 .discard = [](dev_id disk) { side_of(disk).discard(); },
+                                .tell_health = [](const checkpoint::volume&) {},
                                 .tell_loss = [](const volume&) {}});
       std::deque<side> both;
       sides = &both;

@@ -23,7 +23,7 @@ TEST(file_notes, have_each_file_once) {
   notes.add(sda, ino_nr{1}, "/again");
   notes.add(sda1, ino_nr{2}, "/2");
   ASSERT_EQ(notes.all().size(), 4u);
-  EXPECT_STREQ(notes.all()[0].path.data(), "/one");
+  EXPECT_STREQ(notes.all()[0].path.data(), "/again") << "the path that it has now";
   EXPECT_EQ(notes.all()[0].dev, sda);
   EXPECT_EQ(notes.all()[0].inode, ino_nr{1});
   EXPECT_STREQ(notes.all()[1].path.data(), "/other");
@@ -55,28 +55,28 @@ media_identity stick(u32 number) {
 
 TEST(tombstones, are_of_the_last_eight_sticks) {
   sim::run(1, [] {
-    EXPECT_EQ(buried_blocks(stick(1)), 0u);
-    for (u32 i = 1; i <= 8; ++i) bury(stick(i), i);
-    for (u32 i = 1; i <= 8; ++i) EXPECT_EQ(buried_blocks(stick(i)), i);
-    bury(stick(9), 9);
-    EXPECT_EQ(buried_blocks(stick(1)), 0u) << "the ninth replaces the oldest";
-    for (u32 i = 2; i <= 9; ++i) EXPECT_EQ(buried_blocks(stick(i)), i);
-    bury(stick(10), 10);
-    EXPECT_EQ(buried_blocks(stick(2)), 0u);
-    EXPECT_EQ(buried_blocks(stick(9)), 9u);
+    EXPECT_EQ(buried_blocks(stick(1), {}), 0u);
+    for (u32 i = 1; i <= 8; ++i) bury(stick(i), {}, i);
+    for (u32 i = 1; i <= 8; ++i) EXPECT_EQ(buried_blocks(stick(i), {}), i);
+    bury(stick(9), {}, 9);
+    EXPECT_EQ(buried_blocks(stick(1), {}), 0u) << "the ninth replaces the oldest";
+    for (u32 i = 2; i <= 9; ++i) EXPECT_EQ(buried_blocks(stick(i), {}), i);
+    bury(stick(10), {}, 10);
+    EXPECT_EQ(buried_blocks(stick(2), {}), 0u);
+    EXPECT_EQ(buried_blocks(stick(9), {}), 9u);
   });
 }
 
 TEST(tombstones, of_one_stick_are_added_and_forgotten_together) {
   sim::run(1, [] {
-    bury(stick(1), 3);
-    bury(stick(2), 5);
-    bury(stick(1), 4);
-    EXPECT_EQ(buried_blocks(stick(1)), 7u);
-    EXPECT_EQ(buried_blocks(media_identity{}), 0u) << "an empty place is no stick's";
-    forget_tombstone(stick(1));
-    EXPECT_EQ(buried_blocks(stick(1)), 0u);
-    EXPECT_EQ(buried_blocks(stick(2)), 5u);
+    bury(stick(1), {}, 3);
+    bury(stick(2), {}, 5);
+    bury(stick(1), {}, 4);
+    EXPECT_EQ(buried_blocks(stick(1), {}), 7u);
+    EXPECT_EQ(buried_blocks(media_identity{}, {}), 0u) << "an empty place is no stick's";
+    forget_tombstone(stick(1), {});
+    EXPECT_EQ(buried_blocks(stick(1), {}), 0u);
+    EXPECT_EQ(buried_blocks(stick(2), {}), 5u);
   });
 }
 

@@ -34,7 +34,7 @@ class region_audit final : public audited {
     const volume& v = checkpoint::volumes[disk.minor() / MINORS_PER_DISK];
     if (v.state != checkpoint::volume_state::none) left_behind("the volume " + name);
     if (v.operations) left_behind(std::to_string(v.operations) + " operations on " + name);
-    if (v.mounts) left_behind(std::to_string(v.mounts) + " mounts of " + name);
+    if (v.uses) left_behind(std::to_string(v.uses) + " uses of " + name);
     if (v.refused) left_behind("a refused stick of " + name);
     if (v.writing_slots) left_behind("a writer of the set of " + name);
     if (!v.set.empty()) left_behind("held blocks of " + name);

@@ -16,9 +16,10 @@ namespace {
 using namespace sim;
 using checkpoint::reservation;
 
-constexpr dev_id sda(8, 0), sdb(8, 16);
+constexpr dev_id sda(8, 0), sdb(8, 16), sdc(8, 32);
 
-// Two sticks, the second with more held blocks; the region has less room than an operation needs.
+// Three sticks, the second with the most held blocks, the third without any; the region has less
+// room than an operation needs.
 struct full_region {
   std::deque<told_plug> sticks;
   std::optional<reservation> filler{std::in_place};
@@ -27,8 +28,7 @@ struct full_region {
   std::deque<std::function<result<void>()>> answers;
 
   full_region() {
-    sticks.emplace_back();
-    sticks.emplace_back();
+    for (int i = 0; i < 3; ++i) sticks.emplace_back();
     sticks[0].hold_blocks(3);
     sticks[1].hold_blocks(5);
     EXPECT_TRUE(filler->grant(checkpoint::unreserved() - (OPERATION_BLOCKS - 1)));
@@ -50,6 +50,7 @@ void with_full_region(const std::function<void(full_region&)>& body) {
     checkpoint::set_listener({.make_room = [](dev_id disk) { return it->answer(disk); },
                               .let_go = [](dev_id) { return 0u; },
                               .discard = [](dev_id) {},
+                              .tell_health = [](const checkpoint::volume&) {},
                               .tell_loss = [](const checkpoint::volume&) {}});
     full_region region;
     it = &region;
@@ -58,15 +59,15 @@ void with_full_region(const std::function<void(full_region&)>& body) {
   });
 }
 
-result<void> begin(dev_id dev = sda) {
+result<void> begin(dev_id dev = sdc) {
   const auto op = operation::begin(dev);
   return op ? result<void>() : fail(op.error());
 }
 
 void expect_begin(
     result<void> expected, duration after,
-    const std::function<void(const fiber&)>& meanwhile = [](auto&) {}) {
-  const waited got = wait_in_task([] { return begin(); }, meanwhile);
+    const std::function<void(const fiber&)>& meanwhile = [](auto&) {}, dev_id dev = sdc) {
+  const waited got = wait_in_task([=] { return begin(dev); }, meanwhile);
   EXPECT_EQ(got.outcome, expected);
   EXPECT_EQ(got.took.ns, after.ns);
 }
@@ -135,18 +136,40 @@ TEST(room, that_is_too_small_does_not_hide_a_refusal) {
                       },
                       [] { return result<void>(fail(error::eio)); },
                       [] { return result<void>(fail(error::erofs)); }};
-    expect_begin(fail(error::erofs), {});
+    expect_begin(fail(error::eio), 7_s);
     EXPECT_EQ(region.asked, (std::vector<dev_id>{sdb, sdb, sda}));
     pieces->clear();
   });
 }
 
-TEST(room, that_all_sticks_refuse_is_the_error_of_the_last) {
+// The refusals of other sticks are no answer to this writer: it waits for room.
+TEST(room, that_other_sticks_refuse_is_waited_for) {
   with_full_region([](full_region& region) {
-    region.answers = {[] { return result<void>(fail(error::eio)); },
-                      [] { return result<void>(fail(error::erofs)); }};
-    expect_begin(fail(error::erofs), {});
+    region.answers = {[] { return result<void>(fail(error::erofs)); }};
+    expect_begin(fail(error::eio), 7_s);
     EXPECT_EQ(region.asked, (std::vector<dev_id>{sdb, sda}));
+  });
+}
+
+TEST(room, that_its_own_stick_refuses_is_its_error) {
+  with_full_region([](full_region& region) {
+    region.answers = {[] { return result<void>(fail(error::erofs)); },
+                      [] { return result<void>(fail(error::eio)); }};
+    expect_begin(
+        fail(error::erofs), {}, [](auto&) {}, sda);
+    EXPECT_EQ(region.asked, (std::vector<dev_id>{sda, sdb}));
+  });
+}
+
+TEST(room, is_made_by_its_own_stick_first) {
+  with_full_region([](full_region& region) {
+    region.answers = {[&] {
+      region.filler.reset();
+      return result<void>();
+    }};
+    expect_begin(
+        {}, {}, [](auto&) {}, sda);
+    EXPECT_EQ(region.asked, std::vector<dev_id>{sda});
   });
 }
 
@@ -205,12 +228,12 @@ TEST(operations, begin_only_on_disks_that_can_be_written) {
   run(1, [] {
     make_checkpoint();
     told_plug plug;
-    EXPECT_TRUE(begin());
+    EXPECT_TRUE(begin(sda));
     EXPECT_EQ(begin(sdb), fail(error::enxio));
     EXPECT_EQ(begin(dev_id(1, 0)), fail(error::enxio));
     EXPECT_EQ(begin(dev_id(77, 0)), fail(error::enxio));
     plug.disk->write_protected = true;
-    EXPECT_EQ(begin(), fail(error::erofs));
+    EXPECT_EQ(begin(sda), fail(error::erofs));
     EXPECT_EQ(plug.v->operations, 0u);
     EXPECT_EQ(checkpoint::unreserved(), checkpoint::region_size());
   });

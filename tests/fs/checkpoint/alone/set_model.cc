@@ -19,7 +19,7 @@ bool modelled_slot::full() const {
 
 void set_model::arrived(u32 caches_lost) {
   slots.clear();
-  stamp_ = flushed_ = 0;
+  stamp_ = plugged_ = flushed_ = 0;
   caches_lost_ = caches_lost;
 }
 
@@ -46,12 +46,13 @@ void set_model::issued(u32 block) {
 
 void set_model::rewriting(u32 block) { slots.at(block).state = slot_state::rewriting; }
 
-void set_model::write_ended(u32 block, bool by_region, bool good, bool sent) {
+void set_model::write_ended(u32 block, bool by_region, bool good, bool sent, bool refused) {
   if (good) ++stamp_;
   const auto found = slots.find(block);
   if (found == slots.end()) return;
   modelled_slot& s = found->second;
   if (s.state != (by_region ? slot_state::rewriting : slot_state::issued)) return;
+  if (good || sent) s.refused = refused;
   if (good) {
     s.state = slot_state::written;
     s.stamp = stamp_;
@@ -60,7 +61,7 @@ void set_model::write_ended(u32 block, bool by_region, bool good, bool sent) {
   } else if (sent) {
     s.state = slot_state::held;
     s.torn = true;
-  } else if (by_region && s.torn) {
+  } else if (by_region) {
     s.state = slot_state::lost;
   } else {
     s.state = s.stamp ? slot_state::written : slot_state::held;
@@ -76,7 +77,7 @@ void set_model::lose(modelled_slot& s) {
 // The newest version that a flush has proved is the last durable content; older ones are past.
 void set_model::prove(modelled_slot& s) const {
   for (size_t i = s.versions.size(); i-- > 0;) {
-    if (s.versions[i].stamp == 0 || s.versions[i].stamp > stamp_of_flush_) continue;
+    if (s.versions[i].stamp <= plugged_ || s.versions[i].stamp > stamp_of_flush_) continue;
     s.versions.erase(s.versions.begin(), s.versions.begin() + static_cast<std::ptrdiff_t>(i));
     s.base_known = true;
     return;
@@ -87,7 +88,8 @@ void set_model::flush_ended(bool good, u32 caches_lost) {
   if (good && caches_lost == caches_lost_) {
     flushed_ = stamp_of_flush_;
     std::erase_if(slots, [&](const auto& each) {
-      return each.second.state == slot_state::written && each.second.stamp <= stamp_of_flush_;
+      return each.second.state == slot_state::written && each.second.stamp > plugged_ &&
+             each.second.stamp <= stamp_of_flush_;
     });
     for (auto& [block, s] : slots) prove(s);
     return;
@@ -106,8 +108,7 @@ void set_model::pulled() {
 }
 
 void set_model::replayed() {
-  slots.clear();
-  flushed_ = stamp_;
+  for (auto& [block, s] : slots) s.state = slot_state::lost;
 }
 
 void set_model::operation_ended() {
@@ -134,6 +135,7 @@ void set_model::expect_slot(u32 block, slot& s) const {
   const auto name = ::testing::Message() << "block " << block;
   EXPECT_EQ(s.state, expected.state) << name;
   EXPECT_EQ(s.torn, expected.torn) << name;
+  EXPECT_EQ(s.refused, expected.refused) << name;
   EXPECT_EQ(s.base_known, expected.base_known) << name;
   EXPECT_EQ(s.written.value(), expected.stamp) << name;
   EXPECT_EQ(s.owner, expected.owner) << name;

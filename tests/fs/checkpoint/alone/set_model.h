@@ -16,7 +16,7 @@ struct modelled_slot {
     u32 stamp;  // of the write that brought it to the medium; 0: none that a flush can prove
   };
   checkpoint::slot_state state = checkpoint::slot_state::held;
-  bool base_known = false, torn = false;
+  bool base_known = false, torn = false, refused = false;
   u32 stamp = 0;
   ino_nr owner{};
   bool charged = true;  // to the operation that runs
@@ -39,12 +39,16 @@ class set_model {
                ino_nr owner);
   void issued(u32 block);
   void rewriting(u32 block);
-  void write_ended(u32 block, bool by_region, bool good, bool sent);
+  // `refused`: by a device that is still there.
+  void write_ended(u32 block, bool by_region, bool good, bool sent, bool refused);
   void flush_begun() { stamp_of_flush_ = stamp_; }
   // Returns the slots that it frees.
   void flush_ended(bool good, u32 caches_lost);
   void pulled();
-  void replay_begun(u32 caches_lost) { caches_lost_ = caches_lost; }
+  void replay_begun(u32 caches_lost) {
+    caches_lost_ = caches_lost;
+    plugged_ = stamp_;
+  }
   void replayed();
   void operation_ended();
 
@@ -60,7 +64,7 @@ class set_model {
   void prove(modelled_slot& s) const;
 
   dev_id dev_;
-  u32 stamp_ = 0, flushed_ = 0, stamp_of_flush_ = 0;
+  u32 stamp_ = 0, plugged_ = 0, flushed_ = 0, stamp_of_flush_ = 0;
   u32 caches_lost_ = 0;
 };
 

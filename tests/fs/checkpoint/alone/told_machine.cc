@@ -19,8 +19,8 @@ void make_checkpoint(u32 slots) {
 told_plug::told_plug(u32 size) : blocks(size) { arrive(); }
 
 told_plug::~told_plug() {
-  v->mounts = 0;
-  if (v->state == checkpoint::volume_state::live) pull();
+  v->uses = 0;
+  if (has_device(*v)) pull();
   if (checkpoint::is_missing(*v)) checkpoint::dropped(*v);
   checkpoint::release_if_unused(*v);
 }

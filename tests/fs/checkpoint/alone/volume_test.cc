@@ -39,6 +39,7 @@ struct walker {
   void bring_to(volume_state state) {
     using enum volume_state;
     if (state == live) return;
+    if (state == degraded) return checkpoint::degrade(v);
     pull();
     if (state == dead) return checkpoint::expired(v);
     if (state == absent) return;
@@ -55,6 +56,7 @@ struct walker {
       case conflict: return checkpoint::refused(v, other);
       case replay: return checkpoint::begin_replay(v, device);
       case live: return checkpoint::replayed(v, device);
+      case degraded: return checkpoint::degrade(v);
       case dead: return checkpoint::expired(v);
       case none: return;
     }
@@ -62,14 +64,14 @@ struct walker {
 };
 
 // What a kernel that has panicked leaves: nothing of it is destroyed.
-std::array<walker*, 36> stopped_midway{};
+std::array<walker*, 49> stopped_midway{};
 u32 walks = 0;
 
 bool is_allowed(volume_state from, volume_state to) {
   world w({.expect_panic = true});
   w.run([&] {
     walker& walk = *(stopped_midway.at(walks++) = new walker);
-    ++walk.v.mounts;
+    ++walk.v.uses;
     walk.bring_to(from);
     EXPECT_EQ(walk.v.state, from);
     walk.go_to(to);
@@ -83,7 +85,7 @@ TEST(volume_states, go_along_the_arrows) {
   run(1, [] {
     shelf_device device, other;
     volume& v = arrive(device);
-    ++v.mounts;  // so that the name is kept
+    ++v.uses;  // so that the name is kept
     EXPECT_EQ(v.state, volume_state::live);
     checkpoint::pulled(v);
     EXPECT_EQ(v.state, volume_state::absent);
@@ -117,7 +119,7 @@ TEST(volume_states, go_along_the_arrows) {
     checkpoint::pulled(v);
     checkpoint::expired(v);
     EXPECT_EQ(v.state, volume_state::dead);
-    --v.mounts;
+    --v.uses;
     checkpoint::release_if_unused(v);
     EXPECT_EQ(v.state, volume_state::none);
   });
@@ -127,12 +129,13 @@ TEST(volume_states, and_no_others) {
   walks = 0;
   using enum volume_state;
   using arrow = std::pair<volume_state, volume_state>;
-  const std::set<arrow> arrows{{live, absent},     {absent, verify},   {absent, dead},
-                               {verify, absent},   {verify, conflict}, {verify, replay},
-                               {replay, absent},   {replay, live},     {conflict, verify},
-                               {conflict, absent}, {conflict, replay}, {conflict, dead}};
-  for (volume_state from : {live, absent, verify, replay, conflict, dead})
-    for (volume_state to : {live, absent, verify, replay, conflict, dead})
+  const std::set<arrow> arrows{
+      {live, absent},     {absent, verify},   {absent, dead},     {verify, absent},
+      {verify, conflict}, {verify, replay},   {replay, absent},   {replay, live},
+      {conflict, verify}, {conflict, absent}, {conflict, replay}, {conflict, dead},
+      {live, degraded},   {degraded, live},   {degraded, absent}, {replay, degraded}};
+  for (volume_state from : {live, degraded, absent, verify, replay, conflict, dead})
+    for (volume_state to : {live, degraded, absent, verify, replay, conflict, dead})
       EXPECT_EQ(is_allowed(from, to), arrows.contains({from, to}))
           << static_cast<int>(from) << " to " << static_cast<int>(to);
 }
@@ -142,12 +145,12 @@ TEST(volume_states, are_left_when_nothing_needs_the_name) {
   for (volume_state from : {volume_state::absent, volume_state::conflict, volume_state::dead})
     run(1, [&] {
       walker walk;
-      ++walk.v.mounts;
+      ++walk.v.uses;
       walk.bring_to(from);
       checkpoint::release_if_unused(walk.v);
       EXPECT_EQ(walk.v.state, from) << "it is mounted";
       ++walk.v.operations;
-      --walk.v.mounts;
+      --walk.v.uses;
       checkpoint::release_if_unused(walk.v);
       EXPECT_EQ(walk.v.state, from) << "an operation runs";
       --walk.v.operations;

@@ -5,6 +5,7 @@
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/settings.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/alone/told_machine.h"
 
 namespace {
@@ -44,7 +45,7 @@ TEST(waits, for_a_stick_end_with_it_or_with_io_wait) {
     const auto wait = [&] { return checkpoint::wait_live(sda); };
     expect_wait("live", wait, {}, {}, nothing_happens);
     EXPECT_FALSE(checkpoint::absent(sda));
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug.hold_blocks(1);
     plug.pull();
     EXPECT_TRUE(checkpoint::absent(sda));
@@ -61,7 +62,7 @@ TEST(waits, for_a_stick_end_with_it_or_with_io_wait) {
     expect_wait("it was given up", wait, fail(error::eio), {}, nothing_happens);
     EXPECT_TRUE(checkpoint::dead(sda));
     EXPECT_FALSE(checkpoint::absent(sda));
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
     expect_wait("there is none", wait, {}, {}, nothing_happens);
     EXPECT_FALSE(checkpoint::dead(sda) || checkpoint::absent(sda));
   });
@@ -70,11 +71,11 @@ TEST(waits, for_a_stick_end_with_it_or_with_io_wait) {
 TEST(waits, end_when_the_name_is_released) {
   with_stick([](told_plug& plug) {
     const dev_id sda = plug.v->disk;
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug.pull();
     expect_wait(
         "unmounted", [&] { return checkpoint::wait_live(sda); }, fail(error::eio), 3_s,
-        after_3_s([&](auto&) { checkpoint::unmounted(sda); }));
+        after_3_s([&](auto&) { sim::unpin(sda); }));
   });
 }
 
@@ -92,12 +93,12 @@ TEST(waits, of_an_operation_have_no_end_but_the_sticks) {
       sleep_for(50_s);
       plug.come_back();
     });
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     expect_wait("it is given up", begun, fail(error::eio), 50_s, [&](const fiber&) {
       sleep_for(50_s);
       checkpoint::expired(*plug.v);
     });
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
   });
 }
 
@@ -109,7 +110,7 @@ TEST(waits, of_umount_are_for_what_is_held) {
     expect_wait(
         "no volume", [] { return checkpoint::settle(dev_id(8, 16), true); }, {}, {},
         nothing_happens);
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug.hold_blocks(1);
     expect_wait("plugged in", settle, {}, {}, nothing_happens);
     expect_wait("plugged in, forced", force, {}, {}, nothing_happens);
@@ -117,9 +118,9 @@ TEST(waits, of_umount_are_for_what_is_held) {
     expect_wait("gone a moment ago", force, fail(error::eio), 3_s,
                 after_3_s([&](auto&) { checkpoint::pulled(*plug.v); }));
     EXPECT_EQ(plug.v->state, volume_state::dead) << "forced";
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
     plug.arrive();
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug.pull();
     expect_wait("nothing held", settle, {}, {}, nothing_happens);
     expect_wait("nothing held, forced", force, {}, {}, nothing_happens);
@@ -130,9 +131,9 @@ TEST(waits, of_umount_are_for_what_is_held) {
     expect_wait("a signal", settle, fail(error::eintr), 3_s, a_signal_comes);
     expect_wait("given up", settle, fail(error::eio), 3_s,
                 after_3_s([&](auto&) { checkpoint::expired(*plug.v); }));
-    checkpoint::unmounted(sda);
+    sim::unpin(sda);
     plug.arrive();
-    checkpoint::mounted(sda);
+    sim::pin(sda);
     plug.hold_blocks(1);
     plug.pull();
     expect_wait("it returns", settle, {}, 3_s, after_3_s([&](auto&) { plug.come_back(); }));
@@ -141,7 +142,7 @@ TEST(waits, of_umount_are_for_what_is_held) {
 
 TEST(waits, of_umount_see_the_end_of_a_comparison) {
   with_stick([](told_plug& plug) {
-    checkpoint::mounted(plug.v->disk);
+    sim::pin(plug.v->disk);
     plug.hold_blocks(1);
     plug.pull();
     std::optional<checkpoint::verification> comparing(std::in_place, *plug.v);
@@ -155,7 +156,7 @@ TEST(waits, of_umount_see_the_end_of_a_comparison) {
 TEST(waits, for_a_return_end_after_hold) {
   with_stick([](told_plug& plug) {
     checkpoint::volume& v = *plug.v;
-    checkpoint::mounted(v.disk);
+    sim::pin(v.disk);
     const auto expiry = [&] { return checkpoint::expires_at(v); };
     plug.hold_blocks(1);
     EXPECT_EQ(expiry(), never) << "it is plugged in";
@@ -217,8 +218,8 @@ TEST(waits, do_not_concern_the_ram_disk) {
     EXPECT_TRUE(checkpoint::settle(ram0, true));
     EXPECT_FALSE(checkpoint::absent(ram0) || checkpoint::dead(ram0));
     EXPECT_EQ(checkpoint::blocks_lost(ram0), 0u);
-    checkpoint::mounted(ram0);
-    checkpoint::unmounted(ram0);
+    sim::pin(ram0);
+    sim::unpin(ram0);
   });
 }
 

@@ -1,0 +1,51 @@
+// fingerprint: what a medium has at a few fixed places: the sector of the partition table, that of
+// a superblock, and six between there and the end. It is read when the stick gets its name, and
+// kept up to date by what becomes durable. So a stick that comes back can be told from another one
+// of the same model, also when all its blocks were overwritten without being read. Nothing here
+// sleeps.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "drivers/block/genhd.h"
+#include "lib/ids.h"
+
+namespace checkpoint {
+
+// Whether a sector or block has anything to tell one medium from another: not one that is all zeros
+// or all ones, as an empty medium is.
+bool is_distinctive(std::span<const byte> content);
+
+class fingerprint {
+ public:
+  static constexpr u32 PLACES = 8;
+
+  fingerprint() = default;  // knows nothing
+  // The places of a medium with so many sectors; their content is not known yet.
+  explicit fingerprint(u32 sectors);
+
+  lba place(u32 index) const { return places_[index].at; }
+  bool is_known(u32 index) const { return places_[index].known; }
+  // The medium has this content there.
+  void learn(u32 index, std::span<const byte, SECTOR_SIZE> content);
+  bool matches(u32 index, std::span<const byte, SECTOR_SIZE> content) const;
+
+  // Nothing that is known of both differs.
+  bool agrees_with(const fingerprint& other) const;
+
+  // The block at this address of the medium has become durable with this content; or nothing tells
+  // what it is now.
+  void learn_block(lba at, std::span<const byte, BLOCK_SIZE> content);
+  void forget_block(lba at);
+
+ private:
+  struct known_sector {
+    lba at;
+    bool known = false;
+    u64 hash = 0;
+  };
+  std::array<known_sector, PLACES> places_{};
+};
+
+}  // namespace checkpoint
