@@ -163,7 +163,7 @@ result<disk_facts> scsi_disk::make_ready() {
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   usable_ = facts.has_value();
-  in_use_since_ = now();
+  trouble_.begin_plug();
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;

@@ -80,17 +80,12 @@ verdict scsi_disk::judge_failure(std::span<const byte> data) {
   return v;
 }
 
-// Whether the plug ends because the medium may have been exchanged and the news of it lost. A
-// medium that has ended several short plugs so is one that fails without a reason.
+// Whether the plug ends because the medium may have been exchanged and the news of it lost.
 bool scsi_disk::is_exchange(verdict v) {
-  constexpr duration short_plug = 10_s;
-  constexpr u32 most = 3;
   if (v == verdict::medium_changed) return phase_ == phase::in_use;
   const bool perhaps = v == verdict::unexplained || v == verdict::other_attention;
   if (!perhaps || phase_ != phase::in_use || !takes_media_) return false;
-  if (now() - in_use_since_ >= short_plug) unexplained_ends_ = 0;
-  if (unexplained_ends_ == most) return false;
-  ++unexplained_ends_;
+  if (!trouble_.may_be_an_exchange()) return false;
   printk("%s: a failure without a reason; its medium is looked at anew\n", name().data());
   return true;
 }
@@ -98,9 +93,8 @@ bool scsi_disk::is_exchange(verdict v) {
 // The transport has failed: the device was reset, and the command may have been executed. A unit
 // that ends one command after another so is given up; alone, it counts as pulled.
 result<void> scsi_disk::note_hang(const scsi_command& command) {
-  constexpr u32 most = 4, most_moves = 8;
-  hung_moves_ += moves_sectors(command);
-  if (++hangs_ < most && hung_moves_ < most_moves) return {};
+  trouble_.note_hang(moves_sectors(command));
+  if (!trouble_.is_hopeless()) return {};
   printk("%s: it does not answer any more, and is given up\n", name().data());
   given_up_ = true;
   if (alone_) device().release();
@@ -110,8 +104,7 @@ result<void> scsi_disk::note_hang(const scsi_command& command) {
 // A command was executed successfully. A unit attention would have been told in its place.
 void scsi_disk::note_success(const scsi_command& command) {
   resets_answered_ = transport_.resets();
-  if (moves_sectors(command)) hung_moves_ = 0;
-  if (command.cdb == suspect_) ends_by_suspect_ = 0;
+  trouble_.note_success(command.cdb, moves_sectors(command));
 }
 
 // Whether our own reset of the device explains that it tells of one.
@@ -123,39 +116,16 @@ bool scsi_disk::may_be_exchanged() const {
   return phase_ == phase::in_use && usable_ && takes_media_ && expects_attention();
 }
 
-// Whether the reason is the command itself, and not the cable or an exchange: its answer was lost
-// each time in one plug after another.
-bool scsi_disk::is_bad_place(const scsi_command& command) {
-  if (std::exchange(suspect_, command.cdb) != command.cdb) ends_by_suspect_ = 0;
-  if (ends_by_suspect_ == most_ends_by_one) {
-    refused_until_ = now() + 60_s;
-    return true;
-  }
-  ++ends_by_suspect_;
-  return false;
-}
-
-// A bad place is an error for a while without being asked for: it would end a plug each time, and
-// the disk would be of no use for its other places.
-bool scsi_disk::is_refused(const scsi_command& command) const {
-  return moves_sectors(command) && command.cdb == suspect_ &&
-         ends_by_suspect_ == most_ends_by_one && now() < refused_until_;
-}
-
 // The transport has failed. Without an error the command may be sent again.
 result<void> scsi_disk::note_lost_answer(const scsi_command& command) {
   if (phase_ == phase::getting_ready && takes_media_) medium_changed_ = true;
   if (!may_be_exchanged()) return {};
-  if (is_bad_place(command)) return fail(error::eio);
+  if (trouble_.is_bad_place(command.cdb)) return fail(error::eio);
   printk("%s: an answer was lost; its medium is looked at anew\n", name().data());
   return fail(error::enomedium);
 }
 
-duration scsi_disk::rest_after_hang() const {
-  constexpr u32 most_doublings = 5;
-  if (alone_) return {};
-  return seconds(i64{1} << std::min(hung_moves_, most_doublings));
-}
+duration scsi_disk::rest_after_hang() const { return alone_ ? duration{} : trouble_.rest(); }
 
 // What follows from a failure that the device has told: an error ends the command; otherwise it may
 // be sent again.
@@ -177,7 +147,7 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
       return phase_ == phase::in_use && !expects_attention() ? fail(error::enomedium)
                                                              : result<void>{};
     case verdict::medium_changed: return {};
-    case verdict::no_medium: unexplained_ends_ = 0; return fail(error::enomedium);
+    case verdict::no_medium: trouble_.note_no_medium(); return fail(error::enomedium);
     case verdict::write_protected: return fail(error::erofs);
     case verdict::not_supported: return fail(error::enotsup);
     case verdict::out_of_range: return fail(error::erange);
@@ -191,7 +161,7 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5, max_transport_failures = 2;
-  if (is_refused(command)) return fail(error::eio);
+  if (moves_sectors(command) && trouble_.is_refused(command.cdb)) return fail(error::eio);
   int transport_failures = 0;
   duration rest{};  // before the next try
   verdict last = verdict::failed;
@@ -202,7 +172,7 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
     if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
       return fail(reply.error());
     if (transport_.resets() == resets_before)
-      hangs_ = 0;
+      trouble_.note_answer();
     else
       TRY(note_hang(command));
     if (!reply) {

@@ -34,6 +34,7 @@
 
 #include "drivers/usb/storage/sense.h"
 #include "drivers/usb/storage/transport.h"
+#include "drivers/usb/storage/trouble.h"
 #include "lib/ids.h"
 
 namespace usb::storage {
@@ -119,7 +120,7 @@ class scsi_disk {
   result<void> test_ready();
 
   // The commands in a row that ended only by a reset of the device.
-  u32 hangs() const { return hangs_; }
+  u32 hangs() const { return trouble_.hangs_in_a_row(); }
   // How long a unit that shares its device rests after READs and WRITEs that ended so: the others
   // need some time without a reset. It grows until one of them succeeds.
   duration rest_after_hang() const;
@@ -149,8 +150,6 @@ class scsi_disk {
   bool is_exchange(verdict v);
   bool expects_attention() const;
   bool may_be_exchanged() const;
-  bool is_bad_place(const scsi_command& command);
-  bool is_refused(const scsi_command& command) const;
   result<void> note_lost_answer(const scsi_command& command);
   void note_success(const scsi_command& command);
   result<void> note_hang(const scsi_command& command);
@@ -181,14 +180,7 @@ class scsi_disk {
   bool needs_start_ = false;     // it waits for START STOP UNIT
   bool given_up_ = false;
   bool cache_doubt_ = false;
-  u32 hangs_ = 0;
-  u32 hung_moves_ = 0;            // of READ and WRITE, since one has succeeded
-  std::array<u8, 16> suspect_{};  // the command block whose answer was lost last
-  u32 ends_by_suspect_ = 0;       // of plugs, since it has succeeded
-  static constexpr u32 most_ends_by_one = 3;
-  instant refused_until_{};   // the suspect fails without being sent
-  u32 unexplained_ends_ = 0;  // of short plugs, one after another
-  instant in_use_since_{};
+  trouble_record trouble_;
   u32 resets_answered_ = 0;  // resets() of the transport at the last success
   u32 resets_seen_ = 0;      // of the transport
 };

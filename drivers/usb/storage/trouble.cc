@@ -1,0 +1,57 @@
+// The limits, and the counting: see trouble.h.
+#include "drivers/usb/storage/trouble.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "hal/clock.h"
+
+namespace usb::storage {
+
+void trouble_record::note_hang(bool moves_sectors) {
+  ++hangs_in_a_row_;
+  hung_moves_ += moves_sectors;
+}
+
+void trouble_record::note_success(const command_bytes& command, bool moves_sectors) {
+  if (moves_sectors) hung_moves_ = 0;
+  if (command == suspect_) ends_by_suspect_ = 0;
+}
+
+bool trouble_record::is_hopeless() const {
+  constexpr u32 most = 4, most_moves = 8;
+  return hangs_in_a_row_ >= most || hung_moves_ >= most_moves;
+}
+
+duration trouble_record::rest() const {
+  constexpr u32 most_doublings = 5;
+  return seconds(i64{1} << std::min(hung_moves_, most_doublings));
+}
+
+bool trouble_record::is_bad_place(const command_bytes& command) {
+  if (std::exchange(suspect_, command) != command) ends_by_suspect_ = 0;
+  if (ends_by_suspect_ == most_ends_by_one) {
+    refused_until_ = now() + 60_s;
+    return true;
+  }
+  ++ends_by_suspect_;
+  return false;
+}
+
+bool trouble_record::is_refused(const command_bytes& command) const {
+  return command == suspect_ && ends_by_suspect_ == most_ends_by_one && now() < refused_until_;
+}
+
+void trouble_record::begin_plug() { plug_since_ = now(); }
+
+// A medium that has ended several short plugs so is one that fails without a reason.
+bool trouble_record::may_be_an_exchange() {
+  constexpr duration short_plug = 10_s;
+  constexpr u32 most = 3;
+  if (now() - plug_since_ >= short_plug) ends_without_reason_ = 0;
+  if (ends_without_reason_ == most) return false;
+  ++ends_without_reason_;
+  return true;
+}
+
+}  // namespace usb::storage
