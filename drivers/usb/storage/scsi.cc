@@ -90,10 +90,16 @@ bool scsi_disk::is_exchange(verdict v) {
   return true;
 }
 
+// An examination tells nothing of how the unit does in use: its READ is of one sector.
+command_kind scsi_disk::kind_of(const scsi_command& command) const {
+  if (phase_ == phase::getting_ready || !moves_sectors(command)) return command_kind::other;
+  return command.cdb[0] == opcode::read_10 ? command_kind::read : command_kind::write;
+}
+
 // The transport has failed: the device was reset, and the command may have been executed. A unit
 // that ends one command after another so is given up; alone, it counts as pulled.
 result<void> scsi_disk::note_hang(const scsi_command& command) {
-  trouble_.note_hang(moves_sectors(command));
+  trouble_.note_hang(kind_of(command));
   if (!trouble_.is_hopeless()) return {};
   printk("%s: it does not answer any more, and is given up\n", name().data());
   given_up_ = true;
@@ -104,7 +110,7 @@ result<void> scsi_disk::note_hang(const scsi_command& command) {
 // A command was executed successfully. A unit attention would have been told in its place.
 void scsi_disk::note_success(const scsi_command& command) {
   resets_answered_ = transport_.resets();
-  trouble_.note_success(command.cdb, moves_sectors(command));
+  trouble_.note_success(kind_of(command), command.cdb);
 }
 
 // Whether our own reset of the device explains that it tells of one.

@@ -17,7 +17,7 @@
 //   succeeds, this ends no plug.
 //
 // A unit that answers one command after another only with a reset is given up. So is one whose
-// READs and WRITEs end so, though it answers others.
+// READs end so, or its WRITEs, though it answers others (trouble.h).
 //
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
@@ -121,8 +121,9 @@ class scsi_disk {
 
   // The commands in a row that ended only by a reset of the device.
   u32 hangs() const { return trouble_.hangs_in_a_row(); }
-  // How long a unit that shares its device rests after READs and WRITEs that ended so: the others
-  // need some time without a reset. It grows until one of them succeeds.
+  // How long a unit that shares its device rests after a command that ended so: the others need
+  // some time without a reset. It grows with the READs that hang until one of them succeeds; so it
+  // does with the WRITEs.
   duration rest_after_hang() const;
   // The times the device was reset, for any unit.
   u32 resets() const { return transport_.resets(); }
@@ -151,6 +152,7 @@ class scsi_disk {
   bool expects_attention() const;
   bool may_be_exchanged() const;
   result<void> note_lost_answer(const scsi_command& command);
+  command_kind kind_of(const scsi_command& command) const;
   void note_success(const scsi_command& command);
   result<void> note_hang(const scsi_command& command);
   result<command_reply> send(scsi_command command);

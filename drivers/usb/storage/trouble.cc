@@ -8,24 +8,26 @@
 
 namespace usb::storage {
 
-void trouble_record::note_hang(bool moves_sectors) {
+void trouble_record::note_hang(command_kind kind) {
   ++hangs_in_a_row_;
-  hung_moves_ += moves_sectors;
+  if (kind != command_kind::other) ++hung_[std::to_underlying(kind)];
 }
 
-void trouble_record::note_success(const command_bytes& command, bool moves_sectors) {
-  if (moves_sectors) hung_moves_ = 0;
+void trouble_record::note_success(command_kind kind, const command_bytes& command) {
+  if (kind != command_kind::other) hung_[std::to_underlying(kind)] = 0;
   if (command == suspect_) ends_by_suspect_ = 0;
 }
 
+u32 trouble_record::most_of_a_kind() const { return std::ranges::max(hung_); }
+
 bool trouble_record::is_hopeless() const {
   constexpr u32 most = 4, most_moves = 8;
-  return hangs_in_a_row_ >= most || hung_moves_ >= most_moves;
+  return hangs_in_a_row_ >= most || most_of_a_kind() >= most_moves;
 }
 
 duration trouble_record::rest() const {
   constexpr u32 most_doublings = 5;
-  return seconds(i64{1} << std::min(hung_moves_, most_doublings));
+  return seconds(i64{1} << std::min(most_of_a_kind(), most_doublings));
 }
 
 bool trouble_record::is_bad_place(const command_bytes& command) {

@@ -2,7 +2,9 @@
 // scsi_disk tells it what has happened, and asks it what follows.
 //
 // - A command *hangs* when it ends only by a reset of the device. A unit that hangs at one command
-//   after another is given up. So is one whose READs and WRITEs hang, though it answers others.
+//   after another is given up. So is one whose READs hang, or its WRITEs, though it answers others.
+//   Only a success of the same kind forgives a hang: a unit whose WRITEs hang is read again and
+//   again in between, when its content is verified.
 // - A command that ends plug after plug, each time it is sent, is a *bad place*. It fails for a
 //   minute without being sent.
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
@@ -16,18 +18,22 @@
 
 namespace usb::storage {
 
+// What is counted apart. Hangs of other commands count only in a row.
+enum class command_kind : u8 { read, write, other };
+
 using command_bytes = std::array<u8, 16>;
 
 class trouble_record {
  public:
   // --- commands that hang ---
-  void note_hang(bool moves_sectors);
+  void note_hang(command_kind kind);
   // A command has ended without a reset, in whichever way.
   void note_answer() { hangs_in_a_row_ = 0; }
-  void note_success(const command_bytes& command, bool moves_sectors);
+  void note_success(command_kind kind, const command_bytes& command);
   bool is_hopeless() const;
   u32 hangs_in_a_row() const { return hangs_in_a_row_; }
-  // How long a unit that shares its device rests after a hang.
+  // How long a unit that shares its device rests after a hang: longer after each one of a kind that
+  // has not succeeded since.
   duration rest() const;
 
   // --- bad places ---
@@ -43,10 +49,12 @@ class trouble_record {
   void note_no_medium() { ends_without_reason_ = 0; }
 
  private:
+  u32 most_of_a_kind() const;
+
   static constexpr u32 most_ends_by_one = 3;
 
   u32 hangs_in_a_row_ = 0;
-  u32 hung_moves_ = 0;           // of READ and WRITE, since one has succeeded
+  std::array<u32, 2> hung_{};    // READs and WRITEs, since one of the kind has succeeded
   command_bytes suspect_{};      // the command whose answer was lost last
   u32 ends_by_suspect_ = 0;      // of plugs, since it has succeeded
   instant refused_until_{};      // the suspect fails without being sent
