@@ -90,18 +90,25 @@ bool scsi_disk::is_exchange(verdict v) {
   return true;
 }
 
-// An examination tells nothing of how the unit does in use: its READ is of one sector.
+// An examination tells nothing of how the unit does in use: its READ is of one sector, and it sends
+// TEST UNIT READY at once after other commands.
 command_kind scsi_disk::kind_of(const scsi_command& command) const {
-  if (phase_ == phase::getting_ready || !moves_sectors(command)) return command_kind::other;
-  return command.cdb[0] == opcode::read_10 ? command_kind::read : command_kind::write;
+  if (phase_ == phase::getting_ready) return command_kind::examination;
+  switch (command.cdb[0]) {
+    case opcode::read_10: return command_kind::read;
+    case opcode::write_10: return command_kind::write;
+    case opcode::synchronize_cache_10: return command_kind::flush;
+    default: return command_kind::other;
+  }
 }
 
 // The transport has failed: the device was reset, and the command may have been executed. A unit
 // that ends one command after another so is given up; alone, it counts as pulled.
 result<void> scsi_disk::note_hang(const scsi_command& command) {
   trouble_.note_hang(kind_of(command));
-  if (!trouble_.is_hopeless()) return {};
-  printk("%s: it does not answer any more, and is given up\n", name().data());
+  const char* const why = trouble_.reason_to_give_up();
+  if (!why) return {};
+  printk("%s: %s, and is given up\n", name().data(), why);
   given_up_ = true;
   if (alone_) device().release();
   return fail(error::enodev);

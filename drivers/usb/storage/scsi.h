@@ -16,8 +16,8 @@
 // - A device that takes no media tells of the driver's reset, too (06/29). Until a command
 //   succeeds, this ends no plug.
 //
-// A unit that answers one command after another only with a reset is given up. So is one whose
-// READs end so, or its WRITEs, though it answers others (trouble.h).
+// A unit that answers one command after another only with a reset is given up. So is one that
+// answers all commands of one kind so, though it answers others (trouble.h).
 //
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
@@ -122,8 +122,8 @@ class scsi_disk {
   // The commands in a row that ended only by a reset of the device.
   u32 hangs() const { return trouble_.hangs_in_a_row(); }
   // How long a unit that shares its device rests after a command that ended so: the others need
-  // some time without a reset. It grows with the READs that hang until one of them succeeds; so it
-  // does with the WRITEs.
+  // some time without a reset. It grows with the commands of one kind that end so, until one
+  // succeeds.
   duration rest_after_hang() const;
   // The times the device was reset, for any unit.
   u32 resets() const { return transport_.resets(); }

@@ -10,24 +10,28 @@ namespace usb::storage {
 
 void trouble_record::note_hang(command_kind kind) {
   ++hangs_in_a_row_;
-  if (kind != command_kind::other) ++hung_[std::to_underlying(kind)];
+  if (kind != command_kind::examination) ++hung_[std::to_underlying(kind)];
 }
 
 void trouble_record::note_success(command_kind kind, const command_bytes& command) {
-  if (kind != command_kind::other) hung_[std::to_underlying(kind)] = 0;
+  if (kind != command_kind::examination) hung_[std::to_underlying(kind)] = 0;
   if (command == suspect_) ends_by_suspect_ = 0;
 }
 
-u32 trouble_record::most_of_a_kind() const { return std::ranges::max(hung_); }
-
-bool trouble_record::is_hopeless() const {
+// READs and WRITEs may hang more often than others: they are many, and of many places.
+const char* trouble_record::reason_to_give_up() const {
   constexpr u32 most = 4, most_moves = 8;
-  return hangs_in_a_row_ >= most || most_of_a_kind() >= most_moves;
+  using enum command_kind;
+  if (hung(flush) >= most) return "it completes no SYNCHRONIZE CACHE";
+  const bool silent = hangs_in_a_row_ >= most || hung(other) >= most;
+  if (silent || hung(read) >= most_moves || hung(write) >= most_moves)
+    return "it does not answer any more";
+  return nullptr;
 }
 
 duration trouble_record::rest() const {
   constexpr u32 most_doublings = 5;
-  return seconds(i64{1} << std::min(most_of_a_kind(), most_doublings));
+  return seconds(i64{1} << std::min(std::ranges::max(hung_), most_doublings));
 }
 
 bool trouble_record::is_bad_place(const command_bytes& command) {

@@ -141,6 +141,64 @@ TEST(usb_hang, a_disk_that_can_only_be_read_is_given_up) {
     });
 }
 
+// The same of SYNCHRONIZE CACHE: READs and WRITEs in between forgive nothing, a completed flush
+// does.
+TEST(usb_hang, a_disk_that_completes_no_flush_is_given_up) {
+  for (const bool takes_media : {false, true})
+    run(1, [=] {
+      fake_stick stick;
+      stick.disk.removable_medium = takes_media;
+      served_stick s(stick);
+      bool hangs = true;
+      stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        a.silent = hangs && cbw.cdb[0] == synchronize;
+      };
+      const auto write_and_flush = [&] {
+        dma_block block;
+        ASSERT_TRUE(s.await_arrival());
+        block_device& disk = *s.current;
+        const device_reference over_the_sleep(disk);
+        EXPECT_TRUE(block.move(disk, block_command::write, 8));
+        EXPECT_TRUE(block.move(disk, block_command::read, 8));
+        EXPECT_EQ(disk.flush().has_value(), !hangs);
+        sleep_for(1_ms);
+      };
+      for (u32 i = 0; i < 3; ++i) write_and_flush();
+      hangs = false;
+      write_and_flush();
+      hangs = true;
+      for (u32 i = 0; i < 3; ++i) write_and_flush();
+      EXPECT_FALSE(s.ended);
+      EXPECT_FALSE(said("given up"));
+      write_and_flush();
+      sleep_for(1_ms);
+      EXPECT_TRUE(s.ended);
+      EXPECT_EQ(stick.resets, 7u);
+      EXPECT_TRUE(said("usb 0-1: it completes no SYNCHRONIZE CACHE, and is given up\n"));
+      if (!s.ended) s.finish();
+    });
+}
+
+// One that hangs when it is asked after a second of rest, and answers everything else.
+TEST(usb_hang, a_card_that_cannot_be_looked_at_is_given_up) {
+  run(1, [] {
+    fake_stick stick;
+    stick.disk.removable_medium = true;
+    instant last{};
+    u32 resets = 0;
+    stick.meddle = [&](const command_block_wrapper&, fake_stick::answer& a) {
+      a.silent = now() - std::exchange(last, now()) > 900_ms && resets == stick.resets;
+      resets = stick.resets;
+    };
+    served_stick s(stick);
+    sleep_for(120_s);
+    EXPECT_TRUE(s.ended);
+    EXPECT_EQ(stick.resets, 4u);
+    EXPECT_TRUE(said("usb 0-1: it does not answer any more, and is given up\n"));
+    if (!s.ended) s.finish();
+  });
+}
+
 // A disk that hangs at one command of its examination: four of them, and then it is let go.
 TEST(usb_hang, a_disk_that_is_never_examined_is_given_up) {
   for (const bool takes_media : {false, true})
