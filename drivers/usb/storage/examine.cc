@@ -112,14 +112,21 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   return {};
 }
 
-// Some devices tell the number of sectors in place of the last sector's address: one too many. A
-// sector that hangs does not hold up the other units for long.
+// Whether a question was answered only by resets; before, there had been so many.
+bool scsi_disk::has_hung(u32 resets_before) const {
+  return transport_.resets() - resets_before >= max_transport_failures;
+}
+
+// Some devices tell the number of sectors in place of the last sector's address: one too many.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
+  if (hangs_on_last_sector_) return {};
+  const u32 resets_before = transport_.resets();
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
   scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
                                  transport_.scratch().first(SECTOR_SIZE));
-  if (!alone_) c.timeout = 5_s;
-  const result<u32> read = run(c);
+  c.timeout = 5_s;
+  const result<u32> read = run(c, after_failure::do_without);
+  hangs_on_last_sector_ = has_hung(resets_before);
   if (!read && ends_the_plug(read.error())) return fail(read.error());
   if (!read && read.error() == error::erange) --to.sectors;
   return {};
@@ -129,7 +136,11 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
 // fails is taken to be writable and to have a write cache.
 result<void> scsi_disk::read_modes(disk_facts& to) {
   constexpr u8 all_pages = 0x3F, length = 192;
-  const result<u32> came = ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length);
+  if (hangs_on_modes_) return {};
+  const u32 resets_before = transport_.resets();
+  const result<u32> came =
+      ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length, 0, after_failure::do_without);
+  hangs_on_modes_ = has_hung(resets_before);
   if (!came && ends_the_plug(came.error())) return fail(came.error());
   if (came) static_cast<void>(parse_mode_sense(transport_.scratch().first(*came), to));
   return {};

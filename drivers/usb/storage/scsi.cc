@@ -104,7 +104,8 @@ command_kind scsi_disk::kind_of(const scsi_command& command) const {
 
 // The transport has failed: the device was reset, and the command may have been executed. A unit
 // that ends one command after another so is given up; alone, it counts as pulled.
-result<void> scsi_disk::note_hang(const scsi_command& command) {
+result<void> scsi_disk::note_hang(const scsi_command& command, after_failure what) {
+  if (what == after_failure::do_without) return {};
   trouble_.note_hang(kind_of(command));
   const char* const why = trouble_.reason_to_give_up();
   if (!why) return {};
@@ -173,25 +174,27 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
 // Runs a command until it has succeeded, or fails for good, or the device needs time (ebusy). One
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
-  constexpr int max_tries = 5, max_transport_failures = 2;
+  constexpr int max_tries = 5;
   if (moves_sectors(command) && trouble_.is_refused(command.cdb)) return fail(error::eio);
-  int transport_failures = 0;
+  u32 transport_failures = 0;
   duration rest{};  // before the next try
   verdict last = verdict::failed;
   for (int tries = 0; tries < max_tries; ++tries) {
     if (may_be_exchanged()) return fail(error::enomedium);
+    if (transport_failures == max_transport_failures) return fail(error::eio);
     const u32 resets_before = transport_.resets();
     const result<command_reply> reply = send(command);
     if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
       return fail(reply.error());
-    if (transport_.resets() == resets_before)
+    if (transport_.resets() == resets_before) {
       trouble_.note_answer();
-    else
-      TRY(note_hang(command));
+    } else {
+      ++transport_failures;
+      TRY(note_hang(command, what));
+    }
     if (!reply) {
       TRY(note_lost_answer(command));
-      if (what == after_failure::give_up || ++transport_failures == max_transport_failures)
-        return fail(error::eio);
+      if (what == after_failure::give_up) return fail(error::eio);
       continue;
     }
     if (!reply->failed) {
@@ -227,7 +230,8 @@ result<u32> scsi_disk::run(const scsi_command& command, after_failure what) {
 
 // Asks for data of this length, which come into the scratch memory; every device has at least
 // `least` bytes. Returns how many bytes came.
-result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least) {
+result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least,
+                           after_failure what) {
   const dma_segment segment = transport_.scratch_segment(length);
   scsi_command c = command_of(cdb);
   c.data = direction::in;
@@ -235,7 +239,7 @@ result<u32> scsi_disk::ask(std::initializer_list<u8> cdb, u32 length, u32 least)
   c.length = length;
   c.head = transport_.scratch().first(length);
   c.least = least;
-  return run(c);
+  return run(c, what);
 }
 
 // --- in use ---

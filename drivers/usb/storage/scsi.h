@@ -19,6 +19,9 @@
 // A unit that answers one command after another only with a reset is given up. So is one that
 // answers all commands of one kind so, though it answers others (trouble.h).
 //
+// Two questions of an examination are not necessary: for the mode pages and for the last sector. If
+// a device hangs on one of them, twice, it is not asked this any more.
+//
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
 // - SYNCHRONIZE CACHE has failed, in any way. It is not tried again here: the second one would
@@ -142,8 +145,10 @@ class scsi_disk {
   // no use is in use as well until it is taken out.
   enum class phase : u8 { getting_ready, in_use };
 
-  // What is done after a command was executed and failed.
-  enum class after_failure : u8 { try_again, give_up };
+  // What is done after a command has failed. do_without: it is tried again, and if it hangs, this
+  // counts for nothing.
+  enum class after_failure : u8 { try_again, give_up, do_without };
+  static constexpr u32 max_transport_failures = 2;
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
   result<u32> try_to_run(const scsi_command& command, after_failure what);
@@ -154,12 +159,13 @@ class scsi_disk {
   result<void> note_lost_answer(const scsi_command& command);
   command_kind kind_of(const scsi_command& command) const;
   void note_success(const scsi_command& command);
-  result<void> note_hang(const scsi_command& command);
+  result<void> note_hang(const scsi_command& command, after_failure what);
   result<command_reply> send(scsi_command command);
   verdict judge_failure(std::span<const byte> data);
   result<void> start_if_needed();
   result<void> flush_nothing();
-  result<u32> ask(std::initializer_list<u8> cdb, u32 length, u32 least = 0);
+  result<u32> ask(std::initializer_list<u8> cdb, u32 length, u32 least = 0,
+                  after_failure what = after_failure::try_again);
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
   result<void> inquire(disk_facts& to);
@@ -167,6 +173,7 @@ class scsi_disk {
   result<void> read_capacity(disk_facts& to);
   result<capacity_16_reply> ask_capacity();
   result<void> check_last_sector(disk_facts& to);
+  bool has_hung(u32 resets_before) const;
   result<void> read_modes(disk_facts& to);
 
   transport& transport_;
@@ -180,6 +187,7 @@ class scsi_disk {
   bool no_synchronize_ = false;  // it does not know it
   bool tells_cache_ = false;     // its mode pages tell of a write cache
   bool needs_start_ = false;     // it waits for START STOP UNIT
+  bool hangs_on_modes_ = false, hangs_on_last_sector_ = false;
   bool given_up_ = false;
   bool cache_doubt_ = false;
   trouble_record trouble_;
