@@ -121,9 +121,6 @@ void scsi_disk::note_success(const scsi_command& command) {
   trouble_.note_success(kind_of(command), command.cdb);
 }
 
-// Whether our own reset of the device explains that it tells of one.
-bool scsi_disk::expects_attention() const { return resets_answered_ != transport_.resets(); }
-
 // Whether the device was reset while a medium is in use that can be exchanged: there may have been
 // news of an exchange, and the reset has cleared them.
 bool scsi_disk::may_be_exchanged() const {

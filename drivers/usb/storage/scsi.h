@@ -128,6 +128,9 @@ class scsi_disk {
   // some time without a reset. It grows with the commands of one kind that end so, until one
   // succeeds.
   duration rest_after_hang() const;
+  // Whether our own reset of the device explains that it tells of one: no command has succeeded
+  // since.
+  bool expects_attention() const { return resets_answered_ != transport_.resets(); }
   // The times the device was reset, for any unit.
   u32 resets() const { return transport_.resets(); }
   // There were too many hangs: nothing more is to be sent.
@@ -154,7 +157,6 @@ class scsi_disk {
   result<u32> try_to_run(const scsi_command& command, after_failure what);
   result<void> decide(verdict v, after_failure what);
   bool is_exchange(verdict v);
-  bool expects_attention() const;
   bool may_be_exchanged() const;
   result<void> note_lost_answer(const scsi_command& command);
   command_kind kind_of(const scsi_command& command) const;

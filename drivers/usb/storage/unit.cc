@@ -21,7 +21,7 @@ constinit u32 further_media = 0;
 }  // namespace
 
 duration pace::pause_after(duration life) {
-  constexpr duration lasting = 10_s, shortest = 100_ms, longest = 12'800_ms;
+  constexpr duration lasting = 10_s, longest = 12'800_ms;
   pause_ = life >= lasting ? duration{} : std::clamp(pause_ + pause_, shortest, longest);
   return pause_;
 }
@@ -133,7 +133,7 @@ void unit::look_for_a_change() {
 
 // The medium has left, though the device has not.
 void unit::end_plug() {
-  life_ = now() - since_;
+  pause_ = disk_.expects_attention() ? pace::shortest : pace_.pause_after(now() - since_);
   leave();
   next_look_ = now();
 }
@@ -153,7 +153,7 @@ void unit::let_go() {
   further_media -= disk_.number() > 0;
   if (disk_.given_up()) return end();
   state_ = state::empty;
-  next_look_ = std::max(now() + pace_.pause_after(life_), rest_until_);
+  next_look_ = std::max(now() + pause_, rest_until_);
 }
 
 void unit::wait_until_let_go() {

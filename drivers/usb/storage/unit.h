@@ -33,9 +33,12 @@
 namespace usb::storage {
 
 // The pause before a unit that has ended a plug by itself is examined again. Without it, a device
-// with a unit attention for every command would begin a hundred plugs in a second.
+// with a unit attention for every command would begin a hundred plugs in a second. A plug that the
+// driver's own reset has ended has only the shortest pause: on a bad cable long ones would add up,
+// and writers would wait too long. trouble.h sets a bound to resets that lead nowhere.
 class pace {
  public:
+  static constexpr duration shortest = 100_ms;
   // After a plug of this length.
   duration pause_after(duration life);
 
@@ -86,7 +89,7 @@ class unit {
   instant rest_until_{};       // 0: it does not rest
   bool told_ = false;          // that it is useless
   u32 hung_examinations_ = 0;  // one after another
-  duration life_{};            // of the last plug
+  duration pause_{};           // after the last plug
 };
 
 }  // namespace usb::storage

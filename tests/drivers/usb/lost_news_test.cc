@@ -330,6 +330,29 @@ TEST(usb_own_reset, of_a_bad_place_becomes_its_error) {
     });
 }
 
+// Noise on a bad cable: each plug that it ends is followed by the next one soon, however many there
+// are. Writers wait for half a minute.
+TEST(usb_own_reset, is_followed_by_the_next_plug_soon) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    served_stick s(stick);
+    dma_block block;
+    for (u32 i = 0; i < 12; ++i) {
+      ASSERT_TRUE(s.await_arrival());
+      stick.meddle = spoil_once(write_10, phase_error);
+      static_cast<void>(block.move(*s.current, block_command::write, 8));
+      sleep_for(1_ms);
+      const instant ended = now();
+      EXPECT_EQ(s.departures, i + 1);
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_LT((now() - ended).milliseconds(), 200) << i;
+      EXPECT_TRUE(block.move(*s.current, block_command::write, 8));
+    }
+    s.finish();
+  });
+}
+
 // Noise hits another command each time, and the next try succeeds: however many plugs end, none of
 // them is an error.
 TEST(usb_own_reset, by_noise_is_no_error) {
