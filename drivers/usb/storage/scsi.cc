@@ -26,6 +26,14 @@ bool moves_sectors(const scsi_command& c) {
   return c.cdb[0] == opcode::read_10 || c.cdb[0] == opcode::write_10;
 }
 
+// The sectors that a READ or WRITE moves; none of any other command.
+sector_range sectors_of(const scsi_command& c) {
+  if (!moves_sectors(c)) return {};
+  const auto at = [&](size_t i) { return u64{c.cdb[i]}; };
+  const u64 first = at(2) << 24 | at(3) << 16 | at(4) << 8 | at(5);
+  return {first, first + (at(7) << 8 | at(8))};
+}
+
 }  // namespace
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
@@ -118,7 +126,7 @@ result<void> scsi_disk::note_hang(const scsi_command& command, after_failure wha
 // A command was executed successfully. A unit attention would have been told in its place.
 void scsi_disk::note_success(const scsi_command& command) {
   resets_answered_ = transport_.resets();
-  trouble_.note_success(kind_of(command), command.cdb);
+  trouble_.note_success(kind_of(command), sectors_of(command));
 }
 
 // Whether the device was reset while a medium is in use that can be exchanged: there may have been
@@ -131,7 +139,7 @@ bool scsi_disk::may_be_exchanged() const {
 result<void> scsi_disk::note_lost_answer(const scsi_command& command) {
   if (phase_ == phase::getting_ready && takes_media_) medium_changed_ = true;
   if (!may_be_exchanged()) return {};
-  if (trouble_.is_bad_place(command.cdb)) return fail(error::eio);
+  trouble_.note_end(kind_of(command), sectors_of(command));
   printk("%s: an answer was lost; its medium is looked at anew\n", name().data());
   return fail(error::enomedium);
 }
@@ -172,7 +180,7 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5;
-  if (moves_sectors(command) && trouble_.is_refused(command.cdb)) return fail(error::eio);
+  if (trouble_.is_bad(kind_of(command), sectors_of(command))) return fail(error::eilseq);
   u32 transport_failures = 0;
   duration rest{};  // before the next try
   verdict last = verdict::failed;

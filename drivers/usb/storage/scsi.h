@@ -10,9 +10,9 @@
 //   A device that fails so in one short plug after another has no such reason, and the fourth
 //   failure is an error.
 // - A reset by the driver, for another unit perhaps, may clear the news of an exchange; so the plug
-//   of a medium that can be exchanged ends. No command is sent again after it. A command that ends
-//   three plugs so, each time it is sent, is a bad place: it fails (eio), a READ or WRITE for a
-//   minute without being sent.
+//   of a medium that can be exchanged ends. No command is sent again after it. A place at which
+//   three plugs have ended so is bad: for a minute its READs or WRITEs fail (eilseq) without being
+//   sent.
 // - A device that takes no media tells of the driver's reset, too (06/29). Until a command
 //   succeeds, this ends no plug.
 //

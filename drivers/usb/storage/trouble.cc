@@ -8,14 +8,33 @@
 
 namespace usb::storage {
 
+namespace {
+
+bool overlap(sector_range a, sector_range b) { return a.first < b.end && b.first < a.end; }
+
+sector_range common_part(sector_range a, sector_range b) {
+  return {std::max(a.first, b.first), std::min(a.end, b.end)};
+}
+
+// What is left of a range without one that overlaps it; all of it if that is in its middle.
+sector_range without(sector_range all, sector_range part) {
+  if (part.first <= all.first) return {std::min(part.end, all.end), all.end};
+  return {all.first, part.end < all.end ? all.end : part.first};
+}
+
+}  // namespace
+
+// --- commands that hang ---
+
 void trouble_record::note_hang(command_kind kind) {
   ++hangs_in_a_row_;
   if (kind != command_kind::examination) ++hung_[std::to_underlying(kind)];
 }
 
-void trouble_record::note_success(command_kind kind, const command_bytes& command) {
+void trouble_record::note_success(command_kind kind, sector_range at) {
   if (kind != command_kind::examination) hung_[std::to_underlying(kind)] = 0;
-  if (command == suspect_) ends_by_suspect_ = 0;
+  for (suspect& s : suspects_)
+    if (s.is(kind, at)) acquit(s, at);
 }
 
 // READs and WRITEs may hang more often than others: they are many, and of many places.
@@ -34,19 +53,38 @@ duration trouble_record::rest() const {
   return seconds(i64{1} << std::min(std::ranges::max(hung_), most_doublings));
 }
 
-bool trouble_record::is_bad_place(const command_bytes& command) {
-  if (std::exchange(suspect_, command) != command) ends_by_suspect_ = 0;
-  if (ends_by_suspect_ == most_ends_by_one) {
-    refused_until_ = now() + 60_s;
-    return true;
-  }
-  ++ends_by_suspect_;
-  return false;
+// --- bad places ---
+
+bool trouble_record::suspect::is(command_kind other, sector_range place) const {
+  return kind == other && overlap(at, place);
 }
 
-bool trouble_record::is_refused(const command_bytes& command) const {
-  return command == suspect_ && ends_by_suspect_ == most_ends_by_one && now() < refused_until_;
+void trouble_record::acquit(suspect& s, sector_range at) {
+  s.at = without(s.at, at);
+  if (s.at.first == s.at.end) s = {};
 }
+
+// A new suspect takes the place of the one that was heard of least recently.
+void trouble_record::note_end(command_kind kind, sector_range at) {
+  if (at == sector_range{}) return;
+  auto s = std::ranges::find_if(suspects_, [&](const suspect& each) { return each.is(kind, at); });
+  if (s == suspects_.end()) {
+    const auto age = [](const suspect& each) { return std::pair(each.ends > 0, each.last); };
+    s = std::ranges::min_element(suspects_, {}, age);
+    *s = {.kind = kind, .at = at};
+  }
+  s->at = common_part(s->at, at);
+  ++s->ends;
+  s->last = now();
+}
+
+bool trouble_record::is_bad(command_kind kind, sector_range at) const {
+  return std::ranges::any_of(suspects_, [&](const suspect& each) {
+    return each.is(kind, at) && each.ends >= most_ends && now() < each.last + 60_s;
+  });
+}
+
+// --- failures without a reason ---
 
 void trouble_record::begin_plug() { plug_since_ = now(); }
 

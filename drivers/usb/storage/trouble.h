@@ -6,8 +6,11 @@
 //   others. Only a success of the same kind forgives a hang: a unit whose WRITEs hang is read again
 //   and again in between, when its content is verified, and one that never completes a flush is
 //   written again and again.
-// - A command that ends plug after plug, each time it is sent, is a *bad place*. It fails for a
-//   minute without being sent.
+// - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent to
+// them:
+//   each time a plug would end, and the disk would be of no use for its other places. READs and
+//   WRITEs have their own bad places. Requests are merged and split in another way each time, so a
+//   suspect is what the commands that ended plugs have in common. What succeeds is no part of it.
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
 //   one that fails without a reason.
 #pragma once
@@ -24,7 +27,11 @@ namespace usb::storage {
 // is given up by unit.cc.
 enum class command_kind : u8 { read, write, flush, other, examination };
 
-using command_bytes = std::array<u8, 16>;
+// From `first` up to `end`, which is behind the last one.
+struct sector_range {
+  u64 first = 0, end = 0;
+  bool operator==(const sector_range&) const = default;
+};
 
 class trouble_record {
  public:
@@ -32,7 +39,8 @@ class trouble_record {
   void note_hang(command_kind kind);
   // A command has ended without a reset, in whichever way.
   void note_answer() { hangs_in_a_row_ = 0; }
-  void note_success(command_kind kind, const command_bytes& command);
+  // `at`: the sectors that it has moved, if any.
+  void note_success(command_kind kind, sector_range at);
   // Why the unit is to be given up, for the console; null while it is not.
   const char* reason_to_give_up() const;
   u32 hangs_in_a_row() const { return hangs_in_a_row_; }
@@ -41,9 +49,10 @@ class trouble_record {
   duration rest() const;
 
   // --- bad places ---
-  // The answer to this command was lost, and a plug is to end by it. True: it is a bad place.
-  bool is_bad_place(const command_bytes& command);
-  bool is_refused(const command_bytes& command) const;
+  // A plug is to end by this command. Without sectors it does nothing.
+  void note_end(command_kind kind, sector_range at);
+  // Whether a command for these sectors is not to be sent.
+  bool is_bad(command_kind kind, sector_range at) const;
 
   // --- failures without a reason ---
   void begin_plug();
@@ -53,18 +62,24 @@ class trouble_record {
   void note_no_medium() { ends_without_reason_ = 0; }
 
  private:
+  struct suspect {
+    command_kind kind{};
+    sector_range at;  // empty: there is no suspect here
+    u32 ends = 0;     // of plugs
+    instant last{};   // of these ends
+    // It concerns a command of this kind for these sectors.
+    bool is(command_kind other, sector_range place) const;
+  };
   static constexpr u8 counted_kinds = 4;
+  static constexpr u32 most_suspects = 4, most_ends = 3;
 
+  static void acquit(suspect& s, sector_range at);
   u32 hung(command_kind kind) const { return hung_[std::to_underlying(kind)]; }
-
-  static constexpr u32 most_ends_by_one = 3;
 
   u32 hangs_in_a_row_ = 0;
   std::array<u32, counted_kinds> hung_{};  // of each kind, since one of it has succeeded
-  command_bytes suspect_{};                // the command whose answer was lost last
-  u32 ends_by_suspect_ = 0;                // of plugs, since it has succeeded
-  instant refused_until_{};                // the suspect fails without being sent
-  u32 ends_without_reason_ = 0;            // of short plugs, one after another
+  std::array<suspect, most_suspects> suspects_{};
+  u32 ends_without_reason_ = 0;  // of short plugs, one after another
   instant plug_since_{};
 };
 

@@ -2,6 +2,7 @@
 // of media_event.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "drivers/usb/storage/session.h"
@@ -48,6 +49,26 @@ class dma_block {
 
  private:
   dma_buffer memory_;
+};
+
+// Blocks that follow each other and go to the disk as one request.
+template <u32 count>
+struct dma_blocks {
+  void move(block_device& disk, block_command cmd, u32 sector) {
+    dma_block other;
+    disk.submit(block_command::read, lba{1000}, other.head);  // meanwhile they are merged
+    for (u32 i = 0; i < count; ++i) {
+      heads[i].b_data = memory.bytes().data() + i * BLOCK_SIZE;
+      memory.bytes()[i * BLOCK_SIZE] = static_cast<byte>(i + 1);
+      heads[i].b_dirt = cmd == block_command::write;
+      disk.submit(cmd, lba{sector + 2 * i}, heads[i]);
+    }
+    wait_on_buffer(other.head);
+    for (buffer_head& head : heads) wait_on_buffer(head);
+  }
+
+  const dma_buffer memory = *dma_buffer::allocate(count * BLOCK_SIZE, count* BLOCK_SIZE);
+  std::array<buffer_head, count> heads;
 };
 
 }  // namespace sim
