@@ -110,17 +110,28 @@ command_kind scsi_disk::kind_of(const scsi_command& command) const {
   }
 }
 
-// The transport has failed: the device was reset, and the command may have been executed. A unit
-// that ends one command after another so is given up; alone, it counts as pulled.
-result<void> scsi_disk::note_hang(const scsi_command& command, after_failure what) {
-  if (what == after_failure::do_without) return {};
-  trouble_.note_hang(kind_of(command));
+// Alone, a unit that is given up counts as pulled.
+bool scsi_disk::give_up_if_hopeless() {
   const char* const why = trouble_.reason_to_give_up();
-  if (!why) return {};
+  if (!why) return false;
   printk("%s: %s, and is given up\n", name().data(), why);
   given_up_ = true;
   if (alone_) device().release();
-  return fail(error::enodev);
+  return true;
+}
+
+// The transport has failed: the device was reset, and the command may have been executed.
+result<void> scsi_disk::note_hang(const scsi_command& command, after_failure what) {
+  if (what == after_failure::do_without) return {};
+  trouble_.note_hang(kind_of(command));
+  return give_up_if_hopeless() ? fail(error::enodev) : result<void>{};
+}
+
+void scsi_disk::note_delay(command_kind kind, sector_range at) {
+  printk("%s: not ready for half a minute; its medium is looked at anew\n", name().data());
+  trouble_.note_delay(kind);
+  trouble_.note_end(kind, at);
+  static_cast<void>(give_up_if_hopeless());
 }
 
 // A command was executed successfully. A unit attention would have been told in its place.

@@ -122,6 +122,10 @@ class scsi_disk {
   result<void> synchronize_cache();
   result<void> test_ready();
 
+  // A command of this kind for these sectors was tried for too long, and the unit is not ready
+  // (ebusy): the caller ends the plug. Never sleeps.
+  void note_delay(command_kind kind, sector_range at);
+
   // The commands in a row that ended only by a reset of the device.
   u32 hangs() const { return trouble_.hangs_in_a_row(); }
   // How long a unit that shares its device rests after a command that ended so: the others need
@@ -161,6 +165,7 @@ class scsi_disk {
   result<void> note_lost_answer(const scsi_command& command);
   command_kind kind_of(const scsi_command& command) const;
   void note_success(const scsi_command& command);
+  bool give_up_if_hopeless();
   result<void> note_hang(const scsi_command& command, after_failure what);
   result<command_reply> send(scsi_command command);
   verdict judge_failure(std::span<const byte> data);

@@ -28,6 +28,10 @@ sector_range without(sector_range all, sector_range part) {
 
 void trouble_record::note_hang(command_kind kind) {
   ++hangs_in_a_row_;
+  note_delay(kind);
+}
+
+void trouble_record::note_delay(command_kind kind) {
   if (kind != command_kind::examination) ++hung_[std::to_underlying(kind)];
 }
 

@@ -5,7 +5,8 @@
 //   after another is given up. So is one that hangs at all commands of one kind, though it answers
 //   others. Only a success of the same kind forgives a hang: a unit whose WRITEs hang is read again
 //   and again in between, when its content is verified, and one that never completes a flush is
-//   written again and again.
+//   written again and again. A unit that is not ready for a command for half a minute counts as one
+//   that hangs at it.
 // - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent to
 // them:
 //   each time a plug would end, and the disk would be of no use for its other places. READs and
@@ -37,6 +38,8 @@ class trouble_record {
  public:
   // --- commands that hang ---
   void note_hang(command_kind kind);
+  // The unit was not ready for a command for too long: this counts as a hang of its kind.
+  void note_delay(command_kind kind);
   // A command has ended without a reset, in whichever way.
   void note_answer() { hangs_in_a_row_ = 0; }
   // `at`: the sectors that it has moved, if any.

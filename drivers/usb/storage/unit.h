@@ -15,8 +15,8 @@
 //
 // - empty -> present: examine() finds a medium that can be used, and announces its arrival.
 // - present -> leaving: the medium was taken out (02/3A) or may have been exchanged (06/28), or the
-//   device was reset by itself (06/29). To the upper layers this is a pull: they seal, and what
-//   arrives next is verified by its content, dirty blocks and all.
+//   device was reset, or it was not ready for too long. To the upper layers this is a pull: they
+//   seal, and what arrives next is verified by its content, dirty blocks and all.
 // - leaving -> empty: no reference to the usb_disk is left.
 // - useless -> empty: the medium was taken out or exchanged. An examination that failed without
 //   showing why is made again, with pauses that grow. A unit whose examinations fail and reset the

@@ -9,6 +9,15 @@
 
 namespace usb::storage {
 
+namespace {
+
+command_kind kind_of(const request& r) {
+  if (r.cmd == block_command::flush) return command_kind::flush;
+  return r.cmd == block_command::read ? command_kind::read : command_kind::write;
+}
+
+}  // namespace
+
 std::span<const dma_segment> list_segments(request& r, segment_list& list) {
   size_t used = 0;
   for (const buffer_head& bh : r.buffers) {
@@ -50,24 +59,29 @@ void usb_disk::request_fn() { wake_up(disk_.device().activity); }
 result<void> usb_disk::carry_out(request& r) {
   if (r.cmd == block_command::flush) return disk_.synchronize_cache();
   std::span<const dma_segment> segments = list_segments(r, segments_);
-  const u32 sectors = block_by_block_ ? SECTORS_PER_BLOCK : r.nr_sectors;
   if (block_by_block_) {
     segments_[0].length = BLOCK_SIZE;
     segments = segments.first(1);
   }
-  return disk_.read_write(r.cmd == block_command::write, r.sector, sectors, segments,
+  return disk_.read_write(r.cmd == block_command::write, r.sector, sectors_at_once(r), segments,
                           {r.buffers.front()->b_data, BLOCK_SIZE});
+}
+
+// Whether a device that needs time has it.
+bool usb_disk::has_time(const request& r) {
+  again_ = now() + 100_ms;
+  busy_since_ = std::min(busy_since_, now());
+  if (again_ < busy_since_ + 30_s) return true;
+  const u64 first = r.sector.value();
+  disk_.note_delay(kind_of(r), {first, first + sectors_at_once(r)});
+  return false;
 }
 
 // Whether the request stays in hand: there is more to do, or it is tried again.
 bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
   if (outcome || (outcome.error() != error::eilseq && outcome.error() != error::ebusy))
     return false;
-  if (outcome.error() == error::ebusy) {
-    again_ = now() + 100_ms;
-    busy_since_ = std::min(busy_since_, now());
-    return again_ < busy_since_ + 30_s;
-  }
+  if (outcome.error() == error::ebusy) return has_time(r);
   if (block_by_block_ || r.nr_sectors <= SECTORS_PER_BLOCK) return false;
   block_by_block_ = true;
   again_ = now();
@@ -76,15 +90,12 @@ bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
 
 // Ends the request, or the block of it that was carried out.
 void usb_disk::settle(request& r, result<void> outcome) {
-  const bool here =
-      outcome || (outcome.error() != error::enodev && outcome.error() != error::enomedium);
-  if (!here) {
+  if (!outcome && (ends_the_plug(outcome.error()) || outcome.error() == error::ebusy)) {
     in_hand_ = nullptr;
     die();
     return end_request(r, fail(error::enodev));
   }
-  if (!outcome && (outcome.error() == error::eilseq || outcome.error() == error::ebusy))
-    outcome = fail(error::eio);
+  if (outcome == fail(error::eilseq)) outcome = fail(error::eio);
   if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
     again_ = now();
     return end_first_block(r, outcome);

@@ -3,10 +3,13 @@
 // - A request with a medium error is done again block by block: only the bad block fails.
 // - A request for which the device needs time (02/04) is tried again. Meanwhile the other units of
 //   the device have their turn. The device has half a minute; another half only after a success.
+//   Then the plug ends: no request is an error by that, as the layers above hold what was to be
+//   written, and write it when the medium has arrived anew.
 //
 // One usb_disk is one plug (block_device.h). It begins when the medium is ready. It ends when the
-// device is pulled, when the medium is taken out or changed, or when the device has reset itself;
-// then the next plug may begin with the same device. unit.h is about that.
+// device is pulled, when the medium is taken out or changed, when the device has reset itself, or
+// when it is not ready for too long; then the next plug may begin with the same device. unit.h is
+// about that.
 #pragma once
 
 #include <array>
@@ -41,6 +44,10 @@ class usb_disk final : public block_device {
   void request_fn() override;
   result<void> carry_out(request& r);
   void settle(request& r, result<void> outcome);
+  u32 sectors_at_once(const request& r) const {
+    return block_by_block_ ? SECTORS_PER_BLOCK : r.nr_sectors;
+  }
+  bool has_time(const request& r);
   bool is_kept(const request& r, const result<void>& outcome);
   void print_arrival(const disk_facts& facts) const;
 

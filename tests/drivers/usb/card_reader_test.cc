@@ -78,6 +78,20 @@ TEST(card_reader, a_card_taken_out_with_dirty_blocks_loses_nothing) {
   });
 }
 
+// The card needs time for its first write, for longer than a request may wait: what was to be
+// written is held, and written then.
+TEST(card_reader, a_card_that_needs_long_loses_nothing) {
+  with_card([](scene& at) {
+    at.slot.never_succeeds[write_10] = {2, 0x04, 1};
+    const fiber sync = spawn("sync", [] { static_cast<void>(sys_sync()); });
+    sleep_for(40_s);
+    EXPECT_FALSE(at.is_there()) << "it is a plug that has ended, and no error";
+    EXPECT_TRUE(said("not ready for half a minute"));
+    at.slot.never_succeeds.clear();
+    sync.join();
+  });
+}
+
 // The reader notices an exchange that was quicker than its look, and tells it with the next
 // command.
 TEST(card_reader, a_card_put_in_again_at_once_is_verified) {

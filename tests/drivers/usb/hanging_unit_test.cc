@@ -503,38 +503,148 @@ TEST(usb_patience, a_disk_that_wants_to_be_started_is_started) {
   }
 }
 
-// A disk that needs time has half a minute for all its requests together, not each of them, and
-// not each block of them. After a success it has another.
+// A disk that needs time has half a minute for all its requests together, not each of them. Then
+// its plug ends, for all of them: none is an error of the medium.
+TEST(usb_patience, ends_with_the_plug) {
+  for (const u8 opcode : {read_10, write_10, synchronize})
+    with_disk({}, [=](served_stick& s, block_device& disk) {
+      disk.hold();
+      s.stick.disk.never_succeeds[opcode] = {2, 0x04, 1};
+      const instant begun = now();
+      std::vector<fiber> users;
+      std::vector<dma_block> blocks(5);
+      for (u32 i = 0; i < 5; ++i)
+        users.push_back(spawn("user", [&, i] {
+          if (opcode == synchronize) {
+            EXPECT_EQ(disk.flush(), fail(error::enodev));
+            return;
+          }
+          const auto cmd = opcode == read_10 ? block_command::read : block_command::write;
+          static_cast<void>(blocks[i].move(disk, cmd, 8 + 20 * i));
+          EXPECT_FALSE(blocks[i].head.b_error);
+        }));
+      for (const fiber& user : users) user.join();
+      EXPECT_GE((now() - begun).milliseconds(), 29'000);
+      EXPECT_LE((now() - begun).milliseconds(), 31'000);
+      EXPECT_TRUE(disk.gone());
+      EXPECT_TRUE(said("usb 0-1: not ready for half a minute; its medium is looked at anew\n"));
+      disk.drop();
+      s.stick.disk.never_succeeds.clear();
+      block_device* const again = s.await_arrival();
+      ASSERT_TRUE(again);
+      EXPECT_EQ(s.departures, 1u);
+      EXPECT_TRUE(blocks[0].move(*again, block_command::write, 8));
+      EXPECT_TRUE(again->flush());
+    });
+}
+
 TEST(usb_patience, is_one_for_all_requests) {
   with_disk({}, [](served_stick& s, block_device& disk) {
-    s.stick.disk.never_succeeds[read_10] = {2, 0x04, 1};
-    dma_block block;
+    disk.hold();
+    constexpr scsi_target::sense becoming_ready{2, 0x04, 1}, refused{5, 0x24, 0};
+    s.stick.disk.never_succeeds[read_10] = becoming_ready;
     const instant begun = now();
-    for (u32 i = 0; i < 5; ++i) EXPECT_FALSE(block.move(disk, block_command::read, 8 + 2 * i));
+    dma_block block, other;
+    const fiber user = spawn("user", [&] {
+      EXPECT_FALSE(block.move(disk, block_command::read, 8));
+      s.stick.disk.never_succeeds[read_10] = becoming_ready;
+      EXPECT_FALSE(other.move(disk, block_command::read, 16));
+    });
+    sleep_for(20_s);
+    s.stick.disk.never_succeeds[read_10] = refused;
+    user.join();
+    EXPECT_TRUE(disk.gone());
     EXPECT_GE((now() - begun).milliseconds(), 29'000);
     EXPECT_LE((now() - begun).milliseconds(), 31'000);
+    disk.drop();
     s.stick.disk.never_succeeds.clear();
-    EXPECT_TRUE(block.move(disk, block_command::read, 8));
-    s.stick.disk.fail_at(read_10, 1, {2, 0x04, 1});
-    EXPECT_TRUE(block.move(disk, block_command::read, 8)) << "it has time again";
+    EXPECT_TRUE(s.await_arrival());
   });
 }
 
+TEST(usb_patience, begins_anew_after_a_success) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    for (u32 i = 0; i < 2; ++i) {
+      dma_block block;
+      s.stick.disk.failures.assign(200, {2, 0x04, 1});
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    }
+    EXPECT_EQ(s.departures, 0u);
+  });
+}
+
+// A place that is never ready, though the disk is, has ended three plugs and is bad then.
+TEST(usb_patience, of_a_place_ends_three_plugs) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    ASSERT_TRUE(s.await_arrival());
+    stick.disk.never_succeeds[write_10] = {2, 0x04, 1};
+    dma_block block;
+    for (u32 plug = 1; plug <= 3; ++plug) {
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_TRUE(block.move(*s.current, block_command::write, 8)) << "it is held, and no error";
+      sleep_for(1_ms);
+      EXPECT_EQ(s.departures, plug);
+    }
+    ASSERT_TRUE(s.await_arrival());
+    EXPECT_EQ(block.move(*s.current, block_command::write, 8), fail(error::eio));
+    EXPECT_EQ(s.departures, 3u);
+    s.finish();
+  });
+}
+
+// A flush has no place: the unit is given up.
+TEST(usb_patience, of_a_flush_ends_four_plugs) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    ASSERT_TRUE(s.await_arrival());
+    stick.disk.never_succeeds[synchronize] = {2, 0x04, 1};
+    for (u32 plug = 1; plug <= 4; ++plug) {
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_EQ(s.current->flush(), fail(error::enodev));
+      sleep_for(1_ms);
+      EXPECT_EQ(s.departures, plug);
+    }
+    EXPECT_TRUE(s.ended);
+    EXPECT_TRUE(said("usb 0-1: it completes no SYNCHRONIZE CACHE, and is given up\n"));
+    if (!s.ended) s.finish();
+  });
+}
+
+// The first block has an error after 20 s, the second one ends the plug after ten more.
 TEST(usb_patience, is_one_for_all_blocks_of_a_request) {
   with_disk({}, [](served_stick& s, block_device& disk) {
+    disk.hold();
     dma_blocks<8> blocks;
     u32 asked = 0;
+    constexpr scsi_target::sense becoming_ready{2, 0x04, 1};
     s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
-      if (cbw.cdb[0] == read_10 && cbw.cdb[8] == 16) ++asked;
-      if (asked == 5) s.stick.disk.never_succeeds[read_10] = {2, 0x04, 1};
+      if (cbw.cdb[0] != read_10) return;
+      asked += cbw.cdb[8] == 16;
+      const bool second = cbw.cdb[8] == 2 && cbw.cdb[5] == 22;
+      if (asked == 5 || second) s.stick.disk.never_succeeds[read_10] = becoming_ready;
+      if (asked == 5) asked = 100;
     };
     s.stick.storage.fault = [](block_command, lba first, u32) -> std::optional<error> {
       return first.value() < 100 ? std::optional(error::eio) : std::nullopt;
     };
     const instant begun = now();
+    const fiber ready = spawn("ready", [&] {
+      sleep_for(20_s);
+      s.stick.disk.never_succeeds.clear();
+    });
     blocks.move(disk, block_command::read, 20);
-    EXPECT_EQ(asked, 5u);
+    ready.join();
+    EXPECT_EQ(asked, 100u);
+    EXPECT_TRUE(disk.gone());
+    EXPECT_GE((now() - begun).milliseconds(), 29'000);
     EXPECT_LE((now() - begun).milliseconds(), 31'000);
+    s.stick.storage.fault = {};
+    disk.drop();
+    s.stick.disk.never_succeeds.clear();
+    EXPECT_TRUE(s.await_arrival());
   });
 }
 
