@@ -106,7 +106,7 @@ void unit::refuse(error why) {
   if (why == error::enotsup && !disk_.takes_media()) return end();
   state_ = state::useless;
   since_ = now();
-  again_ = why == error::enotsup ? never : now() + pace_.pause_after(duration{});
+  again_ = why == error::enotsup ? never : std::max(now() + pause_after(duration{}), rest_until_);
   next_look_ = disk_.takes_media() ? std::min(again_, now() + look_interval) : again_;
 }
 
@@ -131,9 +131,14 @@ void unit::look_for_a_change() {
   next_look_ = now() + pace_.pause_after(now() - since_);
 }
 
+// Before the next examination, after a plug of this length.
+duration unit::pause_after(duration life) {
+  return disk_.expects_attention() ? pace::shortest : pace_.pause_after(life);
+}
+
 // The medium has left, though the device has not.
 void unit::end_plug() {
-  pause_ = disk_.expects_attention() ? pace::shortest : pace_.pause_after(now() - since_);
+  pause_ = pause_after(now() - since_);
   leave();
   next_look_ = now();
 }

@@ -33,9 +33,10 @@
 namespace usb::storage {
 
 // The pause before a unit that has ended a plug by itself is examined again. Without it, a device
-// with a unit attention for every command would begin a hundred plugs in a second. A plug that the
-// driver's own reset has ended has only the shortest pause: on a bad cable long ones would add up,
-// and writers would wait too long. trouble.h sets a bound to resets that lead nowhere.
+// with a unit attention for every command would begin a hundred plugs in a second. A plug or an
+// examination that the driver's own reset has ended has only the shortest pause: on a bad cable
+// long ones would add up, and writers would wait too long. trouble.h sets a bound to resets that
+// lead nowhere.
 class pace {
  public:
   static constexpr duration shortest = 100_ms;
@@ -75,6 +76,7 @@ class unit {
   void refuse(error why);
   void end();
   void look_for_a_change();
+  duration pause_after(duration life);
   void end_plug();
   void let_go();
 

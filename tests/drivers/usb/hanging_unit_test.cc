@@ -698,6 +698,22 @@ TEST(usb_patience, an_examination_that_fails_is_made_again_less_and_less_often) 
     });
 }
 
+// One that fails only by lost answers is made again soon: on a bad cable long pauses would add up.
+TEST(usb_patience, an_examination_with_lost_answers_is_made_again_soon) {
+  run(1, [] {
+    fake_stick stick;
+    u32 failed = 0;
+    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.cdb[0] == read_capacity && failed < 6) a.status = 2, ++failed;
+    };
+    served_stick s(stick);
+    EXPECT_TRUE(s.await_arrival());
+    EXPECT_GE(stick.count(inquiry), 3u);
+    EXPECT_LT((now() - instant{}).milliseconds(), 500);
+    s.finish();
+  });
+}
+
 // A card of no use that tells of a reset again and again is examined less and less often.
 TEST(usb_patience, a_card_of_no_use_that_flaps_is_examined_less_and_less_often) {
   run(1, [] {
