@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/drivers/usb/served_stick.h"
+#include "tests/fs/machine.h"
 
 namespace usb::storage {
 namespace {
@@ -137,6 +138,39 @@ TEST(usb_cache, nothing_is_in_doubt_at_the_arrival) {
         EXPECT_EQ(s.stick.resets, 1u);
         EXPECT_TRUE(disk.flush());
         EXPECT_EQ(disk.caches_lost(), 0u);
+      });
+}
+
+// --- no SYNCHRONIZE CACHE ---
+
+TEST(usb_no_cache, a_flush_asks_whether_the_medium_is_there) {
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+      },
+      [](served_stick& s, block_device& disk) {
+        EXPECT_TRUE(disk.flush());
+        EXPECT_TRUE(said("write through, though it tells of a write cache\n"));
+        const u32 asked = s.stick.count(test_unit_ready);
+        EXPECT_TRUE(disk.flush());
+        EXPECT_EQ(s.stick.count(test_unit_ready), asked + 1);
+        s.stick.disk.failures.push_back({6, 0x28, 0});
+        EXPECT_EQ(disk.flush(), fail(error::enodev));
+        block_device* again = s.await_arrival();
+        ASSERT_TRUE(again);
+        s.stick.disk.never_succeeds.clear();
+        const u32 flushed = s.stick.count(synchronize);
+        EXPECT_TRUE(again->flush());
+        EXPECT_EQ(s.stick.count(synchronize), flushed + 1) << "another medium is asked anew";
+      });
+  with_disk(
+      [](fake_stick& stick) {
+        stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+        stick.disk.tells_write_cache = false;
+      },
+      [](served_stick&, block_device& disk) {
+        EXPECT_TRUE(disk.flush());
+        EXPECT_TRUE(said("taken to write through\n"));
       });
 }
 

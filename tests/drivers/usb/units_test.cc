@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "drivers/block/media_event.h"
 #include "hal/clock.h"
-#include "tests/drivers/usb/served_stick.h"
+#include "tests/drivers/usb/card_slots.h"
 #include "tests/fs/machine.h"
 
 namespace usb::storage {
@@ -15,32 +14,6 @@ namespace {
 using namespace sim;
 
 constexpr scsi_target::sense no_medium{2, 0x3A, 0}, becoming_ready{2, 0x04, 1};
-
-// The media that have arrived and not left, in the order of their arrival. Sizes tell them apart.
-class media_list {
- public:
-  media_list() {
-    list() = {};
-    set_media_listener({[](block_device& disk) { list().push_back(&disk); },
-                        [](block_device& disk) { std::erase(list(), &disk); }});
-  }
-  size_t size() const { return list().size(); }
-  block_device* of(u32 sectors) const {
-    const auto found = std::ranges::find_if(
-        list(), [=](block_device* disk) { return disk->identity.sectors == sectors; });
-    return found == list().end() ? nullptr : *found;
-  }
-
- private:
-  static std::vector<block_device*>& list() {
-    static std::vector<block_device*> all;
-    return all;
-  }
-};
-
-fiber serve_in_a_task(fake_stick& stick) {
-  return spawn("device", [&stick] { usb::storage::serve(stick, fake_stick::interface()); });
-}
 
 // A reader with four slots, of which the second and the last one hold a card. The cards have 100,
 // 200, 300 and 400 sectors.
