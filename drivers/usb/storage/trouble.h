@@ -7,13 +7,14 @@
 //   and again in between, when its content is verified, and one that never completes a flush is
 //   written again and again. A unit that is not ready for a command for half a minute counts as one
 //   that hangs at it.
-// - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent to
-// them:
+// - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent there:
 //   each time a plug would end, and the disk would be of no use for its other places. READs and
 //   WRITEs have their own bad places. Requests are merged and split in another way each time, so a
 //   suspect is what the commands that ended plugs have in common. What succeeds is no part of it.
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
 //   one that fails without a reason.
+//
+// Nothing here sleeps, and nothing fails.
 #pragma once
 
 #include <array>

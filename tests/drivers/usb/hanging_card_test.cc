@@ -100,6 +100,26 @@ TEST(usb_hang, a_card_that_can_only_be_read_rests_longer_and_longer) {
   });
 }
 
+// A card that hangs while it is examined: the other one has time between two examinations, too.
+TEST(usb_hang, a_card_that_hangs_while_it_is_examined_rests_in_between) {
+  run(1, [] {
+    two_cards r;
+    std::vector<instant> begun;
+    r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.lun == 0) return;
+      if (cbw.cdb[0] == inquiry) begun.push_back(now());
+      a.silent = cbw.cdb[0] == read_capacity;
+    };
+    r.second.disk.failures.push_back({6, 0x28, 0});
+    sleep_for(60_s);
+    ASSERT_EQ(begun.size(), 4u);
+    for (u32 i = 1; i < 4; ++i)
+      EXPECT_GE((begun[i] - begun[i - 1]).milliseconds(), 11'000) << "two hangs, and a rest";
+    EXPECT_TRUE(r.of(100));
+    r.finish();
+  });
+}
+
 // A card of no use whose TEST UNIT READY hangs: the same bound.
 TEST(usb_hang, a_card_of_no_use_does_not_reset_its_device_for_ever) {
   run(1, [] {
