@@ -1,5 +1,5 @@
-// object_pool: at most N objects of one kind. They are made and destroyed at run time; their memory
-// is part of the pool. Never sleeps.
+// object_pool: at most N objects of one kind. They are made at run time and live for ever; their
+// memory is part of the pool. Never sleeps.
 #pragma once
 
 #include <array>
@@ -13,19 +13,11 @@ namespace usb {
 template <class T, u32 N>
 class object_pool {
  public:
-  // Null when all N are in use.
+  // Null when there are N.
   template <class... Arguments>
   T* make(Arguments&&... arguments) {
-    for (u32 i = 0; i < N; ++i)
-      if (!used_[i]) {
-        used_[i] = true;
-        return new (&slots_[i]) T(std::forward<Arguments>(arguments)...);
-      }
-    return nullptr;
-  }
-  void destroy(T* object) {
-    object->~T();
-    used_[static_cast<size_t>(reinterpret_cast<slot*>(object) - slots_.data())] = false;
+    if (made_ == N) return nullptr;
+    return new (&slots_[made_++]) T(std::forward<Arguments>(arguments)...);
   }
 
  private:
@@ -33,7 +25,7 @@ class object_pool {
     std::array<byte, sizeof(T)> bytes;
   };
   std::array<slot, N> slots_{};
-  std::array<bool, N> used_{};
+  u32 made_ = 0;
 };
 
 }  // namespace usb

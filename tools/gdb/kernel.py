@@ -157,11 +157,10 @@ def at_address(address, type_):
 
 
 def objects(pool):
-    """The living objects of a usb::object_pool."""
+    """The objects of a usb::object_pool."""
     type_ = pool.type.strip_typedefs().template_argument(0)
-    for used, place in zip(array(pool["used_"]), array(pool["slots_"])):
-        if used:
-            yield place.address.cast(type_.pointer()).dereference()
+    for _, place in zip(range(int(pool["made_"])), array(pool["slots_"])):
+        yield place.address.cast(type_.pointer()).dereference()
 
 
 # --- many structures at once -------------------------------------------------------------------

@@ -21,7 +21,6 @@ constexpr u32 dci_of(u8 endpoint_address) {
 }
 
 namespace slot_context {
-using route = field<19, 0>;             // word 0
 using speed = field<23, 20>;            // word 0
 using context_entries = field<31, 27>;  // word 0: the highest DCI
 using root_port = field<23, 16>;        // word 1
@@ -34,7 +33,7 @@ using type = field<5, 3>;             // word 1
 using max_burst = field<15, 8>;       // word 1
 using max_packet = field<31, 16>;     // word 1
 using average_length = field<15, 0>;  // word 4
-constexpr u32 state_running = 1, state_halted = 2;
+constexpr u32 state_running = 1;
 constexpr u32 type_bulk_out = 2, type_control = 4, type_bulk_in = 6;
 }  // namespace endpoint_context
 

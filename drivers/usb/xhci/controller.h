@@ -2,8 +2,7 @@
 //
 // Tasks:
 // - the controller's own task (run) starts the controller, watches its state and its ports, and
-// calls
-//   a port's attendant for every device that appears;
+//   calls a port's attendant for every device that appears;
 // - the task of an attendant (attendant.h), one for each port, brings the device up, serves it and
 //   takes it down again. No other task gives commands for the device's slot.
 //
@@ -19,10 +18,11 @@
 // that fails again and again is started once a minute. A controller that cannot be reset is cut off
 // from memory and not started again.
 //
-// One bad device must not cost the others their controller. So after a death the devices come up
-// one after another, and the one device that the controller was busy with when it died is blamed.
-// When the controller has died of it several times, it is left alone (port_history.h). A controller
-// that has run for `long_health` has no reason to blame what happened before.
+// One bad device must not cost the others their controller. So after a death each device waits for
+// the others that are at work, up to a limit (must_wait). The controller's next death is blamed on
+// the device that it was busy with, if that is one and not several. When the controller has died of
+// a device several times, the device is left alone (port_history.h). A controller that has run for
+// `long_health` has no reason to blame what happened before.
 #pragma once
 
 #include <algorithm>

@@ -7,8 +7,9 @@
 // A port is occupied from the moment its attendant is called for a device until the attendant has
 // taken the device down. While the port is watched, each of these means that the device is gone:
 // CCS = 0; CSC = 1 (it was pulled, and something may have been plugged in since); a port that was
-// enabled and is not enabled any more. CSC is cleared only when a new occupant claims the port, so
-// no pull is overlooked.
+// enabled and is not enabled any more. CSC stays set until the occupant has been taken down, so no
+// pull is overlooked. The one exception is a warm reset before the device is known (reset). While
+// the port has no occupant, each look at it clears CSC.
 #pragma once
 
 #include "drivers/usb/xhci/port_history.h"

@@ -16,7 +16,7 @@ constexpr u32 all_ones = 0xFFFF'FFFF;
 // 5.3: capability registers, at the start of the window.
 namespace capability {
 constexpr u32 length_version = 0x00, hcsparams1 = 0x04, hcsparams2 = 0x08, hccparams1 = 0x10,
-              doorbell_offset = 0x14, runtime_offset = 0x18, window_size = 0x20;
+              doorbell_offset = 0x14, runtime_offset = 0x18;
 using caplength = field<7, 0>;
 using max_slots = field<7, 0>;                // HCSPARAMS1
 using max_ports = field<31, 24>;              // HCSPARAMS1
@@ -49,10 +49,8 @@ namespace usbsts {
 using halted = field<0>;
 using host_system_error = field<2>;  // RW1C
 using event_interrupt = field<3>;    // RW1C
-using port_change = field<4>;        // RW1C
 using not_ready = field<11>;
 using host_controller_error = field<12>;
-constexpr u32 changes = host_system_error::mask | event_interrupt::mask | port_change::mask;
 }  // namespace usbsts
 
 namespace crcr {
@@ -108,7 +106,6 @@ class port_status {
   constexpr bool connected() const { return field<0>::in(raw_); }              // CCS
   constexpr bool enabled() const { return field<1>::in(raw_); }                // PED
   constexpr bool over_current() const { return field<3>::in(raw_); }           // OCA
-  constexpr bool resetting() const { return field<4>::in(raw_); }              // PR
   constexpr bool powered() const { return field<9>::in(raw_); }                // PP
   constexpr bool connect_changed() const { return field<17>::in(raw_); }       // CSC
   constexpr bool over_current_changed() const { return field<20>::in(raw_); }  // OCC

@@ -6,9 +6,8 @@
 // bit equals the ring's cycle state.
 //
 // - A position is an index over all segments, Links included; next() steps over a Link.
-// - push() writes a TRB. publish() hands over all TRBs that were pushed since the last publish(),
-// by
-//   storing the cycle bit of the first one last. That store is the commit point.
+// - push() writes a TRB. publish() hands over all TRBs that were pushed since the last publish():
+//   it stores the cycle bit of the first one last. That store is the commit point.
 // - retire() gives the room of the oldest TRBs back; Links are not counted.
 // - A ring does not own its memory: the memory of a device's rings is reserved for its port
 //   (attendant.h).

@@ -52,7 +52,6 @@ enum class completion : u8 {
   endpoint_not_enabled = 12,
   short_packet = 13,
   context_state = 19,
-  event_ring_full = 21,
   command_ring_stopped = 24,
   command_aborted = 25,
   stopped = 26,
@@ -76,7 +75,6 @@ using interrupt_on_short = field<2>;
 using chain = field<4>;
 using interrupt_on_completion = field<5>;
 using immediate_data = field<6>;
-using deconfigure = field<9>;  // Configure Endpoint
 using type = field<15, 10>;
 using data_in = field<16>;            // Data and Status stage
 using transfer_type = field<17, 16>;  // Setup stage: 0 no data, 2 OUT, 3 IN
