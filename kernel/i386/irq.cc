@@ -24,7 +24,8 @@ struct registration {
 
 struct line_state {
   std::array<registration, 6> handlers;
-  u32 unclaimed = 0;  // in a row
+  bool level = false;  // level-triggered, as its handlers have asked for
+  u32 unclaimed = 0;   // in a row
 };
 std::array<line_state, lines> line_states;
 u16 masked_lines = 0xFFFF & ~(1 << cascade_line);
@@ -97,10 +98,14 @@ void interrupts_init() {
 
 result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument) {
   if (line >= lines || line == cascade_line) return fail(error::einval);
+  if (level && !can_be_level_triggered(line)) return fail(error::einval);
   irq_guard masked;
-  for (registration& free : line_states[line].handlers) {
+  line_state& state = line_states[line];
+  if (state.handlers[0].handler && state.level != level) return fail(error::einval);
+  for (registration& free : state.handlers) {
     if (free.handler) continue;
     free = {handler, argument};
+    state.level = level;
     if (level) make_level_triggered(line);
     masked_lines = static_cast<u16>(masked_lines & ~(1 << line));
     write_masks();

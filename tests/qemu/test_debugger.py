@@ -114,6 +114,24 @@ def test_one_walk_after_the_other(debug):
     assert "the stick is out: `walk replug` brings it back" in sync
 
 
+@pytest.mark.parametrize("line,handlers", [(0, 1), (4, 1), (8, 0)])
+def test_no_pci_device_gets_a_line_of_the_board(debug, line, handlers):
+    """Timer, serial line and clock. The firmware gives it to the controller: it has no line then."""
+    devices = "$kernel(\"devices\", \"drivers/pci/pci.cc\")._M_elems"
+    given = [f"set {{unsigned char}}&{devices}[{n}].interrupt_line = {line}" for n in range(10)]
+    lines = f"print {devices}"
+    users = f"print $kernel(\"line_states\", \"kernel/i386/irq.cc\")._M_elems[{line}].handlers"
+    edge_level = f"monitor i /b {0x4D0 + line // 8:#x}"
+    printed = debug("tbreak usb_init", "continue", *given, lines,
+                    "tbreak xhci::controller::serve", "continue ", users, edge_level)
+    assert "controller::serve" in printed["continue "]
+    found = re.findall(r"class_code = (\d+),\n +interrupt_line = (\d+)", printed[lines])
+    assert (str(0x0C0330), str(line)) in found
+    assert len(re.findall(r"handler = (?!0x0,)", printed[users])) == handlers, printed[users]
+    bits = int(re.search(r"= (0x[0-9a-f]+)", printed[edge_level])[1], 16)
+    assert bits >> line % 8 & 1 == 0, "it stays edge-triggered"
+
+
 def gdb_without_machine(*commands):
     arguments = ["gdb", "-nx", "-batch", "-x", str(GDB_SCRIPT)]
     for command in commands:

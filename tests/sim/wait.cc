@@ -140,7 +140,7 @@ irq_guard::~irq_guard() {
 }
 
 result<void> request_irq(u8 line, bool level, irq_handler handler, void* argument) {
-  if (line > 15) return fail(error::einval);
+  if (line > 15 || (level && !can_be_level_triggered(line))) return fail(error::einval);
   state_here().irq_handlers.emplace(line, sim::irq_line{handler, argument, level});
   if (sim::irqs_are_enabled()) state_here().deliver_interrupts();  // it may be raised already
   return {};
