@@ -43,7 +43,17 @@ constexpr u8 bar_register(u8 index) { return static_cast<u8>(reg_bar0 + 4 * inde
 
 void scan_bus(u8 bus, u32 depth);
 
+void change_command(const pci_device& at, u16 clear, u16 set) {
+  const u16 command = pci_read16(at, reg_command);
+  pci_write16(at, reg_command, static_cast<u16>((command & ~clear) | set));
+}
+
+// Functions share interrupt lines. If the firmware has left one with its line raised, no driver of
+// another one could use the line.
+void silence(const pci_device& at) { change_command(at, 0, command_intx_disable); }
+
 void add_function(pci_device found, u32 depth) {
+  silence(found);
   found.vendor_id = pci_read16(found, reg_vendor);
   found.device_id = pci_read16(found, reg_device);
   found.class_code = pci_read32(found, reg_revision) >> 8;
@@ -130,14 +140,8 @@ result<mmio_window> pci_map_bar(const pci_device& at, u8 index) {
   return map_mmio(region.address, static_cast<u32>(region.size));
 }
 
-void pci_enable(const pci_device& at) {
-  u16 command = pci_read16(at, reg_command);
-  command = static_cast<u16>((command | command_memory | command_master) & ~command_intx_disable);
-  pci_write16(at, reg_command, command);
-}
+void pci_enable(const pci_device& at) { change_command(at, 0, command_memory | command_master); }
 
-void pci_cut_off(const pci_device& at) {
-  const u16 command = pci_read16(at, reg_command);
-  pci_write16(at, reg_command,
-              static_cast<u16>((command & ~command_master) | command_intx_disable));
-}
+void pci_enable_interrupt(const pci_device& at) { change_command(at, command_intx_disable, 0); }
+
+void pci_cut_off(const pci_device& at) { change_command(at, command_master, command_intx_disable); }

@@ -5,10 +5,12 @@
 //   mmio_window registers = TRY(pci_map_bar(found, 0));
 //   pci_enable(found);
 //   TRY(request_irq(found.interrupt_line, true, handler, argument));
+//   pci_enable_interrupt(found);
 //
 // pci_init() walks all buses once, at boot: PCI devices do not come and go here; USB sticks do,
-// behind a USB controller that stays. Register names follow the PCI Local Bus Specification 3.0,
-// chapter 6.
+// behind a USB controller that stays. No device raises its interrupt line before its driver has a
+// handler for it: the line may be another device's, too. Register names follow the PCI Local Bus
+// Specification 3.0, chapter 6.
 #pragma once
 
 #include <span>
@@ -37,7 +39,7 @@ struct pci_bar {
   u64 size = 0;
 };
 
-// Finds every device on every bus. Never sleeps.
+// Finds every device on every bus, and keeps each from raising its interrupt line. Never sleeps.
 void pci_init();
 std::span<const pci_device> pci_devices();
 
@@ -55,5 +57,7 @@ result<pci_bar> pci_bar_region(const pci_device& at, u8 index);
 result<mmio_window> pci_map_bar(const pci_device& at, u8 index);
 // Lets the device answer at its memory regions and read and write memory by itself.
 void pci_enable(const pci_device& at);
+// Lets the device raise its interrupt line (6.2.2). Its handler must have been registered.
+void pci_enable_interrupt(const pci_device& at);
 // From now on the device neither reads nor writes memory by itself, nor raises its interrupt line.
 void pci_cut_off(const pci_device& at);

@@ -38,6 +38,15 @@ void run(void* controller) { static_cast<xhci::controller*>(controller)->run(); 
 
 void cut_off(const void* at) { pci_cut_off(*static_cast<const pci_device*>(at)); }
 
+void connect_interrupt(const pci_device& at, xhci::controller* controller) {
+  if (request_irq(at.interrupt_line, true, on_interrupt, controller))
+    pci_enable_interrupt(at);
+  else
+    printk("xhci%u: no interrupt line, polling\n", controller->number());
+}
+
+// The order matters: a handler can claim the line only when the controller has found its registers,
+// and what it marks is of use only to a task. The task begins when this one sleeps.
 result<void> start(const pci_device& at) {
   route_ports_to_xhci(at);
   const mmio_window registers = TRY(pci_map_bar(at, 0));
@@ -46,12 +55,10 @@ result<void> start(const pci_device& at) {
       controllers.make(registers, controller_count, xhci::bus_access{cut_off, &at});
   if (!controller) return fail(error::enfile);
   ++controller_count;
-  // First, because a handler without the registers cannot claim the line. run() tries again, and
-  // prints the error.
-  static_cast<void>(controller->reserve());
-  if (!request_irq(at.interrupt_line, true, on_interrupt, controller))
-    printk("xhci%u: no interrupt line, polling\n", controller->number());
-  return kernel_task("xhci", run, controller);
+  static_cast<void>(controller->reserve());  // run() tries again, and prints the error
+  TRY(kernel_task("xhci", run, controller));
+  connect_interrupt(at, controller);
+  return {};
 }
 
 }  // namespace

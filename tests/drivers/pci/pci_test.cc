@@ -170,11 +170,28 @@ TEST(pci, maps_a_region_as_large_as_it_is) {
     });
 }
 
+// The firmware has left them at work. One that has no room in the list shares its line as well.
+TEST(pci, keeps_every_function_from_raising_its_line) {
+  with_bus([](pci_bus& bus) {
+    std::vector<pci_bus::function*> functions;
+    for (u8 n = 0; n < 70; ++n)
+      functions.push_back(&bus.add(0, n / 8, n % 8, 1, 1, network).set(header_type, 0x80, 1));
+    for (pci_bus::function* each : functions) each->set(command, 0x0107, 2);
+    pci_init();
+    for (const pci_bus::function* each : functions) EXPECT_EQ(each->read(command, 2), 0x0507u);
+    pci_enable_interrupt({.device = 1});
+    EXPECT_EQ(functions[8]->read(command, 2), 0x0107u);
+    EXPECT_EQ(functions[9]->read(command, 2), 0x0507u);
+  });
+}
+
 TEST(pci, lets_a_device_work_and_cuts_it_off) {
   with_bus([](pci_bus& bus) {
     auto& f = bus.add(0, 1, 0, 1, 1, network).set(command, 0x0400 | 0x0100, 2);
     pci_enable({.device = 1});
-    EXPECT_EQ(f.read(command, 2), 0x0106u) << "memory, bus master, its interrupt line";
+    EXPECT_EQ(f.read(command, 2), 0x0506u) << "memory, bus master";
+    pci_enable_interrupt({.device = 1});
+    EXPECT_EQ(f.read(command, 2), 0x0106u) << "its interrupt line";
     pci_cut_off({.device = 1});
     EXPECT_EQ(f.read(command, 2), 0x0502u) << "its registers can still be read";
   });
