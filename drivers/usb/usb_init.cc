@@ -67,7 +67,9 @@ void usb_init() {
   register_info(abi::info_file::usb, usb::list_devices);
   for (const pci_device& found : pci_devices())
     if (found.class_code == pci_class::xhci)
-      if (const result<void> started = start(found); !started)
+      if (const result<void> started = start(found); !started) {
+        pci_cut_off(found);  // the firmware may have left it running
         printk("xhci at %02x:%02x.%u: not usable (error %d)\n", found.bus, found.device,
                found.function, to_errno(started.error()));
+      }
 }

@@ -15,7 +15,7 @@ void controller::run() {
     } else {
       if (failures < max_failures)
         printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
-      dead_ = true;
+      mark_dead();
     }
     if (now() - begun > long_health) failures = 0;
     if (!stop_after_death()) break;
@@ -40,7 +40,6 @@ void controller::serve() {
 // Stops the dead controller. Only then do the devices give their memory back; returns when all
 // have. False when the controller must not be started again.
 bool controller::stop_after_death() {
-  running_ = false;
   const bool usable = let_go_of_memory();
   stopped_ = true;
   wake_up(stopping_);

@@ -143,6 +143,10 @@ class controller final : public port_host {
 
   // controller.cc
   void serve();
+  void mark_dead() {
+    running_ = false;  // an interrupt only silences it from now on
+    dead_ = true;
+  }
   bool stop_after_death();
   bool let_go_of_memory();
   bool any_port_occupied() const;

@@ -11,7 +11,8 @@ void controller::die(const char* why, root_port* blamed) {
   if (dead_) return;
   if (now() - started_ > long_health) forgive_ports();
   device_is_blamed_ = blamed && blame(*blamed);  // reads PORTSC: not of a dead controller
-  dead_ = has_died_ = true;
+  mark_dead();
+  has_died_ = true;
   printk("xhci%u: %s; every device on it is gone\n", number_, why);
   for (root_port& port : ports_)
     if (port.occupant) port.occupant->mark_gone();

@@ -76,6 +76,46 @@ TEST(usb_init, starts_the_controllers_of_the_pci_bus) {
       });
 }
 
+// The line is shared. The neighbour has no driver, so it must not raise it.
+TEST(usb_init, lets_no_other_device_raise_the_line) {
+  sim::pci_bus::function *controller = nullptr, *neighbour = nullptr;
+  with_controller(
+      11,
+      [&](sim::pci_bus& bus, auto& found) {
+        controller = &found;
+        neighbour = &bus.add(0, 5, 0, 0x8086, 0x100E, 0x020000);
+        neighbour->set(interrupt_line, 11, 1).set(4, 0x0007, 2);
+      },
+      [&](sim::usb_machine&, sim::medium&) {
+        EXPECT_EQ(neighbour->read(4, 2), 0x0407u);
+        EXPECT_EQ(controller->read(4, 2) & 0x400, 0u);
+        // Every write before the last one: it does not raise the line without a handler.
+        ASSERT_FALSE(controller->commands.empty());
+        for (size_t i = 0; i + 1 < controller->commands.size(); ++i)
+          EXPECT_EQ(controller->commands[i] & 0x400, 0x400u) << i;
+      });
+}
+
+// Without a task nothing starts the controller or hears of its interrupts.
+TEST(usb_init, gives_no_handler_to_a_controller_without_a_task) {
+  sim::pci_bus bus;
+  sim::hc::controller_settings settings;
+  auto& found = bus.add(0, 4, 0, 1, 1, pci_class::xhci).bar(0, window, sim::hc::window_size, 4);
+  found.set(interrupt_line, 11, 1);
+  sim::usb_machine machine(settings);
+  sim::run(1, [&] {
+    sim::boot();
+    machine.switch_on();
+    const sim::kept_memory for_ever;
+    sim::fill_task_table();
+    pci_init();
+    usb_init();
+    EXPECT_TRUE(said("xhci at 00:04.0: not usable (error 11)\n"));
+    EXPECT_EQ(sim::users_of_irq(11).all, 0u);
+    EXPECT_EQ(found.read(4, 2) & 0x404, 0x400u) << "it reaches no memory, and raises no line";
+  });
+}
+
 // The firmware has left it running: its line is raised when it gets a handler.
 TEST(usb_init, can_claim_the_interrupt_line_from_the_first_moment) {
   with_controller(
@@ -137,12 +177,14 @@ TEST(usb_init, serves_four_controllers) {
     void write32(u32, u32) override {}
   } registers;
   std::deque<sim::mmio_region> regions;
+  sim::pci_bus::function* last = nullptr;
   for (u8 n = 0; n < 5; ++n) {
     const u64 at = window + n * u64{0x1'0000};
     regions.emplace_back(phys_addr{at}, 0x1000u, registers);
-    bus.add(0, n, 0, 1, 1, pci_class::xhci).bar(0, at, 0x1000, 0).set(interrupt_line, 255, 1);
+    last = &bus.add(0, n, 0, 1, 1, pci_class::xhci).bar(0, at, 0x1000, 0);
+    last->set(interrupt_line, 255, 1);
   }
-  sim::run(1, [] {
+  sim::run(1, [&] {
     sim::boot();
     pci_init();
     usb_init();
@@ -152,6 +194,7 @@ TEST(usb_init, serves_four_controllers) {
                        ": it fails again and again; it is started once a minute\n"))
           << n;
     EXPECT_TRUE(said("xhci at 00:04.0: not usable (error 23)\n"));
+    EXPECT_EQ(last->read(4, 2) & 0x404, 0x400u) << "it reaches no memory, and raises no line";
   });
 }
 

@@ -565,6 +565,19 @@ TEST(xhci_interrupt, is_the_controllers_when_either_register_says_so) {
   });
 }
 
+// A dead controller: its events are not read any more, and its line is silenced.
+TEST(xhci_interrupt, of_a_dead_controller_only_silences_it) {
+  on_running({}, [](register_file& registers, controller& driver) {
+    driver.die("end");
+    registers.writes.clear();
+    registers.values[usbsts] = event_interrupt;
+    registers.values[iman] = 3;
+    EXPECT_TRUE(driver.interrupt());
+    EXPECT_EQ(registers.writes,
+              (std::vector<register_file::written>{{usbsts, event_interrupt, {}}, {iman, 1, {}}}));
+  });
+}
+
 TEST(xhci_interrupt, is_not_touched_while_there_is_nothing_to_handle) {
   on_running({}, [](register_file& registers, controller&) {
     registers.writes.clear();

@@ -41,8 +41,8 @@ void usb_machine::power_on() {
     const kept_memory for_ever;
     static_cast<void>(driver_->reserve());
   }
-  kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
   kassert(kernel_task("xhci", run_driver, driver_.get()));
+  kassert(request_irq(chosen_.irq, true, on_interrupt, driver_.get()));
 }
 
 usb_stick& usb_machine::stick_of(medium& storage) {
