@@ -1,5 +1,7 @@
 #include "drivers/usb/usb_init.h"
 
+#include <array>
+
 #include "drivers/block/media_event.h"
 #include "drivers/char/info_device.h"
 #include "drivers/pci/pci.h"
@@ -36,13 +38,27 @@ bool on_interrupt(void* controller) {
 
 void run(void* controller) { static_cast<xhci::controller*>(controller)->run(); }
 
-void cut_off(const void* at) { pci_cut_off(*static_cast<const pci_device*>(at)); }
+// A controller's place on the bus.
+struct function {
+  const pci_device* at = nullptr;
+  bool has_handler = false;  // its interrupt line has one
 
-void connect_interrupt(const pci_device& at, xhci::controller* controller) {
-  if (request_irq(at.interrupt_line, true, on_interrupt, controller))
-    pci_enable_interrupt(at);
+  void let_work() const {
+    pci_enable(*at);
+    if (has_handler) pci_enable_interrupt(*at);
+  }
+};
+constinit std::array<function, max_controllers> functions{};
+
+void cut_off(const void* place) { pci_cut_off(*static_cast<const function*>(place)->at); }
+void restore(const void* place) { static_cast<const function*>(place)->let_work(); }
+
+void connect_interrupt(function& place, xhci::controller* controller) {
+  if (request_irq(place.at->interrupt_line, true, on_interrupt, controller))
+    place.has_handler = true;
   else
     printk("xhci%u: no interrupt line, polling\n", controller->number());
+  place.let_work();
 }
 
 // The order matters: a handler can claim the line only when the controller has found its registers,
@@ -50,14 +66,15 @@ void connect_interrupt(const pci_device& at, xhci::controller* controller) {
 result<void> start(const pci_device& at) {
   route_ports_to_xhci(at);
   const mmio_window registers = TRY(pci_map_bar(at, 0));
-  pci_enable(at);
+  if (controller_count == max_controllers) return fail(error::enfile);
+  function& place = functions[controller_count];
+  place = {&at, false};
+  place.let_work();
   xhci::controller* controller =
-      controllers.make(registers, controller_count, xhci::bus_access{cut_off, &at});
-  if (!controller) return fail(error::enfile);
-  ++controller_count;
+      controllers.make(registers, controller_count++, xhci::bus_access{cut_off, restore, &place});
   static_cast<void>(controller->reserve());  // run() tries again, and prints the error
   TRY(kernel_task("xhci", run, controller));
-  connect_interrupt(at, controller);
+  connect_interrupt(place, controller);
   return {};
 }
 

@@ -18,12 +18,11 @@ void controller::run() {
       mark_dead();
     }
     if (now() - begun > long_health) failures = 0;
-    if (!stop_after_death()) break;
+    stop_after_death();
     if (!device_is_blamed_ && ++failures == max_failures)
-      printk("xhci%u: it fails again and again; it is started once a minute\n", number_);
+      printk("xhci%u: it fails again and again; it is tried after pauses\n", number_);
     sleep_for(failures < max_failures ? 100_ms : 60_s);
   }
-  printk("xhci%u: given up\n", number_);
 }
 
 void controller::serve() {
@@ -38,25 +37,25 @@ void controller::serve() {
 }
 
 // Stops the dead controller. Only then do the devices give their memory back; returns when all
-// have. False when the controller must not be started again.
-bool controller::stop_after_death() {
-  const bool usable = let_go_of_memory();
+// have.
+void controller::stop_after_death() {
+  let_go_of_memory();
   stopped_ = true;
   wake_up(stopping_);
   while (any_port_occupied()) sleep_on(attention_, now() + poll_interval);
   forget_devices();
-  return usable;
 }
 
-// Makes the controller stop reading and writing memory, by a reset or, if that fails, by cutting it
-// off from the bus: then false.
-bool controller::let_go_of_memory() {
-  if (operational_.size() == 0) return true;  // its registers were never found: it was not started
+// Makes the controller stop reading and writing memory: by a reset or, if that fails, by cutting it
+// off from the bus.
+void controller::let_go_of_memory() {
+  if (operational_.size() == 0) return;  // its registers were never found: it was not started
   const result<void> reset = halt_and_reset();
-  if (reset || reset.error() == error::enodev) return true;  // enodev: it has left the bus
+  if (reset || reset.error() == error::enodev) return;  // enodev: it has left the bus
+  if (cut_off_) return;
   printk("xhci%u: it cannot be reset and is cut off from memory\n", number_);
+  cut_off_ = true;
   bus_.cut_off(bus_.argument);
-  return false;
 }
 
 void controller::wait_stopped() {

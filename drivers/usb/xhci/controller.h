@@ -15,8 +15,8 @@
 //
 // A controller is dead when it reports an error, stops answering or has left the bus. Then every
 // wait ends with enodev, the devices are gone, and the controller is reset and started again. One
-// that fails again and again is started once a minute. A controller that cannot be reset is cut off
-// from memory and not started again.
+// that fails again and again is tried again after pauses; it is never given up. A controller that
+// cannot be reset is cut off from memory until a later reset succeeds.
 //
 // One bad device must not cost the others their controller. So after a death each device waits for
 // the others that are at work, up to a limit (must_wait). The controller's next death is blamed on
@@ -46,9 +46,11 @@ struct command_outcome {
   u8 slot = 0;
 };
 
-// How a controller that cannot be stopped is kept from reading and writing memory.
+// How a controller that cannot be stopped is kept from reading and writing memory, and how it may
+// again after a reset. Neither sleeps.
 struct bus_access {
   void (*cut_off)(const void* argument);
+  void (*restore)(const void* argument);
   const void* argument;
 };
 
@@ -67,8 +69,8 @@ class controller final : public port_host {
   // programs run; run() calls it, too, and prints the error. Never sleeps. Errors: enomem, eagain
   // (no task), enotsup; enodev and eio for a controller that is gone or describes itself wrongly.
   result<void> reserve();
-  // Its task's body: returns when the controller is given up.
-  void run();
+  // Its task's body.
+  [[noreturn]] void run();
   // Its interrupt handler. Returns whether it had raised the line.
   bool interrupt();
 
@@ -134,6 +136,7 @@ class controller final : public port_host {
   void read_protocol(u32 offset);
   result<void> wait_register(u32 offset, u32 mask, u32 value, duration timeout);
   result<void> halt_and_reset();
+  void restore_bus_access();
   result<void> reserve_memory();
   result<void> reserve_scratchpads();
   result<void> reserve_attendants();
@@ -147,8 +150,8 @@ class controller final : public port_host {
     running_ = false;  // an interrupt only silences it from now on
     dead_ = true;
   }
-  bool stop_after_death();
-  bool let_go_of_memory();
+  void stop_after_death();
+  void let_go_of_memory();
   bool any_port_occupied() const;
   void forget_devices();
   void forgive_ports();
@@ -200,6 +203,7 @@ class controller final : public port_host {
   bool dead_ = false;
   bool has_died_ = false;          // at least once
   bool stopped_ = true;            // it neither reads nor writes memory
+  bool cut_off_ = false;           // from memory
   bool in_reset_ = false;          // its registers must not be touched
   bool device_is_blamed_ = false;  // for its last death
   bool ports_changed_ = false;

@@ -11,6 +11,7 @@ result<void> controller::start() {
   for (u32 n = 1; n <= port_count_; ++n) ports_[n].begin_as(*this, n);
   walk_extended_capabilities();
   TRY(halt_and_reset());
+  restore_bus_access();
   clear_memory();
   program_rings();
   return begin();
@@ -111,6 +112,13 @@ result<void> controller::halt_and_reset() {
   TRY(wait_register(operational::usbsts, usbsts::not_ready::mask, 0, 10_s));
   stopped_ = true;
   return {};
+}
+
+// Only after a reset: it has forgotten every address by then.
+void controller::restore_bus_access() {
+  if (!cut_off_) return;
+  cut_off_ = false;
+  bus_.restore(bus_.argument);
 }
 
 // --- memory and tasks ---

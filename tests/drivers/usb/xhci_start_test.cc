@@ -118,20 +118,21 @@ class register_file final : public sim::mmio_model {
   std::multimap<i64, std::function<void()>> planned_;
 };
 
-u32 cut_offs = 0;
+u32 cut_offs = 0, restored = 0;
 void count_cut_off(const void*) { ++cut_offs; }
+void count_restored(const void*) { ++restored; }
 
 // The driver over these registers. Its memory and tasks stay for ever.
 void on_registers(const std::function<void(register_file&, controller&)>& body, u32 size = 0x1000) {
   sim::world world({.seed = 1});
-  cut_offs = 0;
+  cut_offs = restored = 0;
   register_file registers(size);
   std::unique_ptr<controller> driver;
   world.run([&] {
     const sim::kept_memory for_ever;
     sim::leave_open("a controller of registers alone never lets its devices go");
-    driver =
-        std::make_unique<controller>(registers.window(), u8{0}, bus_access{count_cut_off, nullptr});
+    driver = std::make_unique<controller>(registers.window(), u8{0},
+                                          bus_access{count_cut_off, count_restored, nullptr});
     body(registers, *driver);
   });
 }
@@ -472,7 +473,7 @@ TEST(xhci_health, tries_a_controller_again_that_has_left_the_bus) {
     sleep_for(5_s);
     EXPECT_TRUE(driver.dead());
     EXPECT_EQ(times_said("does not start (error 19)"), 4u);
-    EXPECT_TRUE(said("xhci0: it fails again and again; it is started once a minute\n"));
+    EXPECT_TRUE(said("xhci0: it fails again and again; it is tried after pauses\n"));
     EXPECT_FALSE(said("cut off")) << "it reaches no memory any more";
     EXPECT_EQ(cut_offs, 0u);
     sleep_for(200_s);
@@ -514,14 +515,43 @@ TEST(xhci_health, forgets_a_failure_after_a_minute_of_health) {
 }
 
 TEST(xhci_health, cuts_a_controller_off_that_cannot_be_reset) {
-  on_running([](register_file& registers) { registers.resets_after = 1000_s; },
-             [](register_file&, controller&) {
+  on_running([](register_file& registers) { registers.resets_after = 5000_s; },
+             [](register_file& registers, controller& driver) {
                EXPECT_EQ(cut_offs, 1u);
-               EXPECT_TRUE(said("it cannot be reset and is cut off from memory"));
-               EXPECT_EQ(times_said("does not start"), 1u) << "and is not started again";
-               EXPECT_EQ(times_said("given up"), 1u);
+               EXPECT_EQ(times_said("it cannot be reset and is cut off from memory"), 1u);
+               EXPECT_EQ(times_said("does not start"), 5u) << "it is tried again";
+               EXPECT_EQ(times_said("again and again"), 1u);
+               EXPECT_EQ(restored, 0u);
+               registers.resets_after = {};
+               sleep_for(90_s);
+               EXPECT_FALSE(driver.dead());
+               EXPECT_EQ(cut_offs, 1u);
+               EXPECT_EQ(restored, 1u);
              },
-             100_s);
+             300_s);
+}
+
+// It says for a long time that it is not ready (CNR), and then it is.
+TEST(xhci_health, never_gives_a_controller_up_that_is_not_ready) {
+  for (const bool from_the_start : {true, false}) {
+    const auto is_not_ready = [](register_file& registers) {
+      registers.values[usbsts] |= halted | not_ready;
+    };
+    on_running(
+        [&](register_file& registers) {
+          if (from_the_start) is_not_ready(registers);
+        },
+        [&](register_file& registers, controller& driver) {
+          is_not_ready(registers);
+          sleep_for(600_s);
+          EXPECT_EQ(times_said("version 1.10"), from_the_start ? 0u : 1u);
+          EXPECT_EQ(cut_offs, 1u) << "it may still use memory";
+          registers.values[usbsts] &= ~not_ready;
+          sleep_for(75_s);
+          EXPECT_FALSE(driver.dead());
+          EXPECT_EQ(restored, 1u);
+        });
+  }
 }
 
 TEST(xhci_health, does_not_reset_what_it_has_never_found) {

@@ -154,8 +154,13 @@ class controller final : public mmio_model {
   void break_down();
   // It goes on running whatever is written to USBCMD: it neither halts nor resets.
   bool never_resets = false;
-  // Bus mastering is switched off (PCI 3.0, 6.2.2): from now on it reaches no memory.
+  // Bus mastering is switched off (PCI 3.0, 6.2.2): from now on it reaches no memory, until it is
+  // switched on again.
   void cut_off() { dma_.cut_off(); }
+  void restore() {
+    if (!(status_ & sts_halted)) complain("it reaches memory again while it runs");
+    dma_.restore();
+  }
   bool is_cut_off() const { return dma_.is_cut_off(); }
 
  private:

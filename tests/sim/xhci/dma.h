@@ -25,6 +25,7 @@ class dma_port {
 
   // From now on no access reaches the memory.
   void cut_off() { cut_off_ = true; }
+  void restore() { cut_off_ = false; }
   bool is_cut_off() const { return cut_off_; }
 
   // Notes the allocation that the place belongs to now.

@@ -19,6 +19,10 @@ void cut_off(const void* model) {
   static_cast<hc::controller*>(const_cast<void*>(model))->cut_off();
 }
 
+void restore(const void* model) {
+  static_cast<hc::controller*>(const_cast<void*>(model))->restore();
+}
+
 bool on_interrupt(void* driver) { return static_cast<xhci::controller*>(driver)->interrupt(); }
 
 }  // namespace
@@ -35,7 +39,7 @@ void usb_machine::power_on() {
   const result<mmio_window> registers = map_mmio(window_address, hc::window_size);
   kassert(registers.has_value());
   driver_ = std::make_unique<xhci::controller>(*registers, u8{0},
-                                               xhci::bus_access{cut_off, &controller_});
+                                               xhci::bus_access{cut_off, restore, &controller_});
   controller_.by_a_kernel = true;
   {
     const kept_memory for_ever;

@@ -472,7 +472,14 @@ TEST(usb_trouble, a_controller_that_cannot_be_reset_is_cut_off_from_memory) {
     device.stop_hanging();
     sleep_for(20_s);
     EXPECT_TRUE(machine.controller().is_cut_off());
-    EXPECT_TRUE(said("given up"));
+    sleep_for(100_s);
+    EXPECT_TRUE(machine.controller().is_cut_off());
+    machine.controller().never_resets = false;
+    sleep_for(90_s);
+    EXPECT_FALSE(machine.controller().is_cut_off()) << "it was never given up";
+    EXPECT_EQ(state_of(sda), volume_state::live);
+    stick.pull();
+    sleep_for(1_s);
   });
   EXPECT_EQ(violations(machine), "");
 }
