@@ -37,8 +37,8 @@ bool attendant::serve(bool hot) {
 }
 
 void attendant::set_aside(const char* why) {
-  last_facts_.unused = why;
-  usb::remember(unused_, last_facts_);
+  usb::remember(unused_,
+                {.bus = host_.number(), .port = static_cast<u8>(port_.number()), .unused = why});
 }
 
 void attendant::run(void* self) {
@@ -46,8 +46,7 @@ void attendant::run(void* self) {
   for (;;) {
     while (!a.device_) sleep_on(a.plugged_);
     a.device_->live();
-    a.last_facts_ = a.device_->facts;
-    if (a.port_.given_up) usb::remember(a.unused_, a.last_facts_);
+    if (a.port_.given_up) usb::remember(a.unused_, a.device_->facts);
     a.device_.reset();
     a.host_.look_at_ports();
   }

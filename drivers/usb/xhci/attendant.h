@@ -24,8 +24,9 @@ class attendant {
   // False while a reference to the block_device of the plug before is still held; when that is
   // dropped, the controller is woken and looks at the port again. Never sleeps.
   bool serve(bool hot);
-  // The device in the port is not served: the list of devices shows it, with what was learnt of the
-  // last device there, and why. Never sleeps.
+  // The device in the port is not served: the list of devices shows that there is one, and why it
+  // is not used. Nothing else is known of it: it need not be the device that was there before.
+  // Never sleeps.
   void set_aside(const char* why);
   // Nothing is plugged into the port any more: the list of devices shows none there. Never sleeps.
   void forget() { usb::forget(unused_); }
@@ -38,8 +39,7 @@ class attendant {
   root_port& port_;
   device_memory memory_;
   std::optional<device> device_;  // from the plug until its last reference is dropped
-  usb::device_facts last_facts_;  // of the last device
-  usb::unused_device unused_;     // what is left of it when the port is given up
+  usb::unused_device unused_;     // a device that is not used, in the list
   wait_queue plugged_;
   std::array<char, 12> name_{};  // of the task: "usb0-12"
 };

@@ -593,6 +593,27 @@ TEST(usb_port_trouble, a_device_that_comes_and_goes_gets_rests) {
   }
 }
 
+// The port has a rest, and another device is plugged in. Nothing is known of it.
+TEST(usb_list, tells_nothing_of_the_device_that_was_there_before) {
+  bench b(3);
+  medium loose(2048, "LOOSE");
+  b.machine.stick_of(loose).interface_class = 3;  // no driver
+  b.run(1, [&] {
+    while (!said("a device comes and goes")) {
+      loose.plug(b.machine.port(3));
+      sleep_for(350_ms);
+      EXPECT_NE(listed().find("\"LOOSE\""), std::string::npos) << listed();
+      loose.pull();
+      sleep_for(50_ms);
+    }
+    b.plug();
+    sleep_for(300_ms);
+    EXPECT_TRUE(listed().starts_with("Bus 000 Port 003: ID 0000:0000 ")) << listed();
+    EXPECT_TRUE(listed().ends_with("not used: it comes and goes; the port has a rest\n"));
+    EXPECT_EQ(listed().find("LOOSE"), std::string::npos) << listed();
+  });
+}
+
 // A person replugs as quickly as a hand can.
 TEST(usb_port_trouble, quick_replugs_are_not_slowed) {
   for (const u32 port : {1u, 3u}) {
