@@ -105,6 +105,8 @@ class controller final : public port_host {
   root_port* port_at_work(const root_port* asked = nullptr);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
+  // The device that was in the port since `begun` is gone (port_history.h). Never sleeps.
+  void end_visit(root_port& port, instant begun, bool used);
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
   void slot_vacated();
   // Something about the ports has changed: its task looks at all of them. Never sleeps.

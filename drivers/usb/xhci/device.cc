@@ -54,19 +54,19 @@ void device::release() {
     if (!queues_[i].empty()) stop(dci_at(i));
   disable_slot();
   for (transfer_queue& q : queues_) q.fail_all(error::enodev);
-  end_visit();
+  end_visit(was_gone);
   port_.vacate();
   port_.given_up = !was_gone;
 }
 
 // It was no visit when the contacts have only bounced, when the controller had no slot, or when the
-// controller has died.
-void device::end_visit() {
+// controller has died. The visit of a device that is not used goes on until the device is pulled.
+void device::end_visit(bool was_gone) {
   if (!claimed_ || port_.wants_slot || host_.dead()) return;
-  const instant time = now();
-  if (port_.history.end_visit(time - *claimed_, facts.driver, time))
-    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", facts.bus,
-           facts.port);
+  if (was_gone || facts.driver)
+    host_.end_visit(port_, *claimed_, facts.driver);
+  else
+    port_.visit = claimed_;
 }
 
 // --- events ---

@@ -108,7 +108,7 @@ class device final : public usb::host_device {
   void copy_slot_context(u32 entries);
 
   // device.cc: life
-  void end_visit();
+  void end_visit(bool was_gone);
   // device.cc: transfers
   transfer_queue* queue(u32 dci);  // null: no such endpoint
   u32 open_queues() const { return endpoint_count_ + 1; }

@@ -1,5 +1,6 @@
 // What the controller tells the devices and the attendants of its ports.
 #include <algorithm>
+#include <utility>
 
 #include "drivers/usb/xhci/attendant.h"
 #include "drivers/usb/xhci/controller.h"
@@ -77,6 +78,13 @@ bool controller::must_wait() const {
   return has_died_ && now() - started_ < patience && any_device_at_work();
 }
 
+void controller::end_visit(root_port& port, instant begun, bool used) {
+  const instant time = now();
+  if (port.history.end_visit(time - begun, used, time))
+    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", number_,
+           port.number());
+}
+
 // Whether the device in the port is served now (port_history.h).
 bool controller::may_serve(root_port& port) {
   if (port.history.is_left_alone()) {
@@ -97,6 +105,7 @@ bool controller::may_serve(root_port& port) {
 // been pulled: a start shows every device as one that has appeared.
 void controller::note_change(root_port& port) {
   port.given_up = false;
+  if (const auto begun = std::exchange(port.visit, {})) end_visit(port, *begun, false);
   if (port.seen_connected) port.history.forgive();
 }
 

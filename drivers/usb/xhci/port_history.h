@@ -21,8 +21,8 @@ namespace xhci {
 
 class port_history {
  public:
-  // A device has been served for so long. `used`: a class driver has used it. Returns whether rests
-  // begin with this visit.
+  // A device that has been in the port for so long is gone. `used`: a class driver has used it.
+  // Returns whether rests begin with this visit.
   bool end_visit(duration length, bool used, instant time) {
     if (used || length > short_visit) {
       end_row();

@@ -12,6 +12,8 @@
 // the port has no occupant, each look at it clears CSC.
 #pragma once
 
+#include <optional>
+
 #include "drivers/usb/xhci/port_history.h"
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
@@ -81,6 +83,8 @@ class root_port {
   device* occupant = nullptr;
   // The device in the port is of no use: nothing is done with it until it is pulled.
   bool given_up = false;
+  // Since when it has been there, if that is still to be told to the history.
+  std::optional<instant> visit;
   // Since the controller was started, a device was connected here, without a change.
   bool seen_connected = false;
   // It is of no use only because all slots of the controller are taken: until one is free.

@@ -593,6 +593,24 @@ TEST(usb_port_trouble, a_device_that_comes_and_goes_gets_rests) {
   }
 }
 
+// A device without a driver that stays for longer than a short visit: how soon it was given up does
+// not count.
+TEST(usb_port_trouble, a_device_that_is_not_used_and_stays_gets_no_rest) {
+  for (const u32 port : {1u, 3u}) {
+    bench b(port);
+    b.function().interface_class = 3;
+    b.run(port, [&] {
+      for (int i = 0; i < 12; ++i) {
+        b.plug();
+        sleep_for(6_s);
+        b.stick.pull();
+        sleep_for(300_ms);
+      }
+      EXPECT_FALSE(said("a device comes and goes"));
+    });
+  }
+}
+
 // The port has a rest, and another device is plugged in. Nothing is known of it.
 TEST(usb_list, tells_nothing_of_the_device_that_was_there_before) {
   bench b(3);
