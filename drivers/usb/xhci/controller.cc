@@ -9,7 +9,7 @@ void controller::run() {
   constexpr u32 max_failures = 5;
   for (u32 failures = 0;;) {
     const instant begun = now();
-    device_is_blamed_ = false;
+    death_is_explained_ = false;
     if (const result<void> started = start(); started) {
       serve();
     } else {
@@ -19,7 +19,7 @@ void controller::run() {
     }
     if (now() - begun > long_health) failures = 0;
     stop_after_death();
-    if (!device_is_blamed_ && ++failures == max_failures)
+    if (!death_is_explained_ && ++failures == max_failures)
       printk("xhci%u: it fails again and again; it is tried after pauses\n", number_);
     sleep_for(failures < max_failures ? 100_ms : 60_s);
   }

@@ -27,6 +27,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "drivers/usb/xhci/ports.h"
 #include "drivers/usb/xhci/registers.h"
@@ -165,7 +166,11 @@ class controller final : public port_host {
   bool must_wait() const;
   void note_change(root_port& port);
   bool any_device_at_work() const;
-  bool blame(root_port& port);
+  void note_loss(root_port& port, port_status status);
+  void explain_death(root_port* blamed);
+  bool has_left_the_bus() const { return operational_.read32(operational::usbsts) == all_ones; }
+  bool is_at_a_pull();
+  void blame(root_port& port);
   void tend_power(root_port& port, port_status status);
   bool handle_events();
   void acknowledge_events();
@@ -203,11 +208,12 @@ class controller final : public port_host {
 
   bool running_ = false;  // the event ring may be read
   bool dead_ = false;
-  bool has_died_ = false;          // at least once
-  bool stopped_ = true;            // it neither reads nor writes memory
-  bool cut_off_ = false;           // from memory
-  bool in_reset_ = false;          // its registers must not be touched
-  bool device_is_blamed_ = false;  // for its last death
+  bool has_died_ = false;            // at least once
+  bool stopped_ = true;              // it neither reads nor writes memory
+  bool cut_off_ = false;             // from memory
+  bool in_reset_ = false;            // its registers must not be touched
+  bool death_is_explained_ = false;  // the last one, by a device or by a pull
+  std::optional<instant> last_pull_;
   bool ports_changed_ = false;
   instant started_{};
   bool at_start_ = true;  // the first scan of the ports: its devices were plugged in before

@@ -11,7 +11,7 @@ namespace xhci {
 void controller::die(const char* why, root_port* blamed) {
   if (dead_) return;
   if (now() - started_ > long_health) forgive_ports();
-  device_is_blamed_ = blamed && blame(*blamed);  // reads PORTSC: not of a dead controller
+  explain_death(blamed);  // reads PORTSC: not of a dead controller
   mark_dead();
   has_died_ = true;
   printk("xhci%u: %s; every device on it is gone\n", number_, why);
@@ -41,15 +41,30 @@ root_port* controller::port_of_command(const trb& t) {
   return port_at_work(d ? &ports_[d->facts.port] : nullptr);
 }
 
-// Returns false when the device was pulled: what is in the port now is another one.
-bool controller::blame(root_port& port) {
-  if (port.pulled(port.status())) {
+// A pull explains a death better than the devices do that are left.
+void controller::explain_death(root_port* blamed) {
+  if (has_left_the_bus()) return;
+  const bool at_a_pull = is_at_a_pull();
+  death_is_explained_ = at_a_pull || blamed;
+  if (blamed && !at_a_pull) blame(*blamed);
+}
+
+// Whether a device was pulled just now. What its port has been blamed for does not concern the next
+// device there.
+bool controller::is_at_a_pull() {
+  constexpr duration just_now = 1_s;
+  bool any = last_pull_ && now() - *last_pull_ < just_now;
+  for (root_port& port : ports_) {
+    if (!port.occupant || !port.pulled(port.status())) continue;
     port.history.forgive();
-    return false;
+    any = true;
   }
+  return any;
+}
+
+void controller::blame(root_port& port) {
   port.history.blame();
   if (port.history.is_left_alone()) forgive_ports();  // this one explains the deaths
-  return true;
 }
 
 void controller::forgive_ports() {
@@ -101,12 +116,20 @@ bool controller::may_serve(root_port& port) {
   return !must_wait();
 }
 
+// The occupant of the port is gone.
+void controller::note_loss(root_port& port, port_status status) {
+  if (port.pulled(status)) last_pull_ = now();
+  port.occupant->mark_gone();
+}
+
 // The device was pulled, or has just appeared. Only what was in the port since this start can have
 // been pulled: a start shows every device as one that has appeared.
 void controller::note_change(root_port& port) {
   port.given_up = false;
   if (const auto begun = std::exchange(port.visit, {})) end_visit(port, *begun, false);
-  if (port.seen_connected) port.history.forgive();
+  if (!std::exchange(port.seen_connected, false)) return;
+  last_pull_ = now();
+  port.history.forgive();
 }
 
 void controller::look_at_port(root_port& port) {
@@ -116,7 +139,7 @@ void controller::look_at_port(root_port& port) {
   port.history.look(!port.occupant && !status.connected() && !changed, now());
   if (status.connected() && !changed) port.seen_connected = true;
   if (port.occupant) {
-    if (port.lost(status)) return port.occupant->mark_gone();
+    if (port.lost(status)) return note_loss(port, status);
     return port.clear_minor_changes(status);
   }
   if (!status.connected() || changed) note_change(port);
@@ -149,8 +172,9 @@ void controller::on_transfer_event(const trb& event) {
 
 void controller::on_port_event(const trb& event) {
   const u32 n = trb_status::event_port::get(static_cast<u32>(event.parameter));
-  if (n >= 1 && n <= port_count_ && ports_[n].occupant && ports_[n].lost(ports_[n].status()))
-    ports_[n].occupant->mark_gone();
+  if (n >= 1 && n <= port_count_ && ports_[n].occupant)
+    if (const port_status status = ports_[n].status(); ports_[n].lost(status))
+      note_loss(ports_[n], status);
   look_at_ports();
 }
 

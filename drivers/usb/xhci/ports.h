@@ -85,7 +85,8 @@ class root_port {
   bool given_up = false;
   // Since when it has been there, if that is still to be told to the history.
   std::optional<instant> visit;
-  // Since the controller was started, a device was connected here, without a change.
+  // Since the controller was started or a device was pulled, one was connected here, without a
+  // change.
   bool seen_connected = false;
   // It is of no use only because all slots of the controller are taken: until one is free.
   bool wants_slot = false;

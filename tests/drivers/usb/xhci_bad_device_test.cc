@@ -370,6 +370,35 @@ TEST(usb_dead_controller, lets_its_devices_wait_three_seconds_for_another) {
   });
 }
 
+// Each pull costs the controller its life: at once, or when it is to give the slot back. After
+// each, the next plug is served without a pause.
+TEST(usb_dead_controller, has_no_pause_after_pulls) {
+  enum class death : u8 { in_the_same_moment, before_it_is_noticed, some_time_later, by_a_command };
+  for (const death when : {death::in_the_same_moment, death::before_it_is_noticed,
+                           death::some_time_later, death::by_a_command})
+    for (const u32 port : {1u, 3u}) {
+      bench b(port);
+      b.run(port, [&] {
+        for (u8 i = 1; i <= 8; ++i) {
+          b.plug();
+          EXPECT_LT(b.until_live(5_s).ns, (1_s).ns) << int{i};
+          b.works(i);
+          if (when == death::before_it_is_noticed) b.hardware().break_down();
+          if (when == death::by_a_command) b.hardware().hang_command = u32{hc::cmd_disable_slot};
+          b.hardware().ring_never_stops = when == death::by_a_command;
+          b.stick.pull();
+          if (when == death::some_time_later) sleep_for(500_ms);
+          if (when < death::by_a_command) b.hardware().break_down();
+          for (int ms = 0; ms < 15'000 && !b.machine.driver().dead(); ++ms) sleep_for(1_ms);
+          EXPECT_TRUE(b.machine.driver().dead());
+          while (b.machine.driver().dead()) sleep_for(1_ms);
+          b.hardware().ring_never_stops = false;
+        }
+        EXPECT_FALSE(said("it fails again and again"));
+      });
+    }
+}
+
 // --- a controller that fails again and again ---
 
 TEST(usb_dead_controller, is_started_once_a_minute_and_serves_again) {
