@@ -21,8 +21,9 @@
 // One bad device must not cost the others their controller. So after a death each device waits for
 // the others that are at work, up to a limit (must_wait). The controller's next death is blamed on
 // the device that it was busy with, if that is one and not several. When the controller has died of
-// a device several times, the device is left alone (port_history.h). A controller that has run for
-// `long_health` has no reason to blame what happened before.
+// a device several times, the device is left alone (port_history.h). When it goes on dying without
+// the device, the device is tried again. A controller that has run for `long_health` has no reason
+// to blame what happened before.
 #pragma once
 
 #include <algorithm>
@@ -171,6 +172,7 @@ class controller final : public port_host {
   bool has_left_the_bus() const { return operational_.read32(operational::usbsts) == all_ones; }
   bool is_at_a_pull();
   void blame(root_port& port);
+  void acquit_ports();
   void tend_power(root_port& port, port_status status);
   bool handle_events();
   void acknowledge_events();

@@ -41,12 +41,16 @@ root_port* controller::port_of_command(const trb& t) {
   return port_at_work(d ? &ports_[d->facts.port] : nullptr);
 }
 
-// A pull explains a death better than the devices do that are left.
+// A pull explains a death better than the devices do that are left. Without an explanation, the
+// devices that are left alone do not explain the deaths before, either; but a long health shows
+// that it was right to leave them alone.
 void controller::explain_death(root_port* blamed) {
   if (has_left_the_bus()) return;
   const bool at_a_pull = is_at_a_pull();
   death_is_explained_ = at_a_pull || blamed;
-  if (blamed && !at_a_pull) blame(*blamed);
+  if (at_a_pull) return;
+  if (blamed) return blame(*blamed);
+  if (now() - started_ <= long_health) acquit_ports();
 }
 
 // Whether a device was pulled just now. What its port has been blamed for does not concern the next
@@ -56,15 +60,24 @@ bool controller::is_at_a_pull() {
   bool any = last_pull_ && now() - *last_pull_ < just_now;
   for (root_port& port : ports_) {
     if (!port.occupant || !port.pulled(port.status())) continue;
-    port.history.forgive();
+    port.history.note_pull();
     any = true;
   }
   return any;
 }
 
+// The last death makes the device explain the deaths of the others, too. That holds once for each
+// of them: otherwise two that are both deadly would take turns.
 void controller::blame(root_port& port) {
   port.history.blame();
-  if (port.history.is_left_alone()) forgive_ports();  // this one explains the deaths
+  if (!port.history.is_left_alone()) return;
+  forgive_ports();
+  for (root_port& other : ports_)
+    if (&other != &port && !other.history.was_acquitted()) other.history.acquit();
+}
+
+void controller::acquit_ports() {
+  for (root_port& port : ports_) port.history.acquit();
 }
 
 void controller::forgive_ports() {
@@ -129,7 +142,7 @@ void controller::note_change(root_port& port) {
   if (const auto begun = std::exchange(port.visit, {})) end_visit(port, *begun, false);
   if (!std::exchange(port.seen_connected, false)) return;
   last_pull_ = now();
-  port.history.forgive();
+  port.history.note_pull();
 }
 
 void controller::look_at_port(root_port& port) {

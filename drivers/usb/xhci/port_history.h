@@ -6,7 +6,10 @@
 //   `short_visit` and no class driver has used the device. After `served_freely` short visits in a
 //   row, the port has a rest after each further one. The rest doubles, up to `longest_rest`. Any
 //   other visit ends the row.
-// - A device of which the controller has died `most_deaths` times is left alone until it is pulled.
+// - A device of which the controller has died `first_most_deaths` times is left alone until it is
+//   pulled. It may be innocent: the blame falls on the device that was at work. So it is acquitted
+//   when the controller goes on dying although it is left alone. Then it takes twice as many deaths
+//   to be left alone once more.
 // - A port that is empty for `long_empty` is forgiven everything.
 //
 // Nothing here sleeps.
@@ -40,15 +43,28 @@ class port_history {
     if (!empty) last_sign_ = time;
     if (time - last_sign_ < long_empty) return;
     end_row();
+    note_pull();
+  }
+
+  // The device was pulled: the next one is another one.
+  void note_pull() {
     forgive();
+    most_deaths_ = first_most_deaths;
   }
 
   void blame() { ++deaths_; }
-  bool is_left_alone() const { return deaths_ >= most_deaths; }
+  bool is_left_alone() const { return deaths_ >= most_deaths_; }
   void forgive() { deaths_ = 0; }
+  // Nothing for a device that is not left alone.
+  void acquit() {
+    if (!is_left_alone()) return;
+    forgive();
+    most_deaths_ = std::min(most_deaths_ + most_deaths_, last_most_deaths);
+  }
+  bool was_acquitted() const { return most_deaths_ > first_most_deaths; }
 
  private:
-  static constexpr u32 served_freely = 8, most_deaths = 3;
+  static constexpr u32 served_freely = 8, first_most_deaths = 3, last_most_deaths = 24;
   static constexpr duration short_visit = 5_s, long_empty = 5_s;
   static constexpr duration shortest_rest = 1_s, longest_rest = 32_s;
 
@@ -61,7 +77,7 @@ class port_history {
   u32 visits_ = 0;  // short ones, in a row
   instant rest_until_{}, last_sign_{};
   duration rest_ = shortest_rest;
-  u32 deaths_ = 0;
+  u32 deaths_ = 0, most_deaths_ = first_most_deaths;
 };
 
 }  // namespace xhci

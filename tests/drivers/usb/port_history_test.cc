@@ -89,5 +89,26 @@ TEST(port_history, leaves_a_device_alone_after_three_deaths) {
   EXPECT_FALSE(port.is_left_alone());
 }
 
+u32 deaths_until_left_alone(port_history& port) {
+  for (u32 deaths = 0;; ++deaths, port.blame())
+    if (port.is_left_alone()) return deaths;
+}
+
+TEST(port_history, needs_twice_as_many_deaths_after_an_acquittal) {
+  port_history port;
+  port.acquit();
+  EXPECT_FALSE(port.was_acquitted()) << "it was not left alone";
+  for (const u32 deaths : {3u, 6u, 12u, 24u, 24u}) {
+    EXPECT_EQ(port.was_acquitted(), deaths > 3);
+    EXPECT_EQ(deaths_until_left_alone(port), deaths);
+    port.acquit();
+    EXPECT_FALSE(port.is_left_alone());
+  }
+  port.forgive();
+  EXPECT_EQ(deaths_until_left_alone(port), 24u);
+  port.note_pull();
+  EXPECT_EQ(deaths_until_left_alone(port), 3u) << "it is another device";
+}
+
 }  // namespace
 }  // namespace xhci

@@ -258,6 +258,94 @@ TEST(usb_deadly_device, takes_the_blame_from_the_others) {
   });
 }
 
+// The controller dies of a stick that works, as often as is needed to leave it alone.
+void leave_alone(bench& b, u32 deaths) {
+  for (u32 i = 0; i < deaths; ++i) {
+    b.until_live(5_s);
+    b.hardware().deadly_port = 1;
+    EXPECT_TRUE(fill_block(sda, 6, 1));
+    const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+    while (!b.machine.driver().dead()) sleep_for(1_ms);
+    b.hardware().deadly_port = 0;
+    writer.join();
+    while (b.machine.driver().dead()) sleep_for(1_ms);
+  }
+  sleep_for(2_s);
+  EXPECT_FALSE(b.is_live());
+  EXPECT_NE(listed().find("not used: the controller has died of it"), std::string::npos);
+}
+
+// The controller goes on dying, although the stick is left alone: the stick is not the cause. The
+// next time it takes more deaths.
+TEST(usb_deadly_device, is_acquitted_when_the_controller_dies_without_it) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.plug();
+    leave_alone(b, 3);
+    b.hardware().break_down();
+    b.until_live(5_s);
+    b.works(0x31);
+    leave_alone(b, 6);
+    sleep_for(61_s);
+    b.hardware().break_down();
+    sleep_for(5_s);
+    EXPECT_FALSE(b.is_live()) << "without it the controller was healthy for long";
+    b.hardware().break_down();
+    b.until_live(5_s);
+    b.works(0x32);
+  });
+}
+
+// The device that is found later explains the deaths before it was found.
+TEST(usb_deadly_device, acquits_the_one_that_was_left_alone_before) {
+  bench b(super_speed);
+  medium bad(2048, "BAD");
+  b.run(1, [&] {
+    b.plug();
+    leave_alone(b, 3);
+    b.hardware().deadly_port = 3;
+    bad.plug(b.machine.port(3));
+    b.until_live(15_s);
+    EXPECT_EQ(times_said("host controller error"), 6u);
+    sleep_for(5_s);
+    EXPECT_EQ(times_said("host controller error"), 6u);
+    EXPECT_TRUE(b.is_live());
+    b.works(0x33);
+    EXPECT_NE(listed().find("Port 003"), std::string::npos);
+    bad.pull();
+  });
+}
+
+// Two that are both deadly are both found in the end, and a good stick beside them is of use.
+TEST(usb_deadly_device, takes_no_turns_with_another) {
+  bench b(super_speed);
+  medium bad(2048, "BAD"), worse(2048, "WORSE");
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    const auto kills = [&] {  // for a minute: the one of the two that is served
+      for (int ms = 0; ms < 60'000; ++ms, sleep_for(1_ms)) {
+        const xhci::device* first = b.machine.driver().port(2).occupant;
+        b.hardware().deadly_port = first ? 2 : 4;
+      }
+    };
+    b.hardware().deadly_port = 2;
+    bad.plug(b.machine.port(2));
+    while (!said("host controller error")) sleep_for(1_ms);
+    worse.plug(b.machine.port(4));
+    kills();
+    const u32 deaths = times_said("host controller error");
+    EXPECT_LE(deaths, 20u);
+    EXPECT_GE(deaths, 6u);
+    kills();
+    EXPECT_EQ(times_said("host controller error"), deaths);
+    b.until_live(1_s);
+    b.works(0x34);
+    bad.pull();
+    worse.pull();
+  });
+}
+
 // A stick that was healthy for a long time before each death.
 TEST(usb_deadly_device, is_no_stick_that_was_healthy_for_long) {
   bench b(super_speed);
