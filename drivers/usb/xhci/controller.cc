@@ -5,23 +5,26 @@
 
 namespace xhci {
 
+namespace {
+constexpr u32 max_failures = 5;
+}
+
 void controller::run() {
-  constexpr u32 max_failures = 5;
-  for (u32 failures = 0;;) {
+  for (;;) {
     const instant begun = now();
     death_is_explained_ = false;
     if (const result<void> started = start(); started) {
       serve();
     } else {
-      if (failures < max_failures)
+      if (failures_ < max_failures)
         printk("xhci%u: does not start (error %d)\n", number_, to_errno(started.error()));
       mark_dead();
     }
-    if (now() - begun > long_health) failures = 0;
+    if (now() - begun > long_health) failures_ = 0;
     stop_after_death();
-    if (!death_is_explained_ && ++failures == max_failures)
+    if (!death_is_explained_ && ++failures_ == max_failures)
       printk("xhci%u: it fails again and again; it is tried after pauses\n", number_);
-    sleep_for(failures < max_failures ? 100_ms : 60_s);
+    sleep_for(failures_ < max_failures ? 100_ms : 60_s);
   }
 }
 

@@ -20,10 +20,11 @@
 //
 // One bad device must not cost the others their controller. So after a death each device waits for
 // the others that are at work, up to a limit (must_wait). The controller's next death is blamed on
-// the device that it was busy with, if that is one and not several. When the controller has died of
-// a device several times, the device is left alone (port_history.h). When it goes on dying without
-// the device, the device is tried again. A controller that has run for `long_health` has no reason
-// to blame what happened before.
+// the device that it was busy with, if that is one and not several. If there were several, each of
+// them in turn is the suspect, which comes up before the others, and the limit grows. When the
+// controller has died of a device several times, the device is left alone (port_history.h). When it
+// goes on dying without the device, the device is tried again. A controller that has run for
+// `long_health` has no reason to blame what happened before.
 #pragma once
 
 #include <algorithm>
@@ -164,7 +165,9 @@ class controller final : public port_host {
   void scan_ports();
   void look_at_port(root_port& port);
   bool may_serve(root_port& port);
-  bool must_wait() const;
+  duration patience() const;
+  bool must_wait(const root_port& port) const;
+  void choose_suspect();
   void note_change(root_port& port);
   bool any_device_at_work() const;
   void note_loss(root_port& port, port_status status);
@@ -216,6 +219,8 @@ class controller final : public port_host {
   bool in_reset_ = false;            // its registers must not be touched
   bool death_is_explained_ = false;  // the last one, by a device or by a pull
   std::optional<instant> last_pull_;
+  u32 failures_ = 0;              // deaths in a row without an explanation
+  root_port* suspect_ = nullptr;  // its device comes up before the others
   bool ports_changed_ = false;
   instant started_{};
   bool at_start_ = true;  // the first scan of the ports: its devices were plugged in before

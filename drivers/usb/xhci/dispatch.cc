@@ -21,17 +21,20 @@ void controller::die(const char* why, root_port* blamed) {
   wake_up(attention_);
 }
 
+namespace {
+bool is_at_work(const root_port& port) {
+  return port.occupant && (port.occupant->comes_up() || port.occupant->has_transfers());
+}
+}  // namespace
+
 // The port of the one device that the controller is busy with: a device that is coming up, has
 // transfers under way, or is the one that was `asked`. Null when there is no such device or more
 // than one: then it cannot be told which one took the controller down.
 root_port* controller::port_at_work(const root_port* asked) {
   root_port* found = nullptr;
   u32 count = 0;
-  for (root_port& port : ports_) {
-    const bool works =
-        port.occupant && (port.occupant->comes_up() || port.occupant->has_transfers());
-    if (works || &port == asked) found = &port, ++count;
-  }
+  for (root_port& port : ports_)
+    if (is_at_work(port) || &port == asked) found = &port, ++count;
   return count == 1 ? found : nullptr;
 }
 
@@ -51,6 +54,7 @@ void controller::explain_death(root_port* blamed) {
   if (at_a_pull) return;
   if (blamed) return blame(*blamed);
   if (now() - started_ <= long_health) acquit_ports();
+  choose_suspect();
 }
 
 // Whether a device was pulled just now. What its port has been blamed for does not concern the next
@@ -72,6 +76,7 @@ void controller::blame(root_port& port) {
   port.history.blame();
   if (!port.history.is_left_alone()) return;
   forgive_ports();
+  suspect_ = nullptr;
   for (root_port& other : ports_)
     if (&other != &port && !other.history.was_acquitted()) other.history.acquit();
 }
@@ -93,17 +98,37 @@ void controller::forget_devices() {
   }
 }
 
-bool controller::any_device_at_work() const {
-  return std::ranges::any_of(ports_, [](const root_port& port) {
-    return port.occupant && (port.occupant->comes_up() || port.occupant->has_transfers());
-  });
+bool controller::any_device_at_work() const { return std::ranges::any_of(ports_, is_at_work); }
+
+// Grows with the failures: a device may be at work for some time before it causes a death.
+duration controller::patience() const {
+  constexpr u32 most_doublings = 4;  // 48 s: less than long_health
+  constexpr duration at_first = 3_s;
+  return {at_first.ns << std::min(failures_ > 0 ? failures_ - 1 : 0, most_doublings)};
 }
 
 // After a death of the controller, each device waits until no other one is at work: so the device
-// that causes the next death is found. It waits at most until `patience` after the start.
-bool controller::must_wait() const {
-  constexpr duration patience = 3_s;
-  return has_died_ && now() - started_ < patience && any_device_at_work();
+// that causes the next death is found. It waits at most until `patience` after the start. The
+// suspect comes first; its port may show it a moment after the others.
+bool controller::must_wait(const root_port& port) const {
+  constexpr duration for_suspect = 500_ms;
+  const duration since_start = now() - started_;
+  if (!has_died_ || since_start >= patience()) return false;
+  const bool is_first = !suspect_ || suspect_->occupant || since_start >= for_suspect;
+  return any_device_at_work() || (&port != suspect_ && !is_first);
+}
+
+// Several devices were at work, and one that works all the time is never alone when it comes up
+// first. So another one comes first each time. The last port begins, because without a suspect the
+// first one does.
+void controller::choose_suspect() {
+  root_port *last = nullptr, *before = nullptr;
+  for (root_port& port : ports_) {
+    if (!is_at_work(port)) continue;
+    last = &port;
+    if (suspect_ && &port < suspect_) before = &port;
+  }
+  suspect_ = before ? before : last;
 }
 
 void controller::end_visit(root_port& port, instant begun, bool used) {
@@ -126,7 +151,7 @@ bool controller::may_serve(root_port& port) {
     attendants_[port.number()]->set_aside("it comes and goes; the port has a rest");
     return false;
   }
-  return !must_wait();
+  return !must_wait(port);
 }
 
 // The occupant of the port is gone.
