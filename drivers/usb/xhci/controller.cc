@@ -24,8 +24,37 @@ void controller::run() {
     stop_after_death();
     if (!death_is_explained_ && ++failures_ == max_failures)
       printk("xhci%u: it fails again and again; it is tried after pauses\n", number_);
-    sleep_for(failures_ < max_failures ? 100_ms : 60_s);
+    pause();
   }
+}
+
+// What fails again and again gets a long pause. It ends when a device is plugged in or pulled,
+// because that may help, and when the controller comes back to the bus. Where the ports do not show
+// that, the pause is shorter.
+void controller::pause() const {
+  if (death_is_explained_ || failures_ < max_failures) return sleep_for(100_ms);
+  constexpr duration longest = 60_s, longest_unseen = 10_s;
+  const instant begun = now();
+  sleep_for(2_s);  // after its reset a port shows its device late
+  const std::optional<u64> shown = connections();
+  const instant end = begun + (shown ? longest : longest_unseen);
+  while (now() < end && connections() == shown) sleep_for(poll_interval);
+}
+
+// What the ports show while the controller is halted: a bit for each device; all ones when the
+// controller has left the bus. Nothing when it is not ready, or its ports have no power.
+std::optional<u64> controller::connections() const {
+  if (operational_.size() == 0) return {};  // its registers were never found
+  if (has_left_the_bus()) return ~u64{0};
+  if (usbsts::not_ready::in(operational_.read32(operational::usbsts))) return {};
+  bool any_power = false;
+  u64 shown = 0;
+  for (u32 n = 1; n <= port_count_; ++n) {
+    const port_status at{operational_.read32(operational::portsc(n))};
+    any_power |= at.powered();
+    if (at.connected()) shown |= u64{1} << (n - 1);
+  }
+  return any_power ? std::optional(shown) : std::nullopt;
 }
 
 void controller::serve() {

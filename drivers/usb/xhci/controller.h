@@ -157,6 +157,8 @@ class controller final : public port_host {
   }
   void stop_after_death();
   void let_go_of_memory();
+  void pause() const;
+  std::optional<u64> connections() const;
   bool any_port_occupied() const;
   void forget_devices();
   void forgive_ports();

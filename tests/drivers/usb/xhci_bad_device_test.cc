@@ -636,6 +636,28 @@ TEST(usb_dead_controller, is_started_once_a_minute_and_serves_again) {
   });
 }
 
+// During the pause a stick is plugged in again, as quickly as a hand can, or after some time.
+TEST(usb_dead_controller, sees_a_replug_in_its_pause) {
+  for (const duration away : {300_ms, 10_s})
+    for (const u32 port : {1u, 3u}) {
+      bench b(port);
+      b.run(port, [&] {
+        b.plug();
+        b.until_live(1_s);
+        while (!said("it fails again and again")) {
+          b.hardware().break_down();
+          sleep_for(1_s);
+        }
+        sleep_for(5_s);
+        b.stick.pull();
+        sleep_for(away);
+        b.plug();
+        EXPECT_LT(b.until_live(5_s).ns, (3_s).ns);
+        b.works(0x24);
+      });
+    }
+}
+
 // --- lsusb and a dead controller ---
 
 TEST(usb_list, shows_no_device_of_a_controller_that_does_not_start) {

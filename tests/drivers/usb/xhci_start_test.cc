@@ -480,9 +480,48 @@ TEST(xhci_health, tries_a_controller_again_that_has_left_the_bus) {
     EXPECT_EQ(times_said("again and again"), 1u);
     EXPECT_EQ(times_said("does not start"), 4u) << "and no more is said";
     registers.gone = false;
-    sleep_for(61_s);
-    EXPECT_FALSE(driver.dead());
+    sleep_for(1_s);
+    EXPECT_FALSE(driver.dead()) << "its return ends the pause";
   });
+}
+
+// A pause ends with a change of the ports. Where they show nothing, it is shorter.
+TEST(xhci_health, has_a_pause_that_a_change_ends) {
+  constexpr u32 second_port = portsc_1 + 16;
+  struct course {
+    const char* what;
+    u32 portsc, status;
+    duration least, most;
+    std::function<void(register_file&)> change;
+  };
+  for (const course& c :
+       std::initializer_list<course>{{"none", power, halted, 59_s, 61_s, nullptr},
+                                     {"a plug", power, halted, 20_s, 21_s,
+                                      [&](register_file& r) { r.values[second_port] |= 1; }},
+                                     {"a pull", power | 1, halted, 20_s, 21_s,
+                                      [&](register_file& r) { r.values[second_port] &= ~1u; }},
+                                     {"another bit of the port", power | 1, halted, 59_s, 61_s,
+                                      [&](register_file& r) { r.values[second_port] |= 1u << 22; }},
+                                     {"no power", 0, halted, 9_s, 11_s, nullptr}})
+    on_running([](register_file& registers) { registers.starts_after = 5000_s; },
+               [&](register_file& registers, controller&) {
+                 for (u32 n = 0; n < ports; ++n)
+                   registers.values[portsc_1 + 16 * n] = c.portsc & power;
+                 registers.values[second_port] = c.portsc;
+                 while (!said("again and again")) sleep_for(1_ms);
+                 const instant begun = now();
+                 const auto resets = [&] {
+                   return std::ranges::count(registers.written_to(usbcmd), hcrst);
+                 };
+                 const auto before = resets();
+                 while (resets() == before && now() - begun < 100_s) {
+                   sleep_for(10_ms);
+                   if (c.change && now() - begun >= 20_s) c.change(registers);
+                 }
+                 EXPECT_GE((now() - begun).ns, c.least.ns) << c.what;
+                 EXPECT_LE((now() - begun).ns, c.most.ns) << c.what;
+               },
+               0_s);
 }
 
 TEST(xhci_health, has_a_pause_after_five_failures_in_a_row) {
