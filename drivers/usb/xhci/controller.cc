@@ -122,6 +122,23 @@ void controller::slot_vacated() {
   look_at_ports();
 }
 
+// A slot that no device has is free or lost. It is looked at and disabled in one step: what another
+// task's Enable Slot returns has a device before that task sleeps.
+bool controller::find_lost_slots() {
+  if (!slot_is_lost_) return false;
+  bool found = false;
+  for (u32 slot = 1; slot <= slots_; ++slot) {
+    wait_for_commands();
+    if (devices_[slot]) continue;
+    const auto disabled = command(slot_command(trb_type::disable_slot, slot));
+    if (!disabled) return found;  // once more the next time
+    found |= disabled->code == completion::success;
+  }
+  slot_is_lost_ = false;
+  if (found) slot_vacated();
+  return found;
+}
+
 // --- events ---
 
 // A controller that does not run may have raised the line, too: one that the firmware has left
@@ -182,8 +199,12 @@ void controller::on_command_completion(const trb& event) {
   wake_up(command_done_);
 }
 
-result<command_outcome> controller::command(const trb& t) {
+void controller::wait_for_commands() {
   while (command_.busy && !dead_) sleep_on(command_free_, now() + poll_interval);
+}
+
+result<command_outcome> controller::command(const trb& t) {
+  wait_for_commands();
   if (dead_) return fail(error::enodev);
   command_.busy = true;
   const at_scope_end let_others([this] {

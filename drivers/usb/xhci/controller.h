@@ -110,6 +110,11 @@ class controller final : public port_host {
   void wait_stopped();
   // The device that was in the port since `begun` is gone (port_history.h). Never sleeps.
   void end_visit(root_port& port, instant begun, bool used);
+  // An Enable Slot was aborted: it may have taken a slot whose number is not known. Never sleeps.
+  void note_lost_slot() { slot_is_lost_ = true; }
+  // No slot is free. Disables those that no device has, if any was lost. Sleeps. Returns whether
+  // there is a free one now.
+  bool find_lost_slots();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
   void slot_vacated();
   // Something about the ports has changed: its task looks at all of them. Never sleeps.
@@ -185,6 +190,7 @@ class controller final : public port_host {
   void on_transfer_event(const trb& event);
   void on_command_completion(const trb& event);
   void on_port_event(const trb& event);
+  void wait_for_commands();
   bool abort_command();
   bool command_ring_runs() const;
 
@@ -217,6 +223,7 @@ class controller final : public port_host {
   bool dead_ = false;
   bool has_died_ = false;            // at least once
   bool stopped_ = true;              // it neither reads nor writes memory
+  bool slot_is_lost_ = false;        // since its last reset, an Enable Slot was aborted
   bool cut_off_ = false;             // from memory
   bool in_reset_ = false;            // its registers must not be touched
   bool death_is_explained_ = false;  // the last one, by a device or by a pull

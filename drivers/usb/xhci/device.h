@@ -95,6 +95,7 @@ class device final : public usb::host_device {
   // slot.cc: from nothing to an address, and back
   result<void> bring_up();
   result<void> address_once();
+  result<command_outcome> take_slot();
   result<void> enable_slot();
   result<void> address_device();
   ownership give_slot_back();

@@ -79,8 +79,19 @@ result<void> device::address_once() {
   return address_device();
 }
 
+// When the event of the command is lost, so is the number of the slot that it has taken. The slot
+// is found again when no other one is free.
+result<command_outcome> device::take_slot() {
+  const trb take = enable_slot_command(port_.slot_type());
+  result<command_outcome> taken = host_.command(take);
+  if (taken && taken->code == completion::no_slots && host_.find_lost_slots())
+    taken = host_.command(take);
+  if (!taken && taken.error() == error::etimedout) host_.note_lost_slot();
+  return taken;
+}
+
 result<void> device::enable_slot() {
-  const command_outcome enabled = TRY(host_.command(enable_slot_command(port_.slot_type())));
+  const command_outcome enabled = TRY(take_slot());
   port_.wants_slot = enabled.code == completion::no_slots;
   if (port_.wants_slot) {
     facts.unused = "the controller has no slot for it; it waits";

@@ -165,6 +165,7 @@ void controller::clear_memory() {
   commands_.use(command_memory_);
   events_.clear();
   command_ = {};
+  slot_is_lost_ = false;
 }
 
 void controller::program_rings() {

@@ -321,6 +321,39 @@ TEST(usb_quickness, of_a_slot_for_the_one_that_is_still_there) {
   });
 }
 
+// The events of some Enable Slots are lost, and with them the numbers of the slots: as many as
+// there are. The slots are found when no other one is free; those of other devices stay as they
+// are.
+TEST(usb_slots, that_were_lost_are_found_when_none_is_free) {
+  for (const u32 slots : {2u, 3u}) {
+    bench b(super_speed, {.slots = slots});
+    medium other(2048, "OTHER");
+    b.run(slots, [&] {
+      other.plug(b.machine.port(3));
+      await_state(sda, volume_state::live);
+      for (u32 i = 1; i < slots; ++i) {
+        b.hardware().lose_event_of = u32{hc::cmd_enable_slot};
+        b.plug();
+        sleep_for(8_s);
+        b.stick.pull();
+        sleep_for(6_s);
+      }
+      for (u32 i = 0; i < 3; ++i) {
+        b.plug();
+        sleep_for(1_s);
+        EXPECT_TRUE(b.function().ready_for_use()) << i;
+        EXPECT_EQ(b.hardware().slots_in_use(), 2u);
+        b.stick.pull();
+        sleep_for(1_s);
+      }
+      EXPECT_EQ(other.plugs(), 1u);
+      EXPECT_EQ(state_of(sda), volume_state::live);
+      EXPECT_FALSE(said("every device on it is gone"));
+      other.pull();
+    });
+  }
+}
+
 // --- the rest of its world ---
 
 TEST(usb_ports, all_are_of_use) {

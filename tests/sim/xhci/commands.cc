@@ -52,7 +52,10 @@ void controller::run_commands() {
   }
   u32 slot_id = next->t.slot();
   const u32 outcome = fails ? fail_command.code : execute(next->t, slot_id);
-  post({next->address, outcome << 24, event_command << 10 | slot_id << 24});
+  if (lose_event_of == next->t.type())
+    lose_event_of.reset();
+  else
+    post({next->address, outcome << 24, event_command << 10 | slot_id << 24});
   kick_commands();
 }
 

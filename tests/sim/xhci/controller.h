@@ -133,6 +133,8 @@ class controller final : public mmio_model {
   std::optional<u32> hang_command;
   // That command is slow: at the abort it is executed and ends with its own event.
   bool hanging_command_is_slow = false;
+  // The next command of this type is executed, but its event is lost.
+  std::optional<u32> lose_event_of;
   // The abort of the command ring ends in the moment in which the driver looks whether it has.
   bool stops_at_a_look = false;
   // The endpoint states in the contexts are shown so much later (4.8.3).
