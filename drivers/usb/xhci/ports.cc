@@ -120,6 +120,9 @@ result<void> root_port::claim(bool hot) {
   return {};
 }
 
+// Looks at the port again and again. A wake-up could not do instead: no event comes while another
+// change bit is set (4.19.2), and a pull during a reset leaves one; nor does each step of a link's
+// training set a bit.
 bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const {
   const instant deadline = now() + duration{milliseconds * 1'000'000};
   while (!host_->dead()) {
