@@ -97,6 +97,15 @@ class bench {
   bool line_;
 };
 
+// How often the kernel has said it.
+inline u32 times_said(const std::string& text) {
+  u32 count = 0;
+  const std::string& console = here().console();
+  for (size_t at = console.find(text); at != std::string::npos; at = console.find(text, at + 1))
+    ++count;
+  return count;
+}
+
 // What lsusb shows.
 inline std::string listed() {
   std::array<char, 1024> room{};

@@ -1,5 +1,6 @@
 // Ports in trouble, on the simulated controller: over-current, links that do not train or fail,
-// resets that fail, contacts that bounce. In each case the stick comes back without being pulled.
+// resets that fail, contacts that bounce, devices that come and go. In each case the stick comes
+// back without being pulled.
 #include <gtest/gtest.h>
 
 #include "tests/drivers/usb/stick_bench.h"
@@ -53,6 +54,22 @@ TEST(usb_port_trouble, over_current_without_end_is_not_tried_all_the_time) {
     EXPECT_LE(tries, 8u);
     b.until_live(70_s);
   });
+}
+
+// Over-current strikes while the driver clears the changes of a reset, and is over at once.
+TEST(usb_port_trouble, over_current_during_a_reset_ends) {
+  for (const u32 port : {1u, 3u})
+    for (i64 ms = 0; ms < 200; ms += 5) {
+      bench b(port);
+      b.run(static_cast<u64>(ms), [&] {
+        b.plug();
+        sleep_for(duration{ms * 1'000'000});
+        b.hardware().over_current(port);
+        b.hardware().end_over_current(port);
+        b.until_live(5_s);
+      });
+      if (testing::Test::HasFailure()) return;
+    }
 }
 
 // --- links ---
@@ -173,6 +190,30 @@ TEST(usb_port_trouble, a_reset_of_the_port_that_fails_is_a_failure) {
       });
 }
 
+// All resets of the first device fail, and during the last one another device takes its place. Its
+// link needs a reset, too.
+TEST(usb_port_trouble, an_exchange_during_the_last_reset_is_no_failure) {
+  for_each_seed(10, [](u64 seed) {
+    bench b(1);
+    medium broken(2048, "BROKEN");
+    b.run(seed, [&] {
+      broken.plug(b.machine.port(1));
+      while (!b.device()) sleep_for(1_ms);
+      b.hardware().lose_link(1);
+      b.hardware().fail_resets(1, 9);
+      while (b.hardware().resets_left_to_fail(1) > 1 || !b.hardware().any_port_resetting())
+        sleep_for(1_ms);
+      broken.pull();
+      b.plug();
+      const u32 portsc = hc::operational_base + hc::port_base;
+      while (!(b.hardware().read32(portsc) & hc::port_connected)) sleep_for(100_us);
+      b.hardware().lose_link(1);
+      b.hardware().fail_resets(1, 0);
+      b.until_live(5_s);
+    });
+  });
+}
+
 // --- contacts ---
 
 // Pulled while it is being addressed: that is no failure to be told.
@@ -207,6 +248,103 @@ TEST(usb_port_trouble, contacts_that_bounce_come_to_rest) {
           b.works(0x61);
         });
       });
+}
+
+// --- devices that come and go ---
+
+// A loose contact: the device is not addressed again and again without end.
+TEST(usb_port_trouble, a_device_that_comes_and_goes_gets_rests) {
+  for (const u32 port : {1u, 3u}) {
+    bench b(port);
+    medium loose(2048, "LOOSE");
+    b.machine.stick_of(loose).interface_class = 3;  // no driver
+    const u32 its_port = port == 1 ? 2 : 4;
+    b.run(port, [&] {
+      b.plug();
+      b.until_live(1_s);
+      for (int i = 0; i < 300; ++i) {
+        loose.plug(b.machine.port(its_port));
+        sleep_for(350_ms);
+        if (i == 299) {
+          EXPECT_NE(listed().find("not used: it comes and goes"), std::string::npos) << listed();
+        }
+        loose.pull();
+        sleep_for(50_ms);
+      }
+      const std::string name = "usb 0-" + std::to_string(its_port) + ": ";
+      EXPECT_GE(times_said(name + "new "), 8u);
+      EXPECT_LE(times_said(name + "new "), 16u);
+      EXPECT_EQ(times_said(name + "a device comes and goes; from now on the port has rests\n"), 1u);
+      b.works(0x51);
+      sleep_for(6_s);
+      EXPECT_EQ(listed().find("comes and goes"), std::string::npos);
+      b.machine.stick_of(loose).interface_class = 8;
+      loose.plug(b.machine.port(its_port));
+      sleep_for(300_ms);
+      EXPECT_TRUE(b.machine.stick_of(loose).ready_for_use()) << "after some quiet, at once";
+      loose.pull();
+    });
+  }
+}
+
+// A device without a driver that stays for longer than a short visit: how soon it was given up does
+// not count.
+TEST(usb_port_trouble, a_device_that_is_not_used_and_stays_gets_no_rest) {
+  for (const u32 port : {1u, 3u}) {
+    bench b(port);
+    b.function().interface_class = 3;
+    b.run(port, [&] {
+      for (int i = 0; i < 12; ++i) {
+        b.plug();
+        sleep_for(6_s);
+        b.stick.pull();
+        sleep_for(300_ms);
+      }
+      EXPECT_FALSE(said("a device comes and goes"));
+    });
+  }
+}
+
+// A person replugs as quickly as a hand can.
+TEST(usb_port_trouble, quick_replugs_are_not_slowed) {
+  for (const u32 port : {1u, 3u}) {
+    bench b(port);
+    b.run(port, [&] {
+      for (u8 i = 1; i <= 20; ++i) {
+        b.plug();
+        EXPECT_LT(b.until_live(1_s).ns, (250_ms).ns) << int{i};
+        b.works(i);
+        b.stick.pull();
+        sleep_for(i % 2 ? 300_ms : 1_s);
+      }
+    });
+  }
+}
+
+// What is no visit of a device: contacts that bounce, a controller without a free slot, the death
+// of the controller.
+TEST(usb_port_trouble, what_was_no_visit_gets_no_rest) {
+  bench b(3);
+  medium waiting(2048, "WAITING");
+  b.run(1, [&] {
+    b.hardware().bouncing = 30_s;
+    b.plug();
+    b.until_live(40_s);
+    b.hardware().bouncing = {};
+    b.hardware().fail_command = {.left = 1, .code = hc::no_slots, .in_a_row = 20};
+    waiting.plug(b.machine.port(4));
+    for (int i = 0; i < 20; ++i) sleep_for(300_ms), b.machine.driver().slot_vacated();
+    b.hardware().fail_command = {};
+    waiting.pull();
+    for (int i = 0; i < 20; ++i) {
+      while (b.machine.driver().dead() || !b.device()) sleep_for(1_ms);
+      sleep_for(120_ms);  // it is coming up
+      b.machine.driver().die("end");
+      if (i % 4 == 3) sleep_for(61_s);
+    }
+    EXPECT_FALSE(said("a device comes and goes"));
+    b.until_live(65_s);
+  });
 }
 
 }  // namespace
