@@ -42,9 +42,10 @@ void controller::pause() const {
 }
 
 // What the ports show while the controller is halted: a bit for each device; all ones when the
-// controller has left the bus. Nothing when it is not ready, or its ports have no power.
+// controller has left the bus. Nothing when it is not ready, its reset has not ended, or its ports
+// have no power.
 std::optional<u64> controller::connections() const {
-  if (operational_.size() == 0) return {};  // its registers were never found
+  if (operational_.size() == 0 || cut_off_) return {};  // no registers, or they are under reset
   if (has_left_the_bus()) return ~u64{0};
   if (usbsts::not_ready::in(operational_.read32(operational::usbsts))) return {};
   bool any_power = false;

@@ -67,6 +67,7 @@ class register_file final : public sim::mmio_model {
   };
   std::vector<written> writes;
   std::function<void(u32 offset, u32 value)> on_write;
+  u32 port_reads_in_reset = 0;
 
   std::vector<u32> written_to(u32 offset) const {
     std::vector<u32> found;
@@ -82,6 +83,7 @@ class register_file final : public sim::mmio_model {
   u32 read32(u32 offset) override {
     if (gone) return all_ones;
     advance();
+    port_reads_in_reset += offset >= portsc_1 && offset < extended && (values[usbcmd] & hcrst);
     const auto found = values.find(offset);
     return found == values.end() ? 0 : found->second;
   }

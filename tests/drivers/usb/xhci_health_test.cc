@@ -121,6 +121,7 @@ TEST(xhci_health, cuts_a_controller_off_that_cannot_be_reset) {
                EXPECT_EQ(times_said("does not start"), 5u) << "it is tried again";
                EXPECT_EQ(times_said("again and again"), 1u);
                EXPECT_EQ(restored, 0u);
+               EXPECT_EQ(registers.port_reads_in_reset, 0u) << "they tell nothing then (5.4.1)";
                registers.resets_after = {};
                sleep_for(90_s);
                EXPECT_FALSE(driver.dead());
