@@ -112,6 +112,17 @@ bool has_orphans(dev_id dev) {
       inode_table, [&](const m_inode& inode) { return belongs_to(inode, dev) && inode.i_orphan; });
 }
 
+void distrust_inodes(dev_id dev) {
+  for (m_inode& inode : inode_table) {
+    if (!belongs_to(inode, dev) || inode.i_loading) continue;
+    inode.forget_zones();
+    if (inode.i_count > 0)
+      inode.i_dirt = true;
+    else if (!inode.i_dirt)
+      unhash_inode(inode);
+  }
+}
+
 void invalidate_inodes(dev_id dev) {
   for (m_inode& inode : inode_table) {
     if (!belongs_to(inode, dev)) continue;

@@ -32,5 +32,8 @@ bool inodes_busy(dev_id dev);
 bool has_nameless_inodes(dev_id dev);
 // Whether a file without names could not be freed, as a block of the device could not be read.
 bool has_orphans(dev_id dev);
+// The medium was changed elsewhere, and ours is to be on it (`ckpt force`): inodes that no task
+// uses are read again, those in use are written.
+void distrust_inodes(dev_id dev);
 // Unhashes all inodes of a device and sets i_gone: those that still have references answer eio.
 void invalidate_inodes(dev_id dev);

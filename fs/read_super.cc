@@ -10,6 +10,7 @@
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
 #include "fs/inode_table.h"
 #include "hal/log.h"
@@ -126,7 +127,7 @@ result<void> take_possession(super_block& sb) {
     TRY(clear_state(sb));
     TRY(write_stamp(sb));
   }
-  if (flush_buffers(sb.s_dev)) checkpoint::loss_is_marked(sb.s_dev);
+  static_cast<void>(flush_buffers(sb.s_dev));
   return {};
 }
 
@@ -154,6 +155,8 @@ result<super_block*> read_super(dev_id dev, bool rd_only) {
     put_super(*sb);
     return fail(taken.error());
   }
+  // The superblock has the mark now, and is durable unless the region still holds it.
+  if (!sb->s_rd_only && !checkpoint::shadowed(dev, SUPER_BLOCK_NR)) checkpoint::loss_is_marked(dev);
   return sb;
 }
 
@@ -173,6 +176,7 @@ result<void> mark_forced(dev_id disk) {
   for (super_block& sb : all_super_blocks()) {
     if (!sb.s_ready || sb.s_rd_only || whole_disk(sb.s_dev) != disk) continue;
     const super_use over_the_sleep(sb);
+    distrust_inodes(sb.s_dev);
     sb.s_state |= MINIX_ERROR_FS;
     TRY(take_possession(sb));
   }

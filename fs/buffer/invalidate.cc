@@ -5,9 +5,9 @@
 
 namespace {
 
-// Makes a clean head not uptodate. If it is free, our policy gives it another block first.
+// Makes a head clean and not uptodate. If it is free, our policy gives it another block first.
 void discard(buffer_head& bh) {
-  bh.b_uptodate = false;
+  bh.b_uptodate = bh.b_dirt = false;
   bh.b_error.reset();
   the_policy().file(bh);
 }
@@ -18,7 +18,8 @@ bool is_part_of(const buffer_head& bh, dev_id dev) {
 
 }  // namespace
 
-// None is dirty: let_go_of_buffers made them clean when the stick was pulled.
+// let_go_of_buffers has made them clean when the stick was pulled. Without shadows (hold=0) an
+// operation that had begun may have made one dirty since.
 void discard_buffers(dev_id disk) {
   for (u32 i = 0; i < buffer_total(); ++i)
     if (is_part_of(buffer_at(i), disk)) discard(buffer_at(i));

@@ -45,11 +45,14 @@ void enter(volume& v, volume_state state) {
 }
 
 // How long a set is kept at most for a stick that comes back again and again and takes nothing.
-duration longest_hold() { return {current_settings().hold.ns * PATIENCE}; }
+duration longest_hold() {
+  constexpr i64 for_ever = INT64_MAX / 2;  // so that an instant can be added
+  return {std::min(current_settings().hold.ns, for_ever / PATIENCE) * PATIENCE};
+}
 
 void start_hold(volume& v) {
   v.pulled_at = now();
-  v.stood_still = {};
+  v.stood_still = v.stood_locked = {};
   v.still_since = never;
   v.candidate = nullptr;
   v.hindrance = obstacle::none;
@@ -58,8 +61,10 @@ void start_hold(volume& v) {
 void stop_hold(volume& v) { v.still_since = std::min(v.still_since, now()); }
 
 void continue_hold(volume& v) {
-  if (v.still_since != never) v.stood_still = v.stood_still + (now() - v.still_since);
-  v.still_since = never;
+  if (v.still_since == never) return;
+  const duration stood = now() - std::exchange(v.still_since, never);
+  v.stood_still = v.stood_still + stood;
+  if (v.hindrance == obstacle::write_protected) v.stood_locked = v.stood_locked + stood;
 }
 
 void become_absent(volume& v) {
@@ -121,7 +126,7 @@ instant expires_at(const volume& v) {
   switch (v.hindrance) {
     case obstacle::none: return v.pulled_at + current_settings().hold + v.stood_still;
     case obstacle::write_protected: return never;
-    case obstacle::unreadable: return v.pulled_at + longest_hold();
+    case obstacle::unreadable: return v.pulled_at + longest_hold() + v.stood_locked;
   }
   return never;
 }
@@ -191,10 +196,14 @@ void pulled(volume& v) {
   release_if_unused(v);
 }
 
-verification::verification(volume& v) : volume_(&v) { enter(v, volume_state::verify); }
+verification::verification(volume& v) : volume_(&v) {
+  stop_hold(v);
+  enter(v, volume_state::verify);
+}
 
 verification::~verification() {
   if (!volume_ || volume_->state != volume_state::verify) return;
+  if (volume_->hindrance == obstacle::none) continue_hold(*volume_);
   enter(*volume_, volume_->refused ? volume_state::conflict : volume_state::absent);
   release_if_unused(*volume_);
 }
@@ -204,6 +213,7 @@ void refused(volume& v, block_device& device, bool unproven) {
   device.hold();
   v.refused = &device;
   v.unproven = unproven;
+  if (v.hindrance == obstacle::none) continue_hold(v);
   enter(v, volume_state::conflict);
   release_if_unused(v);
 }
@@ -244,6 +254,8 @@ void replayed(volume& v, block_device& device) {
 }
 
 void hindered(volume& v, block_device& device, obstacle why) {
+  // The right one is there, locked: another one that cannot be read changes nothing.
+  if (v.hindrance == obstacle::write_protected && v.candidate != &device) return;
   v.candidate = &device;
   v.hindrance = why;
   stop_hold(v);
@@ -251,9 +263,9 @@ void hindered(volume& v, block_device& device, obstacle why) {
 
 void hindrance_over(volume& v, const block_device& device) {
   if (v.candidate != &device) return;
+  continue_hold(v);
   v.candidate = nullptr;
   v.hindrance = obstacle::none;
-  continue_hold(v);
 }
 
 void degrade(volume& v) { enter(v, volume_state::degraded); }

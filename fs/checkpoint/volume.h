@@ -83,6 +83,7 @@ struct volume {
   instant pulled_at;                  // `hold` runs from here on
   instant progress_at;                // of the pull, or of the last replay that wrote a block
   duration stood_still;               // for how long it did not run
+  duration stood_locked;              // of that: as the stick was write-protected
   instant still_since = never;        // since when it does not run
   block_device* candidate = nullptr;  // the stick because of which it does not run; compared only
   obstacle hindrance = obstacle::none;

@@ -59,17 +59,15 @@ place name_stick(block_device& device, const partition_table& partitions) {
   return place::waits;
 }
 
+// A stick that is no missing one gets a name by its partition table.
 place place_for(block_device& device) {
   for (volume& v : checkpoint::all_volumes()) checkpoint::hindrance_over(v, device);
+  const place found = checkpoint::find_place(device);
+  if (found != place::free) return found;
   const result<partition_table> partitions =
       read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
   if (device.gone()) return place::waits;
-  if (!partitions) {
-    checkpoint::hinder_all(device);
-    return place::unreadable;
-  }
-  const place found = checkpoint::find_place(device);
-  return found == place::free && !device.gone() ? name_stick(device, *partitions) : found;
+  return partitions ? name_stick(device, *partitions) : place::unreadable;
 }
 
 void look_at_guest(block_device& device) {
@@ -140,10 +138,12 @@ result<void> force_volume(volume& v) {
   if (!v.refused) return fail(error::enomedium);
   if (v.refused->write_protected) return fail(error::erofs);
   block_device& device = take_refused(v);
-  v.places = {};  // what it has there is not known
+  v.places = fingerprint(v.identity.sectors);  // what it has there is not known
   const result<void> outcome = replay_to(v, device);
   device.drop();
+  times_changed();  // also after a pull: replugd has slept as long as the volume was not missing
   TRY(outcome);
+  drop_clean_buffers(v.disk);  // they tell what was there before the change
   printk("%s: forced; check it with fsck\n", disk_name(v.disk).data());
   return mark_forced(v.disk);
 }

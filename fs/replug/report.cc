@@ -114,8 +114,10 @@ void report_waiting(const volume& v) {
   const bool conflict = v.state == volume_state::conflict;
   const char* const why = conflict && v.unproven ? "cannot be told from another stick"
                           : conflict             ? "was changed elsewhere"
-                          : away(v)              ? "is away"
-                                                 : "cannot be written";
+                          : v.hindrance == obstacle::write_protected ? "is write-protected"
+                          : v.hindrance == obstacle::unreadable      ? "cannot be read"
+                          : away(v)                                  ? "is away"
+                                                                     : "cannot be written";
   if (blocks == 0)
     return printk("The machine stays on: %s %s, and %s\n", name.data(), why,
                   away(v) ? "a program is writing to it" : "a change waits for it");

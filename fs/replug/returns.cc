@@ -54,13 +54,16 @@ bool has_twin(volume& v, const block_device& device) {
 // The stick is the missing one, unchanged: replays to it, unless it is write-protected or has a
 // twin.
 place take_back(volume& v, block_device& device) {
+  if (device.gone()) return place::waits;
   const bool locked = device.write_protected && held_blocks(v) > 0;
   if (locked) {
     hindered(v, device, obstacle::write_protected);
     report_hindrance(v);
     return place::waits;
   }
-  if (has_twin(v, device)) {
+  const bool twin = has_twin(v, device);
+  if (device.gone()) return place::waits;  // the twin may be this very stick, plugged in again
+  if (twin) {
     printk("Two sticks claim to be %s and are alike: neither is written to. Pull one\n",
            disk_name(v.disk).data());
     return place::waits;
@@ -119,23 +122,20 @@ place refuse(volume& v, block_device& device, bool unproven) {
 
 place find_place(block_device& device) {
   doubtful_match doubtful;
+  bool is_unreadable = false;  // for one of the volumes: another one may match all the same
   for (volume& v : all_volumes()) {
     if (!is_missing(v)) continue;
     if (!may_be(v, device)) {
       tell_lookalike(v, device);
     } else {
       const place found = compare_with(v, device, doubtful);
-      if (found != place::free) return found;
+      is_unreadable |= found == place::unreadable;
+      if (found == place::taken || found == place::waits) return found;
     }
   }
   if (device.gone()) return place::waits;  // left() has run: no reference to it may be stored
-  if (!doubtful.which) return place::free;
+  if (!doubtful.which) return is_unreadable ? place::unreadable : place::free;
   return refuse(*doubtful.which, device, doubtful.unproven);
-}
-
-void hinder_all(block_device& device) {
-  for (volume& v : all_volumes())
-    if (is_missing(v) && v.identity == device.identity) hindered(v, device, obstacle::unreadable);
 }
 
 result<void> replay_to(volume& v, block_device& device) {

@@ -19,10 +19,6 @@ enum class place : u8 {
 // Meanwhile it may be pulled; then the answer means nothing.
 place find_place(block_device& device);
 
-// The partition table of the stick cannot be read: `hold` stands still for each missing volume that
-// it may be. Never sleeps.
-void hinder_all(block_device& device);
-
 // Writes the held blocks to the stick, in whatever state the volume is, and reports the return.
 // Sleeps. Errors: enodev (pulled).
 result<void> replay_to(volume& v, block_device& device);

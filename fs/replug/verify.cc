@@ -126,7 +126,10 @@ result<evidence> verify_geometry(const volume& v, block_device& device, u32& cha
     return r == resemblance::same ? comparison::equal : comparison::nothing_to_compare;
   };
   examination e(v, device, judge);
-  for (u32 i = 0; i < mounted.count; ++i) TRY(e.add({mounted.devices[i], GEOMETRY_BLOCK}));
+  for (u32 i = 0; i < mounted.count; ++i) {
+    const slot* s = find_slot(mounted.devices[i], GEOMETRY_BLOCK);
+    if (!s || !may_hold_anything(*s)) TRY(e.add({mounted.devices[i], GEOMETRY_BLOCK}));
+  }
   return e.finish();
 }
 
@@ -137,36 +140,38 @@ bool stands_in_set(const volume& v, lba at) {
   return false;
 }
 
-// Compares the places of the fingerprint. `table_differs`: the first of them, the partition table.
+// Compares the places of the fingerprint; one that cannot be read tells nothing. `table_differs`:
+// the first of them, the partition table.
 result<evidence> verify_places(const volume& v, block_device& device, bool& table_differs) {
   const auto judge = [&](const expectation& e, block_bytes medium) {
-    if (stands_in_set(v, v.places.place(e.index))) return comparison::nothing_to_compare;
-    const bool equal = v.places.matches(e.index, medium.first<SECTOR_SIZE>());
+    const auto sector = medium.first<SECTOR_SIZE>();
+    const bool equal = v.places.matches(e.index, sector);
     if (e.index == 0 && !equal) table_differs = true;
-    return compare(equal);
+    // The other sector of the block is no proof.
+    return equal && !is_distinctive(sector) ? comparison::nothing_to_compare : compare(equal);
   };
   examination e(v, device, judge);
   for (u32 i = 0; i < fingerprint::PLACES; ++i)
-    if (v.places.is_known(i))
-      TRY(e.add({v.disk, block_nr(v.places.place(i).value() / SECTORS_PER_BLOCK), i}));
+    if (v.places.is_known(i) && !stands_in_set(v, v.places.place(i)))
+      TRY(e.add({v.disk, block_nr(v.places.place(i).value() / SECTORS_PER_BLOCK), i, true}));
   return e.finish();
 }
 
 comparison judge_buffer(const expectation& e, block_bytes medium) {
   const buffer_head& bh = buffer_at(e.index);
-  if (!bh.b_uptodate || bh.b_dev != e.dev || bh.b_blocknr != e.block)
-    return comparison::nothing_to_compare;
-  if (shadowed(e.dev, e.block)) return comparison::nothing_to_compare;  // verify_set compares it
+  const bool is_still_it = bh.b_uptodate && bh.b_dev == e.dev && bh.b_blocknr == e.block;
+  if (!is_still_it || shadowed(e.dev, e.block)) return comparison::nothing_to_compare;
   return compare(std::memcmp(bh.b_data, medium.data(), BLOCK_SIZE) == 0);
 }
 
-// Compares the buffers of this disk that are uptodate: those in use, and metadata.
+// Compares the buffers of this disk that are uptodate: those in use, and metadata. verify_set
+// compares those in the set.
 result<evidence> verify_buffers(const volume& v, block_device& device) {
   examination e(v, device, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
     const buffer_head& bh = buffer_at(i);
-    if (bh.b_dev && whole_disk(bh.b_dev) == v.disk && bh.b_uptodate)
-      TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
+    const bool expected = bh.b_dev && whole_disk(bh.b_dev) == v.disk && bh.b_uptodate;
+    if (expected && !shadowed(bh.b_dev, bh.b_blocknr)) TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
   }
   return e.finish();
 }
@@ -255,8 +260,9 @@ result<verdict> verify(const volume& v, block_device& device) {
   u32 changed = 0;
   bool table_differs = false;
   const evidence geometry = TRY(verify_geometry(v, device, changed));
+  if (geometry.differing > 0) return verdict::different;
   const evidence places = TRY(verify_places(v, device, table_differs));
-  if (geometry.differing > 0 || table_differs) return verdict::different;
+  if (table_differs) return verdict::different;
   const evidence buffers = TRY(verify_buffers(v, device));
   const evidence set = TRY(verify_set(v, device));
   const evidence inodes = TRY(verify_inodes(v, device));

@@ -36,12 +36,13 @@ bool unit::step() {
     if (plug_->gone()) end_plug();
     return true;
   }
-  if (now() < next_look_) return false;
+  if (next_look_ == never || now() < next_look_) return false;
   look();
   return true;
 }
 
 bool unit::is_resting() {
+  if (rest_until_ == instant{}) return false;
   if (now() < rest_until_) return true;
   rest_until_ = {};
   return false;

@@ -84,7 +84,7 @@ bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
   if (outcome.error() == error::ebusy) return has_time(r);
   if (block_by_block_ || r.nr_sectors <= SECTORS_PER_BLOCK) return false;
   block_by_block_ = true;
-  again_ = now();
+  again_ = {};
   return true;
 }
 
@@ -97,7 +97,7 @@ void usb_disk::settle(request& r, result<void> outcome) {
   }
   if (outcome == fail(error::eilseq)) outcome = fail(error::eio);
   if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
-    again_ = now();
+    again_ = {};
     return end_first_block(r, outcome);
   }
   in_hand_ = nullptr;
@@ -108,10 +108,10 @@ bool usb_disk::carry_out_next() {
   if (!in_hand_) {
     in_hand_ = next_request();
     block_by_block_ = false;
-    again_ = now();
+    again_ = {};
   }
   request* r = in_hand_;
-  if (!r || now() < again_) return false;
+  if (!r || (again_ != instant{} && now() < again_)) return false;
   const result<void> outcome = carry_out(*r);
   if (outcome) busy_since_ = never;
   if (disk_.take_cache_doubt()) cache_lost();

@@ -56,7 +56,7 @@ class usb_disk final : public block_device {
   // A request that is not over: the device needs time, or it is done block by block.
   request* in_hand_ = nullptr;
   bool block_by_block_ = false;
-  instant again_{};
+  instant again_{};  // when it is tried again; instant{}: at once, without a look at the clock
   instant busy_since_ = never;  // the device needs time, and no request has succeeded since
 };
 

@@ -187,7 +187,8 @@ void controller::look_at_port(root_port& port) {
     return port.tend_link(status);
   }
   if (port.given_up || !may_serve(port)) return port.clear_changes();
-  attendants_[port.number()]->serve(!at_start_);
+  // After a death a device may have been plugged in while the controller was started again.
+  attendants_[port.number()]->serve(!at_start_ || has_died_);
 }
 
 void controller::tend_power(root_port& port, port_status status) {

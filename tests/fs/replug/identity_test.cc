@@ -186,6 +186,49 @@ TEST(stamps, a_later_one_is_a_change_elsewhere) {
   });
 }
 
+// Nothing that is remembered of the stick from before the change makes another conflict.
+TEST(stamps, a_forced_stick_comes_back_like_any_other) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/a", "1"));
+    ASSERT_TRUE(sys_sync());
+    ASSERT_TRUE(process.read("/mnt/a"));
+    write_and_pull(stick, process, "/mnt/file", "x");
+    stick.bytes()[3 * BLOCK_SIZE + 900] ^= byte{0x10};  // the zone bitmap, cached and not held
+    stick.bytes()[4 * BLOCK_SIZE + 4] ^= byte{1};       // the root's inode
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    EXPECT_TRUE(checkpoint::force_volume(*checkpoint::volume_of(sda)));
+    write_and_pull(stick, process, "/mnt/second", "y");
+    plug_as(stick, sda);
+    EXPECT_EQ(*process.read("/mnt/second"), "y");
+    EXPECT_TRUE(process.umount());
+  });
+}
+
+// The stick is pulled while it is forced: the time and the reminders go on.
+TEST(stamps, a_stick_that_is_pulled_while_it_is_forced_is_missed_again) {
+  with_mounted_stick([](medium& stick, session& process) {
+    write_and_pull(stick, process, "/mnt/file", "x");
+    stick.bytes()[2 * BLOCK_SIZE + 5] ^= byte{0x10};
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    sleep_for(50_s);
+    stick.least_latency = stick.most_latency = 1_s;
+    const fiber forcing = spawn("ckpt", [] {
+      EXPECT_EQ(checkpoint::force_volume(*checkpoint::volume_of(sda)), fail(error::enodev));
+    });
+    sleep_for(500_ms);
+    pull_from(stick, sda);
+    forcing.join();
+    here().clear_console();
+    sleep_for(3_s);
+    EXPECT_TRUE(said("waiting for it")) << "the reminder";
+    sleep_for(300_s);
+    EXPECT_TRUE(said("LOST"));
+    static_cast<void>(process.umount());
+  });
+}
+
 TEST(stamps, a_forced_stick_is_marked_for_fsck) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(process.write("/mnt/a", "1"));
@@ -303,6 +346,21 @@ TEST(raw_disks, an_empty_stick_is_not_taken_for_the_missing_one) {
 TEST(raw_disks, what_another_stick_has_where_we_wrote_unread_is_no_proof) {
   medium stick(std::vector<byte>(512 * BLOCK_SIZE)), other(std::vector<byte>(512 * BLOCK_SIZE));
   std::fill_n(other.bytes().begin() + 20 * BLOCK_SIZE, 10 * BLOCK_SIZE, byte{0x33});
+  run(1, [&] {
+    boot();
+    plug_as(stick, sda);
+    overwrite_unread(20, 30);
+    pull_from(stick, sda);
+    other.plug();
+    await_state(sda, volume_state::conflict);
+    expect_nothing_written(other);
+  });
+}
+
+// Only the sectors that were compared are proofs, not their neighbours.
+TEST(raw_disks, what_stands_beside_a_place_is_no_proof) {
+  medium stick(std::vector<byte>(512 * BLOCK_SIZE)), other(std::vector<byte>(512 * BLOCK_SIZE));
+  other.bytes()[SECTOR_SIZE + 5] = byte{1};
   run(1, [&] {
     boot();
     plug_as(stick, sda);

@@ -106,6 +106,35 @@ TEST(arrivals, a_twin_is_found_although_another_one_is_pulled) {
   });
 }
 
+// While a stick is compared with another one that looks alike, it is pulled and comes again: then
+// it stands among the arrivals, and is no twin of the one that has left.
+TEST(arrivals, a_stick_that_comes_again_while_it_is_compared_is_no_twin_of_itself) {
+  for_each_seed(200, [](u64 seed) {
+    medium stick(512), other(512);
+    other.bytes()[5 * BLOCK_SIZE + 600] ^= byte{1};
+    run(seed, [&] {
+      boot();
+      plug_as(stick, sda);
+      plug_as(other, sdb);
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 1));
+      pull_from(stick, sda);
+      sleep_for(1_s);
+      stick.least_latency = stick.most_latency = 1_ms;
+      other.least_latency = other.most_latency = 20_ms;
+      stick.plug();
+      sleep_for(
+          duration{static_cast<i64>(random_below(15'000'000))});  // before its block is written
+      stick.pull();
+      sleep_for(duration{static_cast<i64>(random_below(5'000'000))});
+      stick.plug();
+      sleep_for(5_s);
+      EXPECT_FALSE(said("alike"));
+      EXPECT_EQ(state_of(sda), volume_state::live);
+      EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{1});
+    });
+  });
+}
+
 TEST(arrivals, a_stick_without_a_name_gets_the_next_free_one) {
   std::list<medium> sticks;
   for (u32 i = 0; i < NR_DISKS + 1u; ++i) sticks.emplace_back(512 + 2 * i, "SIM");

@@ -31,9 +31,10 @@ void with_absent_stick(const std::function<void(medium&, session&)>& body) {
 }
 
 // Lets the first, the second … read of a return fail, and each repetition of it, until none is left
-// to fail. Returns how many there were.
+// to fail. Returns how many kept the stick out: those of the fingerprint do not, nor does the
+// partition table.
 int fail_each_read(medium& stick) {
-  int failed_reads = 0;
+  int failed_reads = 0, needed = 0;
   for (bool fails = true; fails; ++failed_reads) {
     int reads = 0;
     std::optional<lba> bad;
@@ -43,15 +44,16 @@ int fail_each_read(medium& stick) {
     };
     const bool taken = is_taken_back(stick);
     fails = reads > failed_reads;
-    EXPECT_EQ(taken, !fails) << "read " << failed_reads + 1 << " of " << reads;
+    EXPECT_TRUE(taken || fails) << "read " << failed_reads + 1 << " of " << reads;
+    needed += !taken;
   }
   stick.fault = nullptr;
-  return failed_reads;
+  return needed;
 }
 
 TEST(comparisons, need_every_read) {
   with_absent_stick([](medium& stick, session&) {
-    EXPECT_GT(fail_each_read(stick), 4) << "partitions, geometry, buffers, the set";
+    EXPECT_GE(fail_each_read(stick), 3) << "geometry, buffers, the set";
   });
 }
 
@@ -62,7 +64,7 @@ TEST(comparisons, need_every_read_of_an_inode) {
     ASSERT_TRUE(sys_sync());
     pull_from(stick, sda);
     sleep_for(1_s);
-    EXPECT_GT(fail_each_read(stick), 3) << "partitions, geometry, buffers, inodes";
+    EXPECT_GE(fail_each_read(stick), 3) << "geometry, buffers, inodes";
     plug_as(stick, sda);
     expect_on_medium(stick, process, "/file", "content");
   });
