@@ -1,9 +1,13 @@
 // Random system calls with random, mostly bad arguments. Whatever their results are, the kernel
 // goes on, and nothing that the calls did disturbs the next program.
 //
-// `monkey SEED ROUNDS` makes other calls; `monkey SEED ROUNDS DIRECTORY` makes them there, and says
-// nothing. Every round is a child of its own, because the calls may
-// destroy its memory, close its files or end it.
+// `monkey SEED ROUNDS` makes other calls. `monkey SEED ROUNDS DIRECTORY` makes them there, until
+// its rounds are over or SIGTERM comes, and prints only how many:
+//
+//   monkey: N calls
+//
+// Every round is a child of its own, because the calls may destroy its memory, close its files or
+// end it. The calls of a child that did not come to its end are not counted.
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -74,20 +78,31 @@ bool harmless(syscall call, const uint32_t* arguments) {
   return true;
 }
 
-// Kills a child that waits for something that never comes, also when it blocks signals.
-void watch(pid_t child) {
+// Waits for a child and returns how many calls it made. A child that waits for something that never
+// comes is killed, also when it blocks signals.
+uint32_t watch(pid_t child) {
+  int status = 0;
   for (int i = 0; i < 30; ++i) {
-    if (waitpid(child, nullptr, WNOHANG) != 0) return;
-    usleep(10000);
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == 0) {
+      usleep(10000);
+      continue;
+    }
+    const bool by_itself = ended == child && WIFEXITED(status);
+    return by_itself ? static_cast<uint32_t>(WEXITSTATUS(status)) : 0;
   }
   kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return 0;
 }
 
+// Returns how many calls were made. This is the exit code, so it is less than 256.
 int play(uint32_t seed) {
   state = seed * 2654435761u + 1;
   for (int fd = 0; fd < 3; ++fd) close(fd);
   const uint32_t calls = 50 + below(200);
+  int made = 0;
   for (uint32_t n = 0; n < calls; ++n) {
     const syscall call = CALLS[below(sizeof CALLS / sizeof *CALLS)];
     uint32_t a[5];
@@ -97,8 +112,9 @@ int play(uint32_t seed) {
     if (!harmless(call, a)) continue;
     raw_system_call(call, static_cast<long>(a[0]), static_cast<long>(a[1]), static_cast<long>(a[2]),
                     static_cast<long>(a[3]), static_cast<long>(a[4]));
+    ++made;
   }
-  return 0;
+  return made;
 }
 
 void remove_all(const char* path) {
@@ -110,6 +126,25 @@ void remove_all(const char* path) {
   });
 }
 
+volatile int over = 0;
+
+// Removes what the calls have made, before it fills the disk. False at SIGTERM.
+bool begin_anew(const char* playground) {
+  chdir("/");
+  remove_all(playground);
+  for (mkdir(playground, 0755); chdir(playground) != 0; mkdir(playground, 0755)) {
+    if (over) return false;
+    usleep(10000);
+  }
+  return true;
+}
+
+// Lets SIGTERM end the test between two rounds. A child has the default action.
+void end_at_sigterm() {
+  const struct sigaction action = {[](int) { over = 1; }, 0, 0, nullptr};
+  sigaction(SIGTERM, &action, nullptr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -118,15 +153,20 @@ int main(int argc, char** argv) {
   const char* const playground = argc > 3 ? argv[3] : "/tmp/monkey";
   mkdir(playground, 0755);
   if (chdir(playground) != 0) return 1;
-  for (uint32_t seed = first; seed < first + rounds; ++seed) {
+  if (argc > 3) end_at_sigterm();
+  uint32_t calls = 0;
+  for (uint32_t seed = first; !over && seed < first + rounds; ++seed) {
+    if (seed % 256 == 0 && !begin_anew(playground)) break;
     if (argc == 3) printf("seed %u\n", seed);
     fflush(nullptr);
     const pid_t child = fork();
-    if (child == 0) _exit(play(seed));
-    watch(child);
+    if (child == 0) signal(SIGTERM, SIG_DFL), _exit(play(seed));
+    if (child > 0) calls += watch(child);
   }
   chdir("/");
   remove_all(playground);
+  if (argc > 3) return printf("monkey: %u calls\n", calls), 0;
+  check("some thousand calls were made", calls > 1000);
   check("the kernel goes on", getpid() > 0);
   check_equal("programs still run", status_of_child([] {
                 execl("/bin/echo", "echo", nullptr);
