@@ -1,7 +1,7 @@
-"""The closing audit of a guest (guest.py) sees what was left behind."""
+"""The closing audit of a guest (tools/audit.py) sees what was left behind."""
 
 import pytest
-from guest import counts_of, left_behind
+from audit import counts_of, left_behind
 
 COUNTS = """tasks 19
 zombies 0
