@@ -50,6 +50,17 @@ class Console:
         with self._changed:
             return _LAYOUT.sub("", self._raw.decode("latin-1"))
 
+    @property
+    def length(self):
+        """How many characters have come, layout included: for text_since()."""
+        with self._changed:
+            return len(self._raw)
+
+    def text_since(self, length):
+        """What has come since then, without layout; quick when it is little."""
+        with self._changed:
+            return _LAYOUT.sub("", self._raw[length:].decode("latin-1"))
+
     def send(self, text):
         self._socket.sendall(text.encode("latin-1"))
 

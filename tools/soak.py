@@ -1,193 +1,37 @@
 #!/usr/bin/python3
 """`make soak`: random programs on sticks that are pulled again and again, without end.
 
-Each life is a boot with two sticks. On each of them, one program writes files and remembers what
-the kernel has acknowledged (user/tests/keeper.cc), and another one makes random system calls
-(user/tests/monkey.cc). Meanwhile the sticks are pulled and plugged at random, fast and slow, into
-any port; in some lives the second stick has sectors that cannot be written. Then the programs are
-ended, the machine is switched off, and the images are judged: every acknowledged byte is there, and
-fsck has no complaint. (Of a stick with bad sectors, only that the kernel and the other stick live.)
+Each life (tools/soaking/life.py) is a boot with two sticks: plain, slow, or with reads, writes or
+flushes that fail again and again. Random calls are made on both and on the RAM disk, files are
+written, the sticks are pulled at every kind of moment (tools/soaking/plan.py), and the images are
+judged. As many lives as there are processors go on side by side.
 
-    make soak                until ^C, or the first life that goes wrong
+    make soak                until ^C or SIGTERM, or the first life that goes wrong
     make soak SEEDS=7-9      these lives again
     make soak PULLS=10000    until so many pulls are done
+    make soak JOBS=1         one machine at a time
+    make soak GO_ON=1        also after a life that went wrong
+
+In the end, also at ^C, it prints what it has done. Exit status 0: no life went wrong.
 """
 
 import argparse
 import itertools
 import os
-import random
-import re
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
-import zlib
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
-import minix
-from console import ConsoleError
-from qmp import QmpError
-from vm import BUILD, Machine, Stick, VmError
+from soaking.done import Done
+from soaking.life import Life, Stopped
+from soaking.judge import Wrong
+from vm import BUILD, VmError
 
-SECONDS = 20  # of pulling, in each life
-PATIENCE = 300  # seconds; for a busy machine, measures nothing
-FAILED = BUILD / "soak"  # the images and the console of a life that went wrong
-
-
-class Wrong(Exception):
-    """A life has shown a defect."""
-
-
-@dataclass
-class Done:
-    """What a life has done."""
-    pulls: int = 0
-    changes: int = 0
-    files: int = 0
-
-
-def judge(image, sums):
-    """An image must have no fault, and below /kept the files of `sums`: {name: (CRC, length)}."""
-    complaints = minix.fsck(image)
-    if complaints:
-        raise Wrong(f"{image.name}: {complaints}")
-    volume = minix.Volume(image.read_bytes())
-    for name, (crc, length) in sums.items():
-        try:
-            content = volume.read(f"/kept/{name}")
-        except minix.MinixError as error:
-            raise Wrong(f"{image.name}: /kept/{name} was acknowledged: {error}") from error
-        if (zlib.crc32(content), len(content)) != (crc, length):
-            raise Wrong(f"{image.name}: /kept/{name} is not what was acknowledged "
-                        f"({len(content)} bytes, expected {length})")
-
-
-class Life:
-    """One boot, drawn from its seed."""
-
-    def __init__(self, seed, directory, seconds=SECONDS):
-        self.seed, self.seconds = seed, seconds
-        self._choice = random.Random(seed)
-        self._has_bad_sectors = self._choice.random() < 0.25
-        self._sticks = [self._make_stick(Path(directory), "stick", 8192, 1, ()),
-                        self._make_stick(Path(directory), "other", 4096, 5, self._faults())]
-        self._options = {"controller": self._choice.choice(["qemu-xhci", "nec-usb-xhci"]),
-                         "machine": self._choice.choice(["pc", "q35"]),
-                         "append": self._choice.choice(["", "buffers=64", "policy=0.11"])}
-        self._machine = None
-        self._order = []  # the sticks on /mnt and /mnt2
-        self._sums = {}
-        self.done = Done()
-
-    @staticmethod
-    def _make_stick(directory, name, kib, port, faults):
-        image = directory / f"{name}.img"
-        minix.Volume.make(image, kib).mkdir(f"/{name}")
-        return Stick(image, name=name, serial=name.upper(), port=port, faults=faults)
-
-    def _faults(self):
-        """A sector that cannot be written, among those that are used first."""
-        if not self._has_bad_sectors:
-            return ()
-        return ("inject-error.0.event=write_aio", "inject-error.0.errno=5",
-                f"inject-error.0.sector={self._choice.randrange(300, 3000)}",
-                "inject-error.0.once=off")
-
-    def __str__(self):
-        kind = ", bad sectors" if self._has_bad_sectors else ""
-        return f"life {self.seed} ({' '.join(filter(None, self._options.values()))}{kind})"
-
-    def run(self):
-        """Returns what was done. Errors: Wrong; VmError and the like for the host's troubles."""
-        with Machine(sticks=self._sticks, **self._options) as machine:
-            self._machine = machine
-            try:
-                self._begin()
-                self._pull_and_plug()
-                self._end()
-            except ConsoleError as error:
-                raise Wrong(f"the kernel does not answer: {error}") from error
-        self._judge_images()
-        return self.done
-
-    # --- the guest ---------------------------------------------------------------------------
-
-    def _sh(self, command):
-        return self._machine.console.run(command, PATIENCE)
-
-    def _begin(self):
-        console = self._machine.console
-        console.wait_prompt(PATIENCE)
-        console.wait_seen("/dev/sda mounted on /mnt", timeout=PATIENCE)
-        self._sh("mkdir /mnt2; while ! mount /dev/sdb /mnt2; do sleep 0.1; done 2> /dev/null")
-        # Either stick may have been found first.
-        self._order = self._sticks if "stick" in self._sh("echo /mnt/*") else self._sticks[::-1]
-        for number, directory in enumerate(["/mnt", "/mnt2"]):
-            self._sh(f"mkdir {directory}/kept {directory}/play")
-            self._sh(f"/test/keeper {directory}/kept {self.seed * 2 + number} &")
-            self._sh(f"k{number}=$!")
-            self._sh(f"/test/monkey {self.seed * 1000 + number} 100000 {directory}/play &")
-            self._sh(f"m{number}=$!")
-
-    def _pull_and_plug(self):
-        end = time.monotonic() + self.seconds
-        while time.monotonic() < end:
-            stick = self._choice.choice(self._sticks)
-            self._machine.throttle(stick.name, self._choice.choice([0, 0, 256 << 10, 2 << 20]))
-            time.sleep(self._choice.random() ** 3 * 3)
-            self._machine.pull(stick.name)
-            self.done.pulls += 1
-            time.sleep(self._choice.random() ** 3 * 3)
-            self._machine.plug(stick.name, self._free_port())
-        for stick in self._sticks:
-            self._machine.throttle(stick.name, 0)
-
-    def _free_port(self):
-        taken = {stick.port for stick in self._sticks if self._machine.is_plugged(stick.name)}
-        return self._choice.choice(sorted(set(range(1, 9)) - taken))
-
-    def _end(self):
-        self._sh("kill -9 $m0 $m1")
-        for number in range(2):
-            since = len(self._machine.console.text)
-            self._sh(f"kill $k{number}")
-            self._machine.console.wait_seen(r"keeper: \d+ changes", since, PATIENCE)
-            self._note_sums(number, self._machine.console.text[since:])
-        self._machine.console.start("sync; poweroff")
-        try:
-            status = self._machine.wait_end(PATIENCE)
-        except VmError as error:
-            if not self._has_bad_sectors:
-                raise Wrong(f"it is not switched off\n{self._machine.console.text[-2000:]}") from error
-            return
-        if status != 0:
-            raise Wrong(f"QEMU has ended with status {status}")
-
-    def _note_sums(self, number, text):
-        """What `keeper` has printed. Its lines may stand behind a prompt."""
-        self._sums[number] = {name: (int(crc), int(length)) for name, crc, length in
-                              re.findall(r"\bkept (\w+) (\d+) (\d+)", text)}
-        self.done.changes += int(re.search(r"keeper: (\d+) changes", text).group(1))
-
-    # --- the images --------------------------------------------------------------------------
-
-    def _judge_images(self):
-        text = self._machine.console.text
-        if "PANIC: " in text:
-            raise Wrong(f"the kernel has panicked\n{text[-3000:]}")
-        for number, stick in enumerate(self._order):
-            if not (self._has_bad_sectors and stick.faults):
-                judge(stick.image, self._sums[number])
-                self.done.files += len(self._sums[number])
-
-    def keep(self, directory):
-        """Copies what a reader of the failure needs."""
-        shutil.rmtree(FAILED, ignore_errors=True)
-        shutil.copytree(directory, FAILED)
-        if self._machine and self._machine.console:
-            (FAILED / "console.txt").write_text(self._machine.console.text)
+FAILED = BUILD / "soak"  # the images and the consoles of lives that went wrong
 
 
 def seeds_of(text):
@@ -198,44 +42,122 @@ def seeds_of(text):
     return range(int(first), int(last or first) + 1)
 
 
-def soak(seeds, pulls):
-    """Returns the exit status."""
-    total = Done()
-    lives = 0
-    try:
-        for seed in seeds:
-            with tempfile.TemporaryDirectory(prefix="replug-soak-") as directory:
-                life = Life(seed, directory)
-                print(f"{life}: ", end="", flush=True)
-                try:
-                    done = life.run()
-                except Wrong as error:
-                    life.keep(directory)
-                    print(f"WRONG\n{error}\nkept in {FAILED}; again: make soak SEEDS={seed}")
-                    return 1
-            lives += 1
-            total.pulls += done.pulls
-            total.changes += done.changes
-            total.files += done.files
-            print(f"{done.pulls} pulls, {done.changes} changes acknowledged, "
-                  f"{done.files} files judged")
-            if pulls and total.pulls >= pulls:
-                break
-    except KeyboardInterrupt:
-        print("stopped")
-    print(f"{lives} lives, {total.pulls} pulls, {total.changes} changes acknowledged, "
-          f"{total.files} files judged, nothing lost")
-    return 0
+def keep(life, directory, reason):
+    """Copies what a reader of the failure needs."""
+    place = FAILED / str(life.seed)
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(directory, place)
+    (place / "console.txt").write_text(life.console_text())
+    (place / "reason.txt").write_text(f"{life}\n{reason}\n")
+    return place
 
 
-def main():
+class Soak:
+    """Lives side by side, and the sum of what they have done."""
+
+    def __init__(self, pulls=0, jobs=1, go_on=False):
+        self._pulls, self._jobs, self._go_on = pulls, jobs, go_on
+        self._total = Done()
+        self._wrong = []  # seeds
+        self._unfinished = []  # lives
+        self._running = set()
+        self._lock = threading.Lock()  # of _running
+        self._over = self._stopped = False
+        self._began = time.monotonic()
+
+    def stop(self, *_):
+        """The handler of SIGINT and SIGTERM."""
+        self._stopped = True
+        self._end_all()
+
+    def _end_all(self):
+        self._over = True
+        for life in list(self._running):
+            life.stop()
+
+    def run(self, seeds):
+        """Returns the exit status. Errors: VmError when QEMU cannot be started."""
+        seeds = iter(seeds)
+        with ThreadPoolExecutor(self._jobs) as pool:
+            under_way = set()
+            try:
+                while not self._over or under_way:
+                    while len(under_way) < self._jobs and not self._over:
+                        seed = next(seeds, None)
+                        if seed is None:
+                            break
+                        under_way.add(pool.submit(self._one, seed))
+                    if not under_way:
+                        break
+                    ended, under_way = wait(under_way, 1, FIRST_COMPLETED)
+                    for future in ended:
+                        future.result()  # raises what the life has raised
+            finally:
+                self._end_all()
+        self._print_sum()
+        return 1 if self._wrong else 0
+
+    def _one(self, seed):
+        """In a thread of its own."""
+        with tempfile.TemporaryDirectory(prefix="replug-soak-") as directory:
+            life = Life(seed, directory)
+            self._running.add(life)
+            if self._over:
+                life.stop()
+            try:
+                self._count(life, life.run())
+            except Stopped:
+                self._unfinished.append(life)
+            except Wrong as error:
+                self._tell_wrong(life, directory, error)
+            finally:
+                self._running.discard(life)
+
+    def _count(self, life, done):
+        with self._lock:
+            self._total.add(done)
+            self._over |= 0 < self._pulls <= self._total.pulls.total()
+            print(f"{life}: {done.line()}", flush=True)
+
+    def _tell_wrong(self, life, directory, error):
+        with self._lock:
+            self._wrong.append(life.seed)
+            place = keep(life, directory, error)
+            print(f"{life}: WRONG\n{error}\nkept in {place}; again: make soak SEEDS={life.seed}",
+                  flush=True)
+        if not self._go_on:
+            self._end_all()
+
+    def _print_sum(self):
+        minutes = (time.monotonic() - self._began) / 60
+        pulls = self._total.pulls.total()
+        if self._stopped or self._unfinished:
+            print(f"stopped; not judged and not counted: {len(self._unfinished)} lives with "
+                  f"{sum(life.done.pulls.total() for life in self._unfinished)} pulls")
+        print("\n".join(self._total.table()))
+        verdict = f"WRONG: seeds {', '.join(map(str, self._wrong))}" if self._wrong else "nothing lost"
+        print(f"{self._total.lives.total()} lives in {minutes:.1f} minutes, {self._total.line()}, "
+              f"{pulls / minutes if minutes else 0:.0f} pulls a minute: {verdict}", flush=True)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", default=os.environ.get("SEEDS", ""), metavar="FIRST-LAST")
     parser.add_argument("--pulls", type=int, default=int(os.environ.get("PULLS") or 0))
-    arguments = parser.parse_args()
+    parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS") or
+                                                        os.cpu_count() or 1))
+    parser.add_argument("--go-on", action="store_true", default=bool(os.environ.get("GO_ON")))
+    return parser.parse_args()
+
+
+def main():
+    given = arguments()
+    soak = Soak(given.pulls, given.jobs, given.go_on)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, soak.stop)
     try:
-        return soak(seeds_of(arguments.seeds), arguments.pulls)
-    except (VmError, QmpError, OSError) as error:
+        return soak.run(seeds_of(given.seeds))
+    except (VmError, OSError) as error:
         print(f"\nsoak: {error}", file=sys.stderr)
         return 2
 

@@ -131,6 +131,12 @@ class Machine:
             self._directory.cleanup()
         self._process = self._qmp = self._serial = self._directory = None
 
+    def kill(self):
+        """Ends QEMU alone, at once, also from another thread: the images stay as they are at this
+        moment. end() does the rest."""
+        if self._process:
+            self._process.kill()
+
     def wait_end(self, timeout=60):
         """Waits until QEMU ends by itself (poweroff); returns its exit status."""
         try:
@@ -171,6 +177,11 @@ class Machine:
 
     def is_plugged(self, name="stick"):
         return is_plugged(self._qmp, name)
+
+    def used(self, name="stick"):
+        """Whether the kernel has read a block of the stick since its plug."""
+        return any(f"/{name}/" in device.get("qdev", "") and device["stats"]["rd_operations"] > 0
+                   for device in self._qmp.command("query-blockstats"))
 
     def pull(self, name="stick"):
         """Pulls a stick. At the return the kernel has been told, and QEMU has closed the image."""
