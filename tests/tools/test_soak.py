@@ -309,6 +309,16 @@ def test_a_life_that_judged_nothing_or_pulled_nothing_is_a_failure(tmp_path, mon
         run_life(tmp_path, monkeypatch, live)
 
 
+def test_the_least_number_of_judged_files_is_told(tmp_path, monkeypatch):
+    def live(one):
+        one.done.pulls["x", "y"] = one.done.files = next(files)
+    total, files = Done(), iter([9, 4, 7])
+    for _ in range(3):
+        total.add(run_life(tmp_path, monkeypatch, live))
+    assert total.files == 20
+    assert list(total.table())[-1] == "  judged: at least 4 files in every life"
+
+
 def test_a_life_that_was_stopped_is_not_wrong(tmp_path, monkeypatch):
     def live(one):
         one.stop()

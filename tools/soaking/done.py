@@ -17,6 +17,7 @@ class Done:
     changes: int = 0  # acknowledged
     cuts: int = 0  # lives in which the power was cut after an fsync
     audits: int = 0
+    files_of_lives: list = field(default_factory=list)
 
     def add(self, other):
         for one in fields(self):
@@ -30,7 +31,7 @@ class Done:
                 f"{self.judged} images with {self.files} files judged{cut}")
 
     def table(self):
-        """The pulls by controller, medium and place."""
+        """The pulls by controller, medium and place; and the least that a life was judged by."""
         controllers = sorted({controller for controller, _ in self.pulls})
         for controller in controllers:
             parts = [f"{medium} {count}" for (of, medium), count in sorted(self.pulls.items())
@@ -40,3 +41,5 @@ class Done:
                    + ", ".join(parts))
         yield "  pulled: " + ", ".join(f"{place} {count}" for place, count in
                                        sorted(self.places.items()))
+        if self.files_of_lives:
+            yield f"  judged: at least {min(self.files_of_lives)} files in every life"

@@ -100,6 +100,7 @@ class Life:
         self.done.lives[self.controller] += 1
         if self.done.files == 0 or self.done.pulls.total() == 0:
             raise Wrong("nothing was judged")
+        self.done.files_of_lives.append(self.done.files)
         return self.done
 
     def _live(self):
