@@ -68,7 +68,7 @@ calls:  ## the same random system calls here and on Linux, compared line by line
 soak:  ## random programs on sticks that are pulled again and again, until ^C (SEEDS=7-9 PULLS=10000 JOBS=1)
 	@$(DOCTOR) --install build test
 	@+$(BUILD_ALL)
-	@BUILD=$(BUILD) SEEDS="$(SEEDS)" PULLS="$(PULLS)" GO_ON="$(GO_ON)" JOBS=$(JOBS) $(PYTHON) tools/soak.py
+	@BUILD=$(BUILD) SEEDS="$(SEEDS)" PULLS="$(PULLS)" GO_ON="$(GO_ON)" TWINS="$(TWINS)" JOBS=$(JOBS) $(PYTHON) tools/soak.py
 
 bench:  ## measures this kernel and Linux side by side (BENCH=quick; PROFILE=phase: where time goes)
 	@$(DOCTOR) --install build demo bench

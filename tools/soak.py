@@ -11,6 +11,7 @@ judged. As many lives as there are processors go on side by side.
     make soak PULLS=10000    until so many pulls are done
     make soak JOBS=1         one machine at a time
     make soak GO_ON=1        also after a life that went wrong
+    make soak TWINS=1        in a quarter of the lives the sticks have the same serial number
 
 In the end, also at ^C, it prints what it has done. Exit status 0: no life went wrong.
 """
@@ -55,8 +56,8 @@ def keep(life, directory, reason):
 class Soak:
     """Lives side by side, and the sum of what they have done."""
 
-    def __init__(self, pulls=0, jobs=1, go_on=False):
-        self._pulls, self._jobs, self._go_on = pulls, jobs, go_on
+    def __init__(self, pulls=0, jobs=1, go_on=False, twins=False):
+        self._pulls, self._jobs, self._go_on, self._twins = pulls, jobs, go_on, twins
         self._total = Done()
         self._wrong = []  # seeds
         self._unfinished = []  # lives
@@ -100,7 +101,7 @@ class Soak:
     def _one(self, seed):
         """In a thread of its own."""
         with tempfile.TemporaryDirectory(prefix="replug-soak-") as directory:
-            life = Life(seed, directory)
+            life = Life(seed, directory, twins=self._twins)
             self._running.add(life)
             if self._over:
                 life.stop()
@@ -147,12 +148,13 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS") or
                                                         os.cpu_count() or 1))
     parser.add_argument("--go-on", action="store_true", default=bool(os.environ.get("GO_ON")))
+    parser.add_argument("--twins", action="store_true", default=bool(os.environ.get("TWINS")))
     return parser.parse_args()
 
 
 def main():
     given = arguments()
-    soak = Soak(given.pulls, given.jobs, given.go_on)
+    soak = Soak(given.pulls, given.jobs, given.go_on, given.twins)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, soak.stop)
     try:

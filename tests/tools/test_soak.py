@@ -259,7 +259,7 @@ def test_the_report_of_monkey():
 
 
 def test_sixty_lives_meet_every_pair_of_media_at_both_controllers(tmp_path):
-    lives = [life.Life(seed, tmp_path) for seed in range(1, 61)]
+    lives = [life.Life(seed, tmp_path, twins=True) for seed in range(1, 61)]
     met = Counter((one.controller, *(medium.name for medium in one.media)) for one in lives)
     assert len(met) == 60
     assert len({medium.name for one in lives for medium in one.media}) == len(media.SECOND)
@@ -267,6 +267,13 @@ def test_sixty_lives_meet_every_pair_of_media_at_both_controllers(tmp_path):
     text = "\n".join(map(str, lives))
     for kind in ("twins", "cut", "buffers=64", "policy=0.11", "q35"):
         assert 5 < len(re.findall(rf"\b{kind}\b", text)) < 55
+
+
+def test_twins_are_made_only_when_they_are_wanted(tmp_path):
+    serials = [{stick.serial for stick in life.Life(seed, tmp_path, twins=twins)._sticks}
+               for twins in (False, True) for seed in range(1, 41)]
+    assert all(len(of) == 2 for of in serials[:40])
+    assert 4 < sum(len(of) == 1 for of in serials[40:]) < 20
 
 
 def test_a_life_is_the_same_again(tmp_path):
@@ -343,7 +350,7 @@ DRIVER = """
     class Life:
         controller = "xhci"
 
-        def __init__(self, seed, directory):
+        def __init__(self, seed, directory, twins):
             self.seed, self.done, self._event = seed, Done(), threading.Event()
             self.done.pulls["xhci", "plain"] = 10
             self.done.places["swap"] = 10
