@@ -135,7 +135,8 @@ class Soak:
         if self._stopped or self._unfinished:
             print(f"stopped; not judged and not counted: {len(self._unfinished)} lives with "
                   f"{sum(life.done.pulls.total() for life in self._unfinished)} pulls")
-        print("\n".join(self._total.table()))
+        for line in self._total.table():
+            print(line)
         verdict = f"WRONG: seeds {', '.join(map(str, self._wrong))}" if self._wrong else "nothing lost"
         print(f"{self._total.lives.total()} lives in {minutes:.1f} minutes, {self._total.line()}, "
               f"{pulls / minutes if minutes else 0:.0f} pulls a minute: {verdict}", flush=True)

@@ -39,7 +39,8 @@ class Done:
             yield (f"  {controller}: {self.lives[controller]} lives, "
                    f"{sum(n for (of, _), n in self.pulls.items() if of == controller)} pulls: "
                    + ", ".join(parts))
-        yield "  pulled: " + ", ".join(f"{place} {count}" for place, count in
-                                       sorted(self.places.items()))
+        if self.places:
+            yield "  pulled: " + ", ".join(f"{place} {count}" for place, count in
+                                           sorted(self.places.items()))
         if self.files_of_lives:
             yield f"  judged: at least {min(self.files_of_lives)} files in every life"

@@ -42,6 +42,18 @@ def judge_files(image, sums):
     return len(sums)
 
 
+# A panic; and what is said of a stick that comes back too late, changed, or in another's place, or
+# whose file system is damaged.
+_COMPLAINTS = re.compile(r"^.*(?:PANIC: |\bLOST: |was changed elsewhere|Two sticks claim|"
+                         r"damaged file system).*$", re.MULTILINE)
+
+
+def complaint(text):
+    """What a console says that must not be said in a life; None if nothing."""
+    found = _COMPLAINTS.search(text)
+    return found and text[found.start():found.start() + 3000]
+
+
 def kept(text):
     """What a report of user/tests/keeper.cc says: {name: (CRC, length)}, and its number of changes.
     Raises Wrong when it saw a defect itself, ValueError when the report is not whole."""
