@@ -137,7 +137,8 @@ class Soak:
                   f"{sum(life.done.pulls.total() for life in self._unfinished)} pulls")
         for line in self._total.table():
             print(line)
-        verdict = f"WRONG: seeds {', '.join(map(str, self._wrong))}" if self._wrong else "nothing lost"
+        seeds = ", ".join(map(str, self._wrong))
+        verdict = f"WRONG: seeds {seeds}" if seeds else "nothing lost"
         print(f"{self._total.lives.total()} lives in {minutes:.1f} minutes, {self._total.line()}, "
               f"{pulls / minutes if minutes else 0:.0f} pulls a minute: {verdict}", flush=True)
 
