@@ -11,7 +11,7 @@ judged. As many lives as there are processors go on side by side.
     make soak PULLS=10000    until so many pulls are done
     make soak JOBS=1         one machine at a time
     make soak GO_ON=1        also after a life that went wrong
-    make soak TWINS=1        in a quarter of the lives the sticks have the same serial number
+    make soak TWINS=1        in a quarter of the lives nothing but the contents tells the sticks apart
 
 In the end, also at ^C, it prints what it has done. Exit status 0: no life went wrong.
 """

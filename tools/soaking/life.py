@@ -8,6 +8,7 @@ the images are judged: the files of this round, and of all before. A life ends w
 the power is cut right after an fsync, and what it had acknowledged must be there.
 """
 
+import os
 import random
 import re
 import time
@@ -24,6 +25,7 @@ from soaking.judge import Wrong
 from soaking.plan import SLOW, Plan
 from vm import Stick, VmError
 
+KIB = 8192  # of a stick
 ROUNDS = 5
 SECONDS = 16  # of pulling, in each round
 PATIENCE = 300  # seconds; for a busy machine, measures nothing
@@ -51,8 +53,8 @@ class Life:
                  twins=False):
         """least: a round goes on until so many of its pulls have counted, however long it takes.
 
-        twins: in a quarter of the lives nothing tells the sticks apart but their contents. The kernel
-        takes one for the other when the missing set is small (docs/checkpoint.md, rule 5, "Not yet").
+        twins: where the sticks have the same serial number, their file systems have the same size too.
+        The kernel takes one for the other when the missing set is small (docs/checkpoint.md, row 7).
         """
         self.seed, self._rounds, self._seconds, self._least = seed, rounds, seconds, least
         self._choice = choice = random.Random(seed)
@@ -61,14 +63,14 @@ class Life:
         pair = seed // 2
         self.media = (media.FIRST[pair % len(media.FIRST)], media.SECOND[pair % len(media.SECOND)])
         self._has_bad = any(medium.bad for medium in self.media)
-        self._twins = choice.random() < 0.25 and twins
+        self._same_serial = choice.random() < 0.25
+        self._twins = self._same_serial and twins
         self.is_cut = choice.random() < 0.25
         self._options = {"machine": choice.choice(["pc", "q35"]),
                          "append": choice.choice(["", "buffers=64", "policy=0.11",
                                                   "policy=0.11 buffers=64"])}
-        # Twins differ in nothing but their contents.
         self._sticks = [Stick(Path(directory) / f"{name}.img", name=name, port=port,
-                              serial="TWIN" if self._twins else name.upper(),
+                              serial="SAME" if self._same_serial else name.upper(),
                               faults=medium.faults(choice))
                         for name, port, medium in zip(("stick", "other"), (1, 6), self.media)]
         self._machine = None
@@ -79,7 +81,7 @@ class Life:
 
     def __str__(self):
         kinds = [*filter(None, self._options.values()), " + ".join(m.name for m in self.media),
-                 *(["twins"] if self._twins else []), *(["cut"] if self.is_cut else [])]
+                 *(["twins"] if self._twins else ["same serial"] if self._same_serial else []), *(["cut"] if self.is_cut else [])]
         return f"life {self.seed} ({self.controller}, {', '.join(kinds)})"
 
     def stop(self):
@@ -90,8 +92,7 @@ class Life:
 
     def run(self):
         """Returns what was done. Errors: Wrong, Stopped; VmError when QEMU cannot be started."""
-        for stick in self._sticks:
-            minix.Volume.make(stick.image, 8192).mkdir(f"/{stick.name}")
+        self._make_images()
         with AuditedMachine(sticks=self._sticks, controller=self.controller,
                             **self._options) as self._machine:
             try:
@@ -107,6 +108,14 @@ class Life:
             raise Wrong("nothing was judged")
         self.done.files_of_lives.append(self.done.files)
         return self.done
+
+    def _make_images(self):
+        """The sticks have the same size. Twins differ in nothing but their contents; other sticks with
+        the same serial number have file systems of different sizes."""
+        sizes = (KIB, KIB // 2 if self._same_serial and not self._twins else KIB)
+        for stick, kib in zip(self._sticks, sizes):
+            minix.Volume.make(stick.image, kib).mkdir(f"/{stick.name}")
+            os.truncate(stick.image, KIB * 1024)
 
     def _live(self):
         if self._stopped:
