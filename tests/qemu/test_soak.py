@@ -69,6 +69,15 @@ def test_every_nth_time_it_fails_and_then_it_works(boot, make_stick, medium, fai
     assert successes >= failures
 
 
+def test_a_stick_is_used_when_the_kernel_has_read_it_since_its_plug(boot, make_stick):
+    guest = boot(make_stick())
+    assert guest.used()
+    guest.pull()
+    assert not guest.used()
+    guest.plug("stick", 2)
+    guest.wait_for(guest.used, "the kernel reads it")
+
+
 def test_it_prints_what_it_has_done_at_control_c(tmp_path):
     """And no QEMU is left over."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), "SEEDS": "", "PULLS": "", "GO_ON": ""}

@@ -44,3 +44,13 @@ def test_what_does_not_come_is_told(line):
     kernel.close()
     with pytest.raises(ConsoleError, match="has ended"):
         console.expect("never")
+
+
+def test_what_came_since_then(line):
+    console, kernel = line
+    kernel.sendall(b"before\r\n# ")
+    console.wait_prompt()
+    since = console.length
+    kernel.sendall(b"\x1b[1mheld\x1b[0m\r\n# ")
+    console.wait_prompt()
+    assert console.text_since(since) == "held\n# "

@@ -1,6 +1,8 @@
 """tools/vm.py with a guest of thirty lines (guest.asm), so that a failure here is not a failure of
 the kernel."""
 
+import signal
+
 import pytest
 from vm import Machine, Stick, VmError
 
@@ -46,6 +48,21 @@ def test_a_stick_with_faults(guest, tmp_path):
                                          "inject-error.0.errno=5"))
     with Machine(kernel=guest, sticks=[stick]) as vm:
         vm.console.wait_prompt()
+
+
+def test_a_stick_that_no_program_reads_is_not_used(guest, tmp_path):
+    with Machine(kernel=guest, sticks=[make_stick(tmp_path)]) as vm:
+        vm.console.wait_prompt()
+        vm.pull()
+        vm.plug(port=2)
+        assert not vm.used()
+
+
+def test_the_power_can_be_cut(guest):
+    with Machine(kernel=guest) as vm:
+        vm.console.wait_prompt()
+        vm.kill()
+        assert vm.wait_end() == -signal.SIGKILL
 
 
 def test_a_missing_image_is_told(guest, tmp_path):
