@@ -97,6 +97,22 @@ uint32_t watch(pid_t child) {
   return 0;
 }
 
+// The names of programs and directories that stand at the end of the stack, where random addresses
+// point to: the arguments and the environment. A call would change the file of that name.
+void forget_names(char** argv) {
+  char** const lists[] = {argv, environ};
+  for (char** list : lists)
+    for (; *list; ++list) memset(*list, 0, strlen(*list));
+}
+
+// Whether no name is left there, from the first argument to the end of the stack.
+bool are_forgotten(char** argv) {
+  const char* const end = reinterpret_cast<const char*>(uintptr_t{0x7FFFF000});
+  for (const char* at = argv[0]; at < end; ++at)
+    if (*at == '/') return false;
+  return true;
+}
+
 // Returns how many calls were made. This is the exit code, so it is less than 256.
 int play(uint32_t seed) {
   state = seed * 2654435761u + 1;
@@ -160,13 +176,22 @@ int main(int argc, char** argv) {
     if (argc == 3) printf("seed %u\n", seed);
     fflush(nullptr);
     const pid_t child = fork();
-    if (child == 0) signal(SIGTERM, SIG_DFL), _exit(play(seed));
+    if (child == 0) {
+      signal(SIGTERM, SIG_DFL);
+      forget_names(argv);
+      _exit(play(seed));
+    }
     if (child > 0) calls += watch(child);
   }
   chdir("/");
   remove_all(playground);
   if (argc > 3) return printf("monkey: %u calls\n", calls), 0;
   check("some thousand calls were made", calls > 1000);
+  check_equal("they met no name of a file that is not theirs", status_of_child([&] {
+                forget_names(argv);
+                return !are_forgotten(argv);
+              }),
+              0);
   check("the kernel goes on", getpid() > 0);
   check_equal("programs still run", status_of_child([] {
                 execl("/bin/echo", "echo", nullptr);
