@@ -1,5 +1,6 @@
 #include "fs/checkpoint/operation.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -26,10 +27,11 @@ bool& is_refusing(refusing_volumes& refusing, const checkpoint::volume& v) {
   return refusing[v.disk.minor() / MINORS_PER_DISK];
 }
 
-// No volume holds more of the region than is left for the others: an absent one, or one whose stick
-// refuses its blocks, leaves room for them.
+// A volume that is absent, or whose stick refuses its blocks, leaves room for the others: as much
+// as it holds itself, or an eighth of the region.
 bool is_within_share(const checkpoint::volume& v, u32 blocks) {
-  return checkpoint::held_blocks(v) + blocks <= checkpoint::unreserved();
+  const u32 enough = std::max(checkpoint::region_size() / 8, 2 * OPERATION_BLOCKS);
+  return std::min(checkpoint::held_blocks(v) + blocks, enough) <= checkpoint::unreserved();
 }
 
 // The live volume whose flush makes room for `v`: itself, when its share is used up; otherwise the

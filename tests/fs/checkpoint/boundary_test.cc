@@ -55,10 +55,10 @@ TEST(boundaries, a_reservation_may_take_the_last_slot_and_not_one_more) {
   });
 }
 
-// One operation may dirty 32 blocks, and no volume holds more slots than are left; the share of the
+// One operation may dirty 32 blocks, and 64 slots are left for other volumes; the share of the
 // volume has room for exactly one more such operation, for less than one, or for more than one.
 TEST(boundaries, a_writer_waits_for_a_flush_when_the_last_slots_are_too_few) {
-  for (const u32 held_before : {47u, 48u, 49u})
+  for (const u32 held_before : {63u, 64u, 65u})
     with_stick(1, {.buffers = 512, .slots = least_slots}, [=](medium& stick) {
       for (u32 i = 0; i < held_before; ++i) ASSERT_TRUE(fill_block(sda, i, 1));
       ASSERT_EQ(held(), held_before);
@@ -66,7 +66,7 @@ TEST(boundaries, a_writer_waits_for_a_flush_when_the_last_slots_are_too_few) {
       {
         auto op = operation::begin(sda);
         ASSERT_TRUE(op);
-        EXPECT_EQ(stick.count(block_command::flush) > 0, held_before > 48) << held_before;
+        EXPECT_EQ(stick.count(block_command::flush) > 0, held_before > 64) << held_before;
         for (u32 i = 0; i < OPERATION_BLOCKS; ++i) ASSERT_TRUE(fill_block(sda, 200 + i, 2));
         checkpoint::check_region_invariants();
       }
