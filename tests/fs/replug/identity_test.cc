@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "drivers/block/genhd.h"
+#include "fs/buffer/buffer.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/replug/replugd.h"
 #include "fs/stamp.h"
@@ -144,6 +145,37 @@ TEST(stamps, tell_a_mounted_stick_from_its_sibling) {
     EXPECT_EQ(*process.read("/mnt/report"), std::string(8192, 'c'));
     EXPECT_TRUE(process.umount());
   });
+}
+
+// All but the stamp is the same, and the superblock is not in the cache: another stick, whose stamp
+// is gone or a later one.
+TEST(stamps, tell_alone) {
+  for (const bool is_later : {false, true}) {
+    medium mine(mkfs_minix(2048)), other(std::vector<byte>(2048 * BLOCK_SIZE));
+    run(1, [&] {
+      session process(boot_with_root({.buffers = 64}));
+      plug_as(mine, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/report", std::string(8192, 'a')));
+      ASSERT_TRUE(process.write("/mnt/big", std::string(300'000, 'b')));
+      ASSERT_TRUE(sys_sync());
+      ASSERT_TRUE(process.read("/mnt/big"));
+      ASSERT_TRUE(process.overwrite("/mnt/report", std::string(8192, 'c')));
+      ASSERT_FALSE(get_hash_table(sda, super));
+      pull_from(mine, sda, {.loss = cache_loss::all});
+      std::ranges::copy(mine.durable(), other.bytes().begin());
+      std::optional<d_stamp> stamp = stamp_on(mine);
+      ASSERT_TRUE(stamp);
+      *stamp = is_later ? next_stamp(stamp) : d_stamp{};
+      std::memcpy(other.bytes().data() + BLOCK_SIZE + STAMP_OFFSET, &*stamp, sizeof(*stamp));
+      other.plug();
+      await_state(sda, volume_state::conflict);
+      expect_nothing_written(other);
+      other.pull();
+      plug_as(mine, sda);
+      EXPECT_TRUE(process.umount());
+    });
+  }
 }
 
 // A stick with the stamp of another file system is another stick, though the layout is the same.
