@@ -2,6 +2,7 @@
 // stick, and no other one of its model.
 #include <gtest/gtest.h>
 
+#include "fs/buffer/write_buffers.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
@@ -45,6 +46,22 @@ TEST(tombstones, mark_no_other_stick_of_the_model) {
     ASSERT_TRUE(process.mount());
     ASSERT_TRUE(process.umount());
     EXPECT_NE(minix_image(stick.durable()).state() & errors_found, 0) << "the mark is kept for it";
+  });
+}
+
+// The lost block stands at one of the places by which a stick is known, and had reached it.
+TEST(tombstones, know_the_stick_by_the_other_places) {
+  with_stick([](medium& stick) {
+    constexpr u32 place = numbered_blocks / 4;
+    ASSERT_TRUE(fill_block(sda, place, 0x55));
+    ASSERT_TRUE(write_buffers(sda));
+    pull_from(stick, sda, {.loss = cache_loss::none});
+    sleep_for(301_s);
+    EXPECT_TRUE(said("LOST"));
+    EXPECT_TRUE(block_is(stick.durable(), place, 0x55));
+    here().clear_console();
+    plug_as(stick, sda);
+    EXPECT_TRUE(said("it was given up with 1 blocks unwritten"));
   });
 }
 
