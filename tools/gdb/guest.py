@@ -111,7 +111,7 @@ class Guest:
             raise gdb.GdbError("this walk needs a small cache: make debug APPEND=buffers="
                                f"{buffers}, or begin with it in a fresh `make debug`")
         if not mounted():
-            self.until("checkpoint::mounted if $stick(dev)")
+            self.until("read_super if $stick(dev)")
             self.finish()
         # `update` syncs once when it starts: waits until that is over.
         if any(text(task["comm"]) == "update" and place_of(task) != "sys_pause"
