@@ -8,7 +8,7 @@ from audit import PATIENCE, AuditedMachine
 from console import ConsoleError
 
 # What the kernel says; the tests wait for these lines.
-AWAITED = r"Replug .*waiting for it.*"  # two seconds after a pull; not at a quick return
+AWAITED = r"Replug .*waiting for it, .* left"  # two seconds after a pull; not at a quick return
 RETURNED = r"is back as sd\w+: (\d+) blocks? written.*"
 REFUSED = r"is not the missing"
 CONFLICT = r"was changed elsewhere"

@@ -103,7 +103,7 @@ def test_every_walk_reaches_every_station(debug, name):
     assert "── the end" in walk
     if name == "replug":
         events = re.findall(r"#\d+ +(?:the stick is )?(\w+)", story)
-        assert events[-7:] == ["pulled", "back", "replay", "queued", "written", "replayed",
+        assert events[-7:] == ["pulled", "back", "replay", "queued", "written", "flushed",
                                "durable"], story
 
 

@@ -104,7 +104,7 @@ def sentence(record):
         "verified": f"the stick is back{milliseconds}, its content is "
                     f"{VERDICTS.get(record.block, '?')}",
         "replaying": f"replay: the held blocks are written{milliseconds}",
-        "replayed": f"replayed{milliseconds}: everything is on the stick",
+        "replayed": f"replayed{milliseconds}: what the stick has taken is on it",
         "given_up": f"given up{milliseconds}",
     }
     return words.get(record.name, record.name)
