@@ -47,11 +47,9 @@ void announce(const volume& v) {
            disk_name(v.disk).data(), lost);
 }
 
-// Gives a name to a stick that is no missing one.
-place name_stick(block_device& device, const partition_table& partitions) {
-  const result<checkpoint::fingerprint> places = checkpoint::read_fingerprint(device);
-  if (!places || device.gone()) return place::waits;
-  if (const volume* v = checkpoint::arrived(device, partitions, *places)) {
+place name_stick(block_device& device, const partition_table& partitions,
+                 const checkpoint::fingerprint& places) {
+  if (const volume* v = checkpoint::arrived(device, partitions, places)) {
     announce(*v);
     return place::taken;
   }
@@ -59,15 +57,27 @@ place name_stick(block_device& device, const partition_table& partitions) {
   return place::waits;
 }
 
+// Whether a volume that this stick may belong to was pulled since `begun`, or is about to be: its
+// device is gone, and left() was not called yet. left() makes all guests due again.
+bool may_be_missed_since(instant begun, const block_device& device) {
+  return std::ranges::any_of(checkpoint::all_volumes(), [&](const volume& v) {
+    const bool leaves = has_device(v) && away(v);
+    return (leaves || (is_missing(v) && v.pulled_at >= begun)) && checkpoint::may_be(v, device);
+  });
+}
+
 // A stick that is no missing one gets a name by its partition table.
 place place_for(block_device& device) {
   for (volume& v : checkpoint::all_volumes()) checkpoint::hindrance_over(v, device);
+  const instant begun = now();
   const place found = checkpoint::find_place(device);
   if (found != place::free) return found;
-  const result<partition_table> partitions =
-      read_partitions(device, checkpoint::verify_memory().first(BLOCK_SIZE));
-  if (device.gone()) return place::waits;
-  return partitions ? name_stick(device, *partitions) : place::unreadable;
+  const std::span<byte> memory = checkpoint::verify_memory();
+  const result<partition_table> partitions = read_partitions(device, memory.first(BLOCK_SIZE));
+  if (!partitions && !device.gone()) return place::unreadable;
+  const result<checkpoint::fingerprint> places = checkpoint::read_fingerprint(device);
+  if (!places || device.gone() || may_be_missed_since(begun, device)) return place::waits;
+  return name_stick(device, *partitions, *places);
 }
 
 void look_at_guest(block_device& device) {

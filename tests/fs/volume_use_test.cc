@@ -1,5 +1,5 @@
-// What needs a volume keeps its name: an open block device, a mount from its first read on. A stick
-// that comes meanwhile gets another one.
+// An open block device keeps the name of its volume: a stick that comes meanwhile gets another one.
+// A mount that goes on does so too: tests/fs/replug/identity_test.cc.
 #include <gtest/gtest.h>
 
 #include "fs/fs.h"
@@ -71,30 +71,6 @@ TEST(volume_uses, every_open_file_of_the_disk_counts) {
     EXPECT_TRUE(shared.close());
     EXPECT_EQ(state_of(sda), volume_state::none);
   });
-}
-
-// Another stick of the same model comes at any moment of a mount: what is mounted is one of them,
-// not parts of two.
-TEST(volume_uses, a_mount_reads_one_stick_alone) {
-  for (int ms = 0; ms < 60; ++ms) {
-    medium stick(mkfs_minix(mounted_blocks)), other(mkfs_minix(mounted_blocks, 32));
-    run(1, [&] {
-      session process(boot_with_root());
-      stick.least_latency = stick.most_latency = 5_ms;
-      plug_as(stick, sda);
-      auto mounting = spawn("mount", [&] { static_cast<void>(process.mount()); });
-      sleep_for(duration{ms * (1_ms).ns});
-      pull_from(stick, sda);
-      other.plug();
-      sleep_for(1_s);
-      stick.plug();
-      mounting.join();
-      sleep_for(5_s);
-      static_cast<void>(process.write("/mnt/file", "x"));
-      EXPECT_EQ(other.count(block_command::write), 0u) << ms;
-      static_cast<void>(process.umount());
-    });
-  }
 }
 
 }  // namespace

@@ -135,6 +135,28 @@ TEST(arrivals, a_stick_that_comes_again_while_it_is_compared_is_no_twin_of_itsel
   });
 }
 
+// A volume is missed from some moment on at which a stick that may be its own is looked at: that
+// stick is compared with it too, and gets no other name.
+TEST(arrivals, what_is_missed_during_the_look_is_compared_too) {
+  for (int ms = 1; ms < 12; ++ms) {
+    medium stick(512), same(512);
+    run(1, [&] {
+      boot();
+      plug_as(stick, sda);
+      ASSERT_TRUE(fill_block(sda, 5, 1));
+      std::ranges::copy(stick.durable(), same.bytes().begin());
+      same.least_latency = same.most_latency = 1_ms;
+      same.plug();
+      sleep_for(duration{ms * (1_ms).ns});
+      if (state_of(sdb) == volume_state::live) return;
+      pull_from(stick, sda);
+      await_state(sda, volume_state::live);
+      EXPECT_EQ(state_of(sdb), volume_state::none) << ms;
+      EXPECT_TRUE(block_is(same.durable(), 5, 1)) << ms;
+    });
+  }
+}
+
 TEST(arrivals, a_stick_without_a_name_gets_the_next_free_one) {
   std::list<medium> sticks;
   for (u32 i = 0; i < NR_DISKS + 1u; ++i) sticks.emplace_back(512 + 2 * i, "SIM");
