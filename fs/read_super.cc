@@ -155,8 +155,10 @@ result<super_block*> read_super(dev_id dev, bool rd_only) {
     put_super(*sb);
     return fail(taken.error());
   }
-  // The superblock has the mark now, and is durable unless the region still holds it.
-  if (!sb->s_rd_only && !checkpoint::shadowed(dev, SUPER_BLOCK_NR)) checkpoint::loss_is_marked(dev);
+  // The superblock has the mark now, and is durable unless the region still holds it or has given
+  // it up.
+  const bool is_held = checkpoint::shadowed(dev, SUPER_BLOCK_NR) || checkpoint::dead(dev);
+  if (!sb->s_rd_only && !is_held) checkpoint::loss_is_marked(dev);
   return sb;
 }
 
