@@ -115,7 +115,7 @@ result<u32> count_clear(const bit_map& map) {
 result<void> fill_block(operation& op, m_inode& owner, block_nr block,
                         const block_content& content) {
   buffer_ref buffer = TRY(getblk(owner.i_dev, block));
-  op.about(owner.i_num, owner.i_path.data());
+  op.about(owner.i_num, owner.i_path);
   return buffer.overwrite(op, [&](std::span<byte> bytes) {
     const std::span<const byte> given = content.bytes;
     const size_t end = content.offset + given.size();

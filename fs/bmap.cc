@@ -66,7 +66,7 @@ result<created_block> create_entry(operation& op, super_block& sb, m_inode& inod
   const block_nr old = TRY(checked(sb, buffer.as<le16>(entry_offset(index))));
   if (old != block_nr{}) return created_block{old, false};
   const block_nr block = TRY(new_block(op, sb, inode, content));
-  op.about(inode.i_num, inode.i_path.data());
+  op.about(inode.i_num, inode.i_path);
   const result<void> linked = buffer.modify(
       op, entry_offset(index), sizeof(le16),
       [&](std::span<byte> entry) { *reinterpret_cast<le16*>(entry.data()) = as_zone(block); });

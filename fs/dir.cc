@@ -32,7 +32,7 @@ void touch(m_inode& dir) {
 result<void> write_entry(operation& op, m_inode& dir, block_nr block, u32 offset,
                          const raw_entry& entry) {
   buffer_ref buffer = TRY(bread(dir.i_dev, block));
-  op.about(dir.i_num, dir.i_path.data());
+  op.about(dir.i_num, dir.i_path);
   TRY(buffer.modify(op, offset, entry.size,
                     [&](std::span<byte> to) { std::ranges::copy(entry.span(), to.begin()); }));
   touch(dir);
@@ -108,7 +108,7 @@ result<void> add_entry(operation& op, m_inode& dir, std::string_view name, ino_n
 
 result<void> set_entry(operation& op, m_inode& dir, const dir_record& entry, ino_nr inode) {
   buffer_ref buffer = TRY(bread(dir.i_dev, entry.block));
-  op.about(dir.i_num, dir.i_path.data());
+  op.about(dir.i_num, dir.i_path);
   if (inode == ino_nr{}) dir.i_no_free_before = std::min(dir.i_no_free_before, entry.position);
   TRY(buffer.modify(op, entry.offset, sizeof(le16), [&](std::span<byte> to) {
     *reinterpret_cast<le16*>(to.data()) = inode.value();

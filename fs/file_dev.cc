@@ -115,7 +115,7 @@ result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
   const auto copy = [&](std::span<byte> to) { std::memcpy(to.data(), from.data(), to.size()); };
   const bool whole = count == BLOCK_SIZE;
   buffer_ref buffer = TRY(whole ? getblk(inode.i_dev, at.number) : bread(inode.i_dev, at.number));
-  op.about(inode.i_num, inode.i_path.data());
+  op.about(inode.i_num, inode.i_path);
   if (whole) {
     TRY(buffer.overwrite(op, copy));
   } else {

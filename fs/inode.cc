@@ -25,11 +25,12 @@ void set_path(m_inode& inode, std::string_view directory, std::string_view name)
   sink.print("%.*s%s%.*s", static_cast<int>(directory.size()), directory.data(), slash ? "/" : "",
              static_cast<int>(name.size()), name.data());
   const std::string_view whole = sink.text();
-  const size_t room = inode.i_path.size() - 1;
+  inode.i_path = {};
+  auto& path = inode.i_path.text;
+  const size_t room = path.size() - 1;
   const size_t cut = whole.size() > room ? whole.size() - room : 0;
-  inode.i_path.fill('\0');
-  std::ranges::copy(whole.substr(cut), inode.i_path.begin());
-  if (cut) std::ranges::fill_n(inode.i_path.begin(), 3, '.');
+  std::ranges::copy(whole.substr(cut), path.begin());
+  if (cut) std::ranges::fill_n(path.begin(), 3, '.');
 }
 
 inode_ref::~inode_ref() { iput(inode_); }

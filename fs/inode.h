@@ -41,6 +41,7 @@
 #include <span>
 #include <string_view>
 
+#include "fs/checkpoint/file_notes.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
 #include "fs/super.h"
@@ -78,7 +79,7 @@ struct m_inode {
   zone_table i_table;
   zone_run i_run;  // the run that bmap found last; truncate clears it
   wait_queue i_wait;
-  std::array<char, 64> i_path{};  // last known absolute path, for messages; its start is cut off
+  checkpoint::noted_path i_path;  // last known absolute path, for messages; its start is cut off
 
   list_link<m_inode> i_hash_link;
   list_link<m_inode> i_unused_link;
@@ -96,7 +97,7 @@ struct m_inode {
     i_table = {};
   }
   dev_id rdev() const { return dev_id(i_zone[0]); }
-  std::string_view path() const { return i_path.data(); }
+  std::string_view path() const { return i_path.text.data(); }
 };
 
 // Sets i_path to directory/name, for messages; of a path that is too long, its end. Never sleeps.

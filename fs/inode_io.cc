@@ -73,7 +73,7 @@ result<void> read_inode(m_inode& inode) {
 result<void> write_inode(operation& op, m_inode& inode) {
   const inode_place place = place_of(inode);
   buffer_ref buffer = TRY(read_inode_block(super_of(inode), place.block));
-  op.about(inode.i_num, inode.i_path.data());
+  op.about(inode.i_num, inode.i_path);
   return buffer.modify(op, place.offset, sizeof(d_inode), [&](std::span<byte> bytes) {
     const d_inode disk = to_disk(inode);
     std::memcpy(bytes.data(), &disk, sizeof disk);

@@ -68,7 +68,7 @@ class tree_cutter {
 
   // Before the zone is freed: after an error in between, no file has a zone that is free.
   result<void> clear_entry(buffer_ref& indirect, u32 index) {
-    op_.about(inode_.i_num, inode_.i_path.data());
+    op_.about(inode_.i_num, inode_.i_path);
     return indirect.modify(op_, entry_offset(index), sizeof(le16),
                            [](std::span<byte> entry) { std::ranges::fill(entry, byte{}); });
   }
@@ -138,7 +138,7 @@ result<void> zero_tail(operation& op, m_inode& inode, u32 size) {
   buffer_ref buffer = TRY(bread(inode.i_dev, block));
   const auto tail = buffer.data().subspan(used);
   if (std::ranges::all_of(tail, [](byte b) { return b == byte{}; })) return {};
-  op.about(inode.i_num, inode.i_path.data());
+  op.about(inode.i_num, inode.i_path);
   return buffer.modify(op, used, BLOCK_SIZE - used,
                        [](std::span<byte> bytes) { std::ranges::fill(bytes, byte{}); });
 }

@@ -1,22 +1,35 @@
 #include "fs/checkpoint/file_notes.h"
 
-#include <algorithm>
-#include <cstring>
-#include <string_view>
+#include <utility>
 
 namespace checkpoint {
 
-void file_notes::add(dev_id dev, ino_nr inode, const char* path) {
-  const auto is_noted = [&](u32 i) { return notes_[i].inode == inode && notes_[i].dev == dev; };
-  // The newest one first: mostly it is the file of the last change.
-  u32 index = count_ > 0 && is_noted(count_ - 1) ? count_ - 1 : 0;
-  while (index < count_ && !is_noted(index)) ++index;
-  if (index == notes_.size()) return;
-  file_note& note = notes_[index];
-  if (index < count_ && std::string_view(note.path.data()) == path) return;
-  count_ = std::max(count_, index + 1);
-  note = {dev, inode, {}};
-  std::copy_n(path, std::min(std::strlen(path), note.path.size() - 1), note.path.begin());
+namespace {
+
+constinit u32 last_number = 0;
+
+}  // namespace
+
+file_notes::note_index file_notes::find(dev_id dev, ino_nr inode) const {
+  note_index i = newest_[inode.value() % MAX_NOTES];
+  while (i < MAX_NOTES && !(notes_[i].inode == inode && notes_[i].dev == dev)) i = older_[i];
+  return i;
+}
+
+void file_notes::add(dev_id dev, ino_nr inode, noted_path& path) {
+  if (number_ == 0) {
+    number_ = ++last_number;
+    newest_.fill(MAX_NOTES);
+  }
+  if (path.noted_in == number_) return;
+  path.noted_in = number_;
+  note_index index = find(dev, inode);
+  if (index == MAX_NOTES) {
+    if (count_ == MAX_NOTES) return;
+    index = static_cast<note_index>(count_++);
+    older_[index] = std::exchange(newest_[inode.value() % MAX_NOTES], index);
+  }
+  notes_[index] = {dev, inode, path.text};
 }
 
 }  // namespace checkpoint

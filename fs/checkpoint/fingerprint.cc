@@ -24,6 +24,7 @@ fingerprint::fingerprint(u32 sectors) {
   for (u32 i = 0; i < PLACES; ++i) {
     const u32 even = static_cast<u32>(u64{sectors} * i / PLACES) / SECTORS_PER_BLOCK;
     places_[i].at = lba(i == 1 ? super_block : even * SECTORS_PER_BLOCK);
+    sieve_ |= sieve_bit(places_[i].at);
   }
 }
 
@@ -42,7 +43,7 @@ bool fingerprint::agrees_with(const fingerprint& other) const {
   return true;
 }
 
-void fingerprint::learn_block(lba at, std::span<const byte, BLOCK_SIZE> content) {
+void fingerprint::learn_places_in(lba at, std::span<const byte, BLOCK_SIZE> content) {
   for (u32 i = 0; i < PLACES; ++i)
     if (const u32 sector = sector_in_block(places_[i].at, at); sector < SECTORS_PER_BLOCK)
       learn(i, std::span<const byte, SECTOR_SIZE>(content.data() + size_t{sector} * SECTOR_SIZE,

@@ -36,7 +36,9 @@ class fingerprint {
 
   // The block at this address of the medium has become durable with this content; or nothing tells
   // what it is now.
-  void learn_block(lba at, std::span<const byte, BLOCK_SIZE> content);
+  void learn_block(lba at, std::span<const byte, BLOCK_SIZE> content) {
+    if (may_have_place_in(at)) learn_places_in(at, content);
+  }
   void forget_block(lba at);
 
  private:
@@ -45,7 +47,13 @@ class fingerprint {
     bool known = false;
     u64 hash = 0;
   };
+  // One bit for each place: most blocks that become durable are turned away by it.
+  static u32 sieve_bit(lba at) { return 1u << (at.value() + 1) / SECTORS_PER_BLOCK % 32; }
+  bool may_have_place_in(lba at) const { return sieve_ & sieve_bit(at); }
+  void learn_places_in(lba at, std::span<const byte, BLOCK_SIZE> content);
+
   std::array<known_sector, PLACES> places_{};
+  u32 sieve_ = 0;
 };
 
 }  // namespace checkpoint

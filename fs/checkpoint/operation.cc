@@ -106,7 +106,7 @@ operation::operation(key, dev_id dev, checkpoint::volume& v, checkpoint::reserva
     : dev_(dev),
       task_(current_task()),
       shadowed_(checkpoint::shadows_enabled() ? &v : nullptr),
-      use_(dev),
+      use_(v),
       volume_(&v),
       room_(std::move(room)) {
   operations.push_front(*this);
@@ -153,7 +153,7 @@ result<operation> operation::begin(dev_id dev) {
   return result<operation>(std::in_place, key{}, dev, *v, std::move(room));
 }
 
-void operation::note_file(ino_nr inode, const char* path) {
+void operation::note_file(ino_nr inode, checkpoint::noted_path& path) {
   noted_ = inode;
   if (shadowed_) shadowed_->files.add(dev_, inode, path);
 }

@@ -17,6 +17,7 @@
 
 #include <string_view>
 
+#include "fs/checkpoint/file_notes.h"
 #include "fs/checkpoint/region.h"
 #include "fs/checkpoint/volume_use.h"
 #include "hal/task.h"
@@ -51,7 +52,7 @@ class [[nodiscard]] operation {
 
   // Blocks modified from now on belong to this inode. If they are lost, the console prints its
   // path. Never sleeps, like all below.
-  void about(ino_nr inode, const char* path) {
+  void about(ino_nr inode, checkpoint::noted_path& path) {
     owner_ = inode;
     if (inode != noted_) note_file(inode, path);
   }
@@ -71,7 +72,7 @@ class [[nodiscard]] operation {
   list_link<operation> link;
 
  private:
-  void note_file(ino_nr inode, const char* path);
+  void note_file(ino_nr inode, checkpoint::noted_path& path);
 
   dev_id dev_;
   ino_nr owner_;

@@ -16,15 +16,20 @@ class [[nodiscard]] volume_use {
   volume_use() = default;
   // Of the volume that has the name now; of none, when the device cannot be pulled. Never sleeps.
   explicit volume_use(dev_id dev);
+  explicit volume_use(volume& v);
   volume_use(volume_use&& other) noexcept : volume_(std::exchange(other.volume_, nullptr)) {}
   volume_use& operator=(volume_use&& other) noexcept {
     std::swap(volume_, other.volume_);
     return *this;
   }
   // The last one of a volume without a stick makes the name free. Never sleeps.
-  ~volume_use();
+  ~volume_use() {
+    if (volume_) end();
+  }
 
  private:
+  void end();
+
   volume* volume_ = nullptr;
 };
 

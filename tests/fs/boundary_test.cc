@@ -334,7 +334,7 @@ TEST(boundaries, a_path_for_messages_keeps_its_end) {
       EXPECT_OK(write_to(ctx, path, "x"));
       const result<inode_ref> inode = namei(ctx, path);
       ASSERT_TRUE(inode);
-      EXPECT_EQ(std::string((*inode)->i_path.data()),
+      EXPECT_EQ(std::string((*inode)->i_path.text.data()),
                 length <= 63 ? path : "..." + path.substr(path.size() - 60));
     });
 }

@@ -53,7 +53,7 @@ class fs_audit final : public audited {
       if ((dev && inode.i_dev != dev) || inode.i_count == expected) continue;
       left_behind(std::to_string(inode.i_count - expected) + " references to inode " +
                   std::to_string(inode.i_num.value()) + " of " + name_of(inode.i_dev) + " \"" +
-                  inode.i_path.data() + "\"");
+                  inode.i_path.text.data() + "\"");
     }
   }
 

@@ -64,7 +64,9 @@ void pull_from(medium& stick, dev_id disk, pull_style style) {
 
 result<void> fill_block(dev_id dev, u32 block, u8 value, ino_nr owner, std::string_view path) {
   operation op = TRY(operation::begin(dev));
-  if (owner != ino_nr{}) op.about(owner, path.data());
+  checkpoint::noted_path noted;
+  std::ranges::copy(path, noted.text.begin());
+  if (owner != ino_nr{}) op.about(owner, noted);
   buffer_ref buffer = TRY(getblk(dev, block_nr{block}));
   return buffer.overwrite(op,
                           [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });

@@ -50,7 +50,7 @@ bool is_on_disk(const m_inode& inode) {
 
 std::string name_of(const m_inode& inode) {
   return "inode " + std::to_string(inode.i_num.value()) + " of " + disk_name(inode.i_dev).data() +
-         " \"" + inode.i_path.data() + "\"";
+         " \"" + inode.i_path.text.data() + "\"";
 }
 
 // --- inodes and their bytes

@@ -247,7 +247,7 @@ G gone (its volume was given up)."""
             who = f"  waited for by {', '.join(waiting)}" if waiting else ""
             say(f"{dev_name(number(inode['i_dev'])):5} {number(inode['i_num']):5} {kind:>4} "
                 f"{int(inode['i_nlinks']):5} {int(inode['i_size']):8} {count:5} "
-                f"{inode_letters(inode)} {text(inode['i_path'])}{who}".rstrip())
+                f"{inode_letters(inode)} {text(inode['i_path']['text'])}{who}".rstrip())
         say(f"{shown} shown" + (f", {remembered} more are remembered: inodes all"
                                 if remembered else ""))
 

@@ -126,7 +126,7 @@ class Request(Members):
 class Inode(Members):
     def summary(self):
         return (f"inode {number(self._value['i_num'])} on {dev_name(number(self._value['i_dev']))} "
-                f"{text(self._value['i_path'])}")
+                f"{text(self._value['i_path']['text'])}")
 
 
 class Task(Members):

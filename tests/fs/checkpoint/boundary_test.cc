@@ -10,7 +10,6 @@
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
-#include "fs/checkpoint/file_notes.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/tombstone.h"
@@ -204,17 +203,6 @@ TEST(boundaries, a_fifth_content_needs_a_flush) {
   for (const bool flush_fails : {false, true}) {
     change_a_fifth_time([] { return change_bytes(sda, 5, 0, 10, 0x77); }, flush_fails);
     change_a_fifth_time([] { return fill_block(sda, 5, 0x77); }, flush_fails);
-  }
-}
-
-TEST(boundaries, the_path_of_a_file_is_remembered_to_63_characters) {
-  for (const u32 length : {62u, 63u, 64u, 200u}) {
-    checkpoint::file_notes notes;
-    const std::string path = "/" + std::string(length - 1, 'p');
-    notes.add(sda, ino_nr{3}, path.c_str());
-    notes.add(sda, ino_nr{4}, "/next");
-    EXPECT_EQ(std::string(notes.all()[0].path.data()), path.substr(0, 63));
-    EXPECT_STREQ(notes.all()[1].path.data(), "/next");
   }
 }
 

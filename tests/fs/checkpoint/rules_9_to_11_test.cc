@@ -40,8 +40,9 @@ TEST(rule_9, a_file_is_named_though_a_flush_came_in_the_middle_of_its_operation)
     {
       auto op = operation::begin(sda);
       ASSERT_TRUE(op);
+      checkpoint::noted_path notes{{"/mnt/notes.txt"}, 0};
       for (u32 block : {5u, 6u}) {
-        op->about(ino_nr{9}, "/mnt/notes.txt");
+        op->about(ino_nr{9}, notes);
         auto buffer = getblk(sda, block_nr{block});
         ASSERT_TRUE(buffer);
         EXPECT_TRUE(buffer->overwrite(

@@ -148,7 +148,8 @@ class side {
     const bool was_full = model_.slots.contains(number) && model_.slots[number].full();
     if (was_full && !has_device(*v_)) return;  // it would wait for the stick
     const ino_nr owner(static_cast<u16>(random_below(3)));
-    op_->about(owner, "a file");
+    checkpoint::noted_path file{{"a file"}, 0};
+    op_->about(owner, file);
     auto change = checkpoint::begin_change(*op_, block_nr{number}, b.bytes, is_known(b));
     EXPECT_EQ(change.allowed(), !was_full);
     if (change.allowed())

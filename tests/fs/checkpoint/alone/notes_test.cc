@@ -14,14 +14,26 @@ using namespace checkpoint;
 
 constexpr dev_id sda(8, 0), sda1(8, 1);
 
+noted_path path_of(std::string_view text) {
+  noted_path path;
+  std::ranges::copy(text, path.text.begin());
+  return path;
+}
+
+// Notes a file whose path was looked up just now.
+void add(file_notes& notes, dev_id dev, ino_nr inode, std::string_view text) {
+  noted_path path = path_of(text);
+  notes.add(dev, inode, path);
+}
+
 TEST(file_notes, have_each_file_once) {
   file_notes notes;
-  notes.add(sda, ino_nr{1}, "/one");
-  notes.add(sda, ino_nr{1}, "/one");
-  notes.add(sda1, ino_nr{1}, "/other");
-  notes.add(sda, ino_nr{2}, "/two");
-  notes.add(sda, ino_nr{1}, "/again");
-  notes.add(sda1, ino_nr{2}, "/2");
+  add(notes, sda, ino_nr{1}, "/one");
+  add(notes, sda, ino_nr{1}, "/one");
+  add(notes, sda1, ino_nr{1}, "/other");
+  add(notes, sda, ino_nr{2}, "/two");
+  add(notes, sda, ino_nr{1}, "/again");
+  add(notes, sda1, ino_nr{2}, "/2");
   ASSERT_EQ(notes.all().size(), 4u);
   EXPECT_STREQ(notes.all()[0].path.data(), "/again") << "the path that it has now";
   EXPECT_EQ(notes.all()[0].dev, sda);
@@ -32,19 +44,36 @@ TEST(file_notes, have_each_file_once) {
   EXPECT_STREQ(notes.all()[3].path.data(), "/2");
   notes.clear();
   EXPECT_TRUE(notes.all().empty());
-  notes.add(sda, ino_nr{1}, "/x");
+  add(notes, sda, ino_nr{1}, "/x");
   EXPECT_STREQ(notes.all()[0].path.data(), "/x") << "nothing of the earlier path is left";
 }
 
-TEST(file_notes, cut_a_long_path_and_end_with_the_sixty_fourth_file) {
+TEST(file_notes, find_a_file_among_those_with_the_same_remainder) {
   file_notes notes;
-  notes.add(sda, ino_nr{1}, std::string(63, 'a').c_str());
-  notes.add(sda, ino_nr{2}, std::string(64, 'b').c_str());
-  EXPECT_EQ(notes.all()[0].path.data(), std::string(63, 'a'));
-  EXPECT_EQ(notes.all()[1].path.data(), std::string(63, 'b'));
-  for (u16 i = 3; i <= 65; ++i) notes.add(sda, ino_nr{i}, "/more");
+  for (const u32 number : {1u, 65u, 129u, 1u, 65u, 129u})
+    for (const dev_id dev : {sda, sda1}) add(notes, dev, ino_nr(static_cast<u16>(number)), "/file");
+  EXPECT_EQ(notes.all().size(), 6u);
+}
+
+TEST(file_notes, end_with_the_sixty_fourth_file) {
+  file_notes notes;
+  for (u16 i = 1; i <= 65; ++i) add(notes, sda, ino_nr{i}, "/more");
   ASSERT_EQ(notes.all().size(), 64u);
   EXPECT_EQ(notes.all().back().inode, ino_nr{64});
+  add(notes, sda, ino_nr{64}, "/renamed");
+  EXPECT_STREQ(notes.all().back().path.data(), "/renamed") << "also when there is no room";
+}
+
+TEST(file_notes, have_a_path_again_after_they_were_cleared) {
+  file_notes notes, others;
+  noted_path path = path_of("/one");
+  notes.add(sda, ino_nr{1}, path);
+  notes.clear();
+  notes.add(sda, ino_nr{1}, path);
+  ASSERT_EQ(notes.all().size(), 1u);
+  EXPECT_STREQ(notes.all()[0].path.data(), "/one");
+  others.add(sda, ino_nr{1}, path);
+  EXPECT_EQ(others.all().size(), 1u) << "two notes are told apart";
 }
 
 media_identity stick(u32 number) {

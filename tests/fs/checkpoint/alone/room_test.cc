@@ -281,12 +281,13 @@ TEST(operations, note_the_files_that_they_are_about) {
     auto op = operation::begin(sda);
     ASSERT_TRUE(op);
     EXPECT_EQ(op->owner(), ino_nr{});
-    op->about(ino_nr{7}, "/seven");
+    checkpoint::noted_path seven{{"/seven"}, 0}, eight{{"/eight"}, 0};
+    op->about(ino_nr{7}, seven);
     EXPECT_EQ(op->owner(), ino_nr{7});
     op->about_file_system();
     EXPECT_EQ(op->owner(), ino_nr{});
-    op->about(ino_nr{8}, "/eight");
-    op->about(ino_nr{7}, "/seven");
+    op->about(ino_nr{8}, eight);
+    op->about(ino_nr{7}, seven);
     ASSERT_EQ(plug.v->files.all().size(), 2u);
     EXPECT_STREQ(plug.v->files.all()[1].path.data(), "/eight");
     operation moved(std::move(*op));
