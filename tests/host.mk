@@ -93,7 +93,10 @@ $(PC)/gtest/%.o: $(GTEST_SOURCES)/src/%.cc
 	@$(KERNEL_CXX) -std=c++23 -O1 -fno-pie -I$(GTEST_SOURCES) \
 	  -I$(GTEST_SOURCES)/include -c $< -o $@
 
-$(PC_TEST_PROGRAM): $(PC_OBJECTS) $(PC)/gtest/gtest-all.o $(PC)/gtest/gtest_main.o tests/sim/kernel_state.ld
+$(PC_TEST_PROGRAM): tests/pc/run_kernel_tests $(PC_TEST_PROGRAM).elf
+	@cp $< $@
+
+$(PC_TEST_PROGRAM).elf: $(PC_OBJECTS) $(PC)/gtest/gtest-all.o $(PC)/gtest/gtest_main.o tests/sim/kernel_state.ld
 	@echo "  LINK  $@"
 	@$(KERNEL_CXX) $(PC_LINK) -o $@ $(filter %.o,$^) -Wl,-T,tests/sim/kernel_state.ld -lpthread
 

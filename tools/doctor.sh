@@ -62,6 +62,16 @@ static_assert(sizeof(std::expected<int, int>) && __cplusplus > 202002L);' |
     "$compiler" -std=c++23 "$@" -x c++ -c - -o /dev/null >/dev/null 2>&1
 }
 
+runs_i386() {  # whether Linux runs a program of i386 that only ends (its ELF header, and exit)
+  probe=$(mktemp) || return 1
+  printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0\1\0\0\0\124\200\004\010\064\0\0\0\0\0\0\0\0\0\0\0\064\0\040\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\200\004\010\0\200\004\010\135\0\0\0\135\0\0\0\5\0\0\0\0\020\0\0\061\300\100\061\333\315\200\0\0' >"$probe"
+  chmod +x "$probe"
+  "$probe" 2>/dev/null
+  ran=$?
+  rm -f "$probe"
+  return $ran
+}
+
 kernel_compiler_package() {
   case $CROSS_COMPILE in
     i686-linux-gnu-) echo g++-i686-linux-gnu ;;
@@ -97,6 +107,7 @@ needs_of_test() {
     lacks "GoogleTest's sources" googletest "tests of kernel/ and mm/"
   need_command clang-format clang-format "formatting"
   need_command gdb gdb "tests of make debug"
+  runs_i386 || need_command qemu-i386 qemu-user "tests of kernel/ and mm/: this Linux runs no i386 program"
   /usr/bin/python3 -c 'import pytest' 2>/dev/null || lacks pytest python3-pytest "QEMU tests"
   /usr/bin/python3 -c 'import pexpect' 2>/dev/null || lacks pexpect python3-pexpect "tests of the shell"
   /usr/bin/python3 -c 'import xdist' 2>/dev/null ||

@@ -9,7 +9,7 @@ import pytest
 
 DOCTOR = Path(__file__).resolve().parents[2] / "tools" / "doctor.sh"
 PLAIN = ["sh", "sed", "grep", "cut", "sort", "head", "id", "mktemp", "tr", "env", "cat", "rm",
-         "make", "gdb", "clang-format"]
+         "make", "gdb", "clang-format", "chmod"]
 COMPILERS = ["i686-linux-gnu-g++", "g++", "nasm", "qemu-system-i386"]
 
 
@@ -89,3 +89,13 @@ def test_the_report_alone_installs_nothing(machine):
     result = doctor(path, "build")
     assert result.returncode == 1 and "sudo apt-get install" in result.stdout
     assert not (path / "asked").exists()
+
+
+@pytest.mark.parametrize("status", [0, 126])
+def test_an_emulator_is_missing_where_linux_runs_no_i386_program(machine, status):
+    path = machine("i686-linux-gnu-g++", "g++")
+    (path / "chmod").unlink()
+    # The program that is tried is exchanged for one with this status.
+    add_program(path / "chmod", f'printf "#!/bin/sh\\nexit {status}\\n" >"$2"\n'
+                f'exec {shutil.which("chmod")} +x "$2"')
+    assert ("qemu-user" in doctor(path, "test").stdout) == (status != 0)
