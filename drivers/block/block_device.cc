@@ -37,6 +37,12 @@ bool continues(const buffer_head& first, const buffer_head& second) {
   return second.b_data == first.b_data + BLOCK_SIZE && !boundary;
 }
 
+// Whether a request moves the block that begins at this sector, or a part of it: blocks of two
+// partitions may overlap.
+bool has_block(const request& r, lba first) {
+  return first < r.sector + r.nr_sectors && r.sector < first + SECTORS_PER_BLOCK;
+}
+
 }  // namespace
 
 u32 requests_in_use() { return NR_REQUEST - requests_left; }
@@ -101,9 +107,11 @@ void block_device::submit(block_command cmd, lba first, buffer_head& bh) {
 
 // Adds the block to a queued request that ends where the block begins, or that begins where the
 // block ends. A request that would become larger than the device can be sent is passed over. The
-// newest requests are tried first: the last block of a sequential writer is in one of them.
+// newest requests are tried first: the last block of a sequential writer is in one of them. The
+// block passes neither a flush nor a request for the same block.
 bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
   for (request* r = queue_.back(); r; r = queue_.prev(*r)) {
+    if (r->cmd == block_command::flush || has_block(*r, first)) return false;
     if (r->cmd != cmd || r->nr_sectors + SECTORS_PER_BLOCK > max_sectors) continue;
     const bool behind = r->sector + r->nr_sectors == first;
     const bool in_front = first + SECTORS_PER_BLOCK == r->sector;
@@ -126,7 +134,7 @@ bool block_device::merge(block_command cmd, lba first, buffer_head& bh) {
 
 // The one-way elevator: the sectors behind the last request taken come first, in rising order, then
 // the lower ones in rising order. Reads and writes are treated alike, so none of them waits for
-// ever. No request passes a flush that was queued before it.
+// ever. No request passes a flush, or a request for one of its blocks, that was queued before it.
 bool block_device::before(const request& a, const request& b) const {
   const bool a_wraps = a.sector < position_;
   const bool b_wraps = b.sector < position_;
@@ -137,7 +145,7 @@ void block_device::add_request(request& r) {
   request* position = nullptr;
   if (r.cmd != block_command::flush)
     for (request* q = queue_.back(); q; q = queue_.prev(*q)) {
-      if (q->cmd == block_command::flush || !before(r, *q)) break;
+      if (q->cmd == block_command::flush || has_block(*q, r.sector) || !before(r, *q)) break;
       position = q;
     }
   queue_.insert_before(position, r);

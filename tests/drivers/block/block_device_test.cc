@@ -352,6 +352,42 @@ TEST(block_device, keeps_the_order_of_two_writes_of_a_block) {
   });
 }
 
+// The same when the older one is a part of a larger request that begins behind the place where the
+// device is working, or when the newer one has a neighbour that will be served first.
+TEST(block_device, keeps_the_order_of_two_writes_of_a_block_in_larger_requests) {
+  for (const bool neighbour : {false, true})
+    sim::run(1, [=] {
+      manual_disk disk;
+      disk.max_sectors = 4;
+      const auto first = start_all(disk, block_command::read, {neighbour ? 7u : 6u});
+      disk.take_all();
+      std::deque<test_block> blocks = start_all(disk, block_command::write, {6, 7});
+      if (neighbour) blocks.emplace_back(u8{1}).start(disk, block_command::write, 8);
+      test_block& newer = blocks.emplace_back(u8{2});
+      newer.start(disk, block_command::write, 7);
+      bool older_is_done = false;
+      while (request* r = disk.next_request()) {
+        for (const buffer_head& bh : r->buffers) {
+          older_is_done |= &bh == &blocks[1].head;
+          EXPECT_TRUE(&bh != &newer.head || older_is_done);
+        }
+        disk.end_request(*r, {});
+      }
+    });
+}
+
+TEST(block_device, joins_no_request_in_front_of_a_flush) {
+  sim::run(1, [] {
+    manual_disk disk;
+    const auto before = start_all(disk, block_command::write, {50});
+    auto flusher = sim::spawn("flusher", [&] { EXPECT_TRUE(disk.flush()); });
+    sleep_for(1_ms);
+    const auto after = start_all(disk, block_command::write, {51, 49});
+    EXPECT_EQ(disk.take_all(), (extents{{100, 2}, {0, 0}, {98, 2}, {102, 2}}));
+    flusher.join();
+  });
+}
+
 TEST(block_device, tells_the_driver_of_every_request) {
   sim::run(1, [] {
     manual_disk disk;
