@@ -50,7 +50,9 @@ result<void> scsi_disk::test_ready() {
   return {};
 }
 
+// A disk that says it is ready may have told a later question that it waits to be started.
 result<void> scsi_disk::wait_until_ready() {
+  TRY(start_if_needed());
   const result<void> ready = test_ready();
   if (ready || (ready.error() != error::eio && ready.error() != error::ebusy)) return ready;
   needs_start_ = true;
@@ -117,8 +119,14 @@ bool scsi_disk::has_hung(u32 resets_before) const {
   return transport_.resets() - resets_before >= max_transport_failures;
 }
 
-// Some devices tell the number of sectors in place of the last sector's address: one too many.
+// Some devices tell the number of sectors in place of the last sector's address: one too many. This
+// is remembered: a disk of another size would be another disk to the layers above, so a read that
+// fails in another way the next time must change nothing.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
+  if (to.sectors == one_too_many_) {
+    --to.sectors;
+    return {};
+  }
   if (hangs_on_last_sector_) return {};
   const u32 resets_before = transport_.resets();
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
@@ -128,7 +136,7 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   const result<u32> read = run(c, after_failure::do_without);
   hangs_on_last_sector_ = has_hung(resets_before);
   if (!read && ends_the_plug(read.error())) return fail(read.error());
-  if (!read && read.error() == error::erange) --to.sectors;
+  if (!read && read.error() == error::erange) one_too_many_ = to.sectors--;
   return {};
 }
 

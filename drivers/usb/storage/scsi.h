@@ -200,6 +200,7 @@ class scsi_disk {
   trouble_record trouble_;
   u32 resets_answered_ = 0;  // resets() of the transport at the last success
   u32 resets_seen_ = 0;      // of the transport
+  u32 one_too_many_ = 0;     // a number of sectors that it has told, and that was wrong
 };
 
 }  // namespace usb::storage

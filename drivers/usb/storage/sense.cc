@@ -31,8 +31,9 @@ sense parse_sense(std::span<const byte> data) {
 
 namespace {
 
-// 2Ah: parameters have changed. 2Fh: another host has cleared its commands. 5Ah to 5Eh: requests of
-// an operator, logs, failures that are foreseen, power states. None of them concerns the medium.
+// 2Ah: parameters have changed, but for the capacity. 2Fh: another host has cleared its commands.
+// 5Ah to 5Eh: requests of an operator, logs, failures that are foreseen, power states. None of them
+// concerns the medium.
 bool is_harmless(u8 attention) {
   return attention == 0x2A || attention == 0x2F || (attention >= 0x5A && attention <= 0x5E);
 }
@@ -49,10 +50,13 @@ verdict judge_illegal_request(const sense& s) {
   return s.asc == 0x21 ? verdict::out_of_range : verdict::failed;
 }
 
+// 2Ah/09h. What was read of the medium's size is wrong: it must be examined again.
+bool capacity_changed(const sense& s) { return s.asc == 0x2A && s.ascq == 0x09; }
+
 verdict judge_attention(const sense& s) {
   if (s.asc == 0x29) return verdict::reset;
   if (s.asc == 0x3A) return verdict::no_medium;
-  if (s.asc == 0x28) return verdict::medium_changed;
+  if (s.asc == 0x28 || capacity_changed(s)) return verdict::medium_changed;
   return is_harmless(s.asc) ? verdict::attention : verdict::other_attention;
 }
 

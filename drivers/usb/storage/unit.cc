@@ -73,7 +73,9 @@ void unit::examine() {
   if (disk_.given_up() || (!facts && hangs_at_each_examination(resets_before))) return end();
   if (facts)
     arrive(*facts);
-  else if (facts.error() != error::enomedium && facts.error() != error::ebusy)
+  else if (facts.error() == error::enomedium)
+    told_ = false;
+  else if (facts.error() != error::ebusy)
     refuse(facts.error());
 }
 

@@ -202,6 +202,29 @@ TEST(scsi_disk, reads_its_last_sector) {
           });
 }
 
+// A disk that counts one too many is the same disk in its next plug, though its last sector is not
+// answered for then: with another size it would be another one.
+TEST(scsi_disk, keeps_its_size_though_the_question_for_it_fails) {
+  for (const bool hangs : {false, true})
+    arrives([](fake_stick& s) { s.disk.claimed_last_lba = 2048; }, true,
+            [&](served_stick& s, block_device& disk) {
+              EXPECT_EQ(disk.identity.sectors, 2048u);
+              bool failed = false;
+              s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+                if (cbw.cdb[0] == request_sense && failed) a.data.assign(18, byte{0});
+                failed = cbw.cdb[0] == read_10 && cbw.cdb[4] == 8;
+                if (failed) a.status = hangs ? 2 : 1;
+              };
+              s.stick.disk.failures.push_back({6, 0x29, 0});
+              EXPECT_FALSE(disk.flush());
+              sleep_for(1_ms);
+              ASSERT_TRUE(s.await_arrival());
+              EXPECT_EQ(s.arrivals, 2u);
+              EXPECT_EQ(s.current->identity.sectors, 2048u);
+              s.stick.meddle = nullptr;
+            });
+}
+
 // The unit attention of power-on and a reset while it gets ready are no lost cache: nothing has
 // been written yet.
 TEST(scsi_disk, begins_without_doubt_in_its_cache) {
@@ -247,6 +270,18 @@ TEST(scsi_disk, is_started_only_if_it_does_not_start_by_itself) {
         s.disk.never_succeeds[test_unit_ready] = {2, 0x05, 0};
       },
       false);
+}
+
+// It says it is ready, and tells a later question that it waits to be started.
+TEST(scsi_disk, is_started_when_a_later_question_tells_so) {
+  arrives(
+      [](fake_stick& s) {
+        s.disk.never_succeeds[read_capacity] = {2, 0x04, 2};
+        s.meddle = [&s](const command_block_wrapper& cbw, fake_stick::answer&) {
+          if (cbw.cdb[0] == start_stop) s.disk.never_succeeds.clear();
+        };
+      },
+      true, [](served_stick& s, block_device&) { EXPECT_EQ(s.stick.count(start_stop), 1u); });
 }
 
 // Windows and Linux ask for all pages and 192 bytes, so that is what devices know.

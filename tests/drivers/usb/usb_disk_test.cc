@@ -6,6 +6,7 @@
 
 #include "hal/clock.h"
 #include "tests/drivers/block/manual_disk.h"
+#include "tests/drivers/usb/meddling.h"
 #include "tests/drivers/usb/served_stick.h"
 #include "tests/fs/machine.h"
 
@@ -138,6 +139,22 @@ TEST(usb_disk, a_reset_or_a_changed_medium_begins_a_new_plug) {
       dma_block block;
       EXPECT_TRUE(block.move(*again, block_command::read, 0));
     });
+}
+
+// 06/2A/09: the size has changed. Other parameters (06/2A) do not concern the medium.
+TEST(usb_disk, of_another_size_is_examined_again) {
+  for (const bool takes_media : {false, true})
+    with_disk([=](fake_stick& stick) { stick.disk.removable_medium = takes_media; },
+              [](served_stick& s, block_device& disk) {
+                s.stick.disk.claimed_last_lba = 1023;
+                s.stick.disk.failures.push_back({6, 0x2A, 0x09});
+                dma_block block;
+                EXPECT_FALSE(block.move(disk, block_command::read, 8));
+                block_device* const again = s.await_arrival();
+                ASSERT_TRUE(again);
+                EXPECT_EQ(again->identity.sectors, 1024u);
+                EXPECT_EQ(s.departures, 1u);
+              });
 }
 
 // A device that has a unit attention for every use ends each plug as soon as it begins. It is
@@ -328,6 +345,27 @@ TEST(usb_disk, a_card_of_no_use_is_exchanged_for_another_one) {
       EXPECT_TRUE(s.await_arrival());
       s.finish();
     });
+}
+
+// Each of two cards of no use is told of, also when the first one was missed by an examination.
+TEST(usb_disk, a_second_card_of_no_use_is_told_of_as_well) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    stick.disk.never_succeeds[read_capacity] = {4, 0x44, 0};
+    served_stick s(stick);
+    sleep_for(1_s);
+    stick.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
+    sleep_for(30_s);
+    stick.disk.never_succeeds.erase(test_unit_ready);
+    sleep_for(10_s);
+    const std::string told = "usb 0-1: the disk is not usable (error 5)\n";
+    const std::string& console = here().console();
+    const size_t first = console.find(told);
+    ASSERT_NE(first, std::string::npos);
+    EXPECT_NE(console.find(told, first + 1), std::string::npos);
+    s.finish();
+  });
 }
 
 TEST(usb_disk, a_card_taken_out_while_it_is_examined_does_not_arrive) {
