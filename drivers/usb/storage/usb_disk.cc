@@ -69,9 +69,12 @@ result<void> usb_disk::carry_out(request& r) {
 
 // Whether a device that needs time has it.
 bool usb_disk::has_time(const request& r) {
+  constexpr duration patience = 30_s, one_delay = 60_s;  // between two answers of one delay
+  if (now() - last_busy_ >= one_delay) busy_since_ = now();
+  last_busy_ = now();
   again_ = now() + 100_ms;
   busy_since_ = std::min(busy_since_, now());
-  if (again_ < busy_since_ + 30_s) return true;
+  if (again_ < busy_since_ + patience) return true;
   const u64 first = r.sector.value();
   disk_.note_delay(kind_of(r), {first, first + sectors_at_once(r)});
   return false;

@@ -2,7 +2,8 @@
 //
 // - A request with a medium error is done again block by block: only the bad block fails.
 // - A request for which the device needs time (02/04) is tried again. Meanwhile the other units of
-//   the device have their turn. The device has half a minute; another half only after a success.
+//   the device have their turn. The device has half a minute; another half only after a success, or
+//   when it has not needed time for a minute.
 //   Then the plug ends: no request is an error by that, as the layers above hold what was to be
 //   written, and write it when the medium has arrived anew.
 //
@@ -60,4 +61,5 @@ class usb_disk final : public block_device {
   instant busy_since_ = never;  // the device needs time, and no request has succeeded since
 };
 
+  instant last_busy_{};         // when it said so the last time
 }  // namespace usb::storage

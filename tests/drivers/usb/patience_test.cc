@@ -153,6 +153,19 @@ TEST(usb_patience, begins_anew_after_a_success) {
   });
 }
 
+// A disk that has needed time once, for a request that has failed, has time again an hour later.
+TEST(usb_patience, begins_anew_after_an_hour) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    dma_block block;
+    s.stick.disk.failures = {{2, 0x04, 1}, {5, 0x24, 0}};
+    EXPECT_FALSE(block.move(disk, block_command::read, 8));
+    sleep_for(3600_s);
+    s.stick.disk.failures.assign(100, {2, 0x04, 1});
+    EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    EXPECT_EQ(s.departures, 0u);
+  });
+}
+
 // A place that is never ready, though the disk is, has ended three plugs and is bad then.
 TEST(usb_patience, of_a_place_ends_three_plugs) {
   run(1, [] {
