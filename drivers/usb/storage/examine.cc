@@ -183,6 +183,7 @@ result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::in_use;
   usable_ = facts.has_value();
   trouble_.begin_plug();
+  if (usable_) trouble_.note_medium();
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;

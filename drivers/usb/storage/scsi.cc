@@ -16,8 +16,7 @@ error as_told(error e) {
     case error::erofs:
     case error::enodev:
     case error::enomem:
-    case error::ebusy:
-    case error::eilseq: return e;
+    case error::ebusy: return e;
     default: return error::eio;
   }
 }
@@ -88,12 +87,14 @@ verdict scsi_disk::judge_failure(std::span<const byte> data) {
   return v;
 }
 
-// Whether the plug ends because the medium may have been exchanged and the news of it lost.
-bool scsi_disk::is_exchange(verdict v) {
+// Whether the plug ends because the medium may have been exchanged and the news of it lost. What
+// the command moves is a suspect then: it may be a place that fails without a reason.
+bool scsi_disk::is_exchange(verdict v, const scsi_command& command) {
   if (v == verdict::medium_changed) return phase_ == phase::in_use;
   const bool perhaps = v == verdict::unexplained || v == verdict::other_attention;
   if (!perhaps || phase_ != phase::in_use || !takes_media_) return false;
   if (!trouble_.may_be_an_exchange()) return false;
+  trouble_.note_end(kind_of(command), sectors_of(command));
   printk("%s: a failure without a reason; its medium is looked at anew\n", name().data());
   return true;
 }
@@ -159,9 +160,9 @@ duration scsi_disk::rest_after_hang() const { return alone_ ? duration{} : troub
 
 // What follows from a failure that the device has told: an error ends the command; otherwise it may
 // be sent again.
-result<void> scsi_disk::decide(verdict v, after_failure what) {
+result<void> scsi_disk::decide(verdict v, const scsi_command& command, after_failure what) {
   const bool final = what == after_failure::give_up;
-  if (is_exchange(v)) return fail(error::enomedium);
+  if (is_exchange(v, command)) return fail(error::enomedium);
   switch (v) {
     case verdict::attention: return {};
     case verdict::other_attention:
@@ -187,17 +188,28 @@ result<void> scsi_disk::decide(verdict v, after_failure what) {
   return fail(error::eio);
 }
 
+// A command for a bad place is not sent. Of several blocks among which there is a suspect each is
+// moved alone: so the suspect becomes a single block, and its neighbours are moved.
+bool scsi_disk::is_held_back(const scsi_command& command) const {
+  const command_kind kind = kind_of(command);
+  const sector_range at = sectors_of(command);
+  const bool several = at.end - at.first > SECTORS_PER_BLOCK;
+  return trouble_.is_bad(kind, at) || (several && trouble_.has_suspect(kind, at));
+}
+
 // Runs a command until it has succeeded, or fails for good, or the device needs time (ebusy). One
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5;
-  if (trouble_.is_bad(kind_of(command), sectors_of(command))) return fail(error::eilseq);
+  if (is_held_back(command)) return fail(error::eio);
   u32 transport_failures = 0;
   duration rest{};  // before the next try
-  verdict last = verdict::failed;
   for (int tries = 0; tries < max_tries; ++tries) {
     if (may_be_exchanged()) return fail(error::enomedium);
-    if (transport_failures == max_transport_failures) return fail(error::eio);
+    if (transport_failures == max_transport_failures) {
+      trouble_.note_end(kind_of(command), sectors_of(command));
+      return fail(error::eio);
+    }
     const u32 resets_before = transport_.resets();
     const result<command_reply> reply = send(command);
     if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
@@ -217,18 +229,17 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
       note_success(command);
       return reply->actual;
     }
-    last = judge_failure(reply->sense);
-    if (last == verdict::recovered) {
+    const verdict why = judge_failure(reply->sense);
+    if (why == verdict::recovered) {
       note_success(command);
       return reply->actual;
     }
-    TRY(decide(last, what));
-    if (last != verdict::attention && last != verdict::other_attention) continue;
+    TRY(decide(why, command, what));
+    if (why != verdict::attention && why != verdict::other_attention) continue;
     if (tries + 1 < max_tries) transport_.pause(rest);
     rest = std::max(rest + rest, 100_ms);
   }
-  const bool of_a_place = last == verdict::bad_place || last == verdict::retry;
-  return fail(of_a_place && moves_sectors(command) ? error::eilseq : error::eio);
+  return fail(error::eio);
 }
 
 // Runs a command to its final outcome. While the disk is made ready, it is given time here: little

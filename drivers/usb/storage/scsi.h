@@ -11,8 +11,7 @@
 //   failure is an error.
 // - A reset by the driver, for another unit perhaps, may clear the news of an exchange; so the plug
 //   of a medium that can be exchanged ends. No command is sent again after it. A place at which
-//   three plugs have ended so is bad: for a minute its READs or WRITEs fail (eilseq) without being
-//   sent.
+//   three plugs have ended so is bad: for some time its READs or WRITEs fail without being sent.
 // - A device that takes no media tells of the driver's reset, too (06/29). Until a command
 //   succeeds, this ends no plug.
 //
@@ -114,7 +113,7 @@ class scsi_disk {
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent), ebusy (it was not executed: ask again in some time). Transient
   // failures are retried. All sleep.
-  // read_write: eilseq, too: a medium error, which may concern only some of the sectors.
+  // read_write: eio may concern only some of the sectors.
   result<void> read_write(bool write, lba first, u32 sectors, std::span<const dma_segment> segments,
                           std::span<const byte> head);
   // After success, all completed writes are durable, if take_cache_doubt() is false. A device that
@@ -123,7 +122,7 @@ class scsi_disk {
   result<void> test_ready();
 
   // A command of this kind for these sectors was tried for too long, and the unit is not ready
-  // (ebusy): the caller ends the plug. Never sleeps.
+  // (ebusy): the caller ends the plug. Sleeps when the device is let go.
   void note_delay(command_kind kind, sector_range at);
 
   // The commands in a row that ended only by a reset of the device.
@@ -159,11 +158,12 @@ class scsi_disk {
 
   result<u32> run(const scsi_command& command, after_failure what = after_failure::try_again);
   result<u32> try_to_run(const scsi_command& command, after_failure what);
-  result<void> decide(verdict v, after_failure what);
-  bool is_exchange(verdict v);
+  result<void> decide(verdict v, const scsi_command& command, after_failure what);
+  bool is_exchange(verdict v, const scsi_command& command);
   bool may_be_exchanged() const;
   result<void> note_lost_answer(const scsi_command& command);
   command_kind kind_of(const scsi_command& command) const;
+  bool is_held_back(const scsi_command& command) const;
   void note_success(const scsi_command& command);
   bool give_up_if_hopeless();
   result<void> note_hang(const scsi_command& command, after_failure what);

@@ -5,12 +5,19 @@
 #include <utility>
 
 #include "hal/clock.h"
+#include "lib/ids.h"
 
 namespace usb::storage {
 
 namespace {
 
 bool overlap(sector_range a, sector_range b) { return a.first < b.end && b.first < a.end; }
+
+bool touch(sector_range a, sector_range b) { return a.first == b.end || b.first == a.end; }
+
+sector_range both(sector_range a, sector_range b) {
+  return {std::min(a.first, b.first), std::max(a.end, b.end)};
+}
 
 sector_range common_part(sector_range a, sector_range b) {
   return {std::max(a.first, b.first), std::min(a.end, b.end)};
@@ -63,32 +70,58 @@ bool trouble_record::suspect::is(command_kind other, sector_range place) const {
   return kind == other && overlap(at, place);
 }
 
+bool trouble_record::suspect::takes(command_kind other, sector_range place) const {
+  const bool single = place.end - place.first <= SECTORS_PER_BLOCK;
+  return is(other, place) || (is_known() && single && kind == other && touch(at, place));
+}
+
+duration trouble_record::suspect::rest() const {
+  constexpr u32 longest = 6;  // about an hour
+  return seconds(i64{60} << std::min(ends - most_ends, longest));
+}
+
 void trouble_record::acquit(suspect& s, sector_range at) {
   s.at = without(s.at, at);
   if (s.at.first == s.at.end) s = {};
 }
 
-// A new suspect takes the place of the one that was heard of least recently.
+// A new suspect takes the place of the one with the fewest ends, or that was heard of least
+// recently.
 void trouble_record::note_end(command_kind kind, sector_range at) {
-  if (at == sector_range{}) return;
-  auto s = std::ranges::find_if(suspects_, [&](const suspect& each) { return each.is(kind, at); });
+  if (at == sector_range{} || kind == command_kind::examination) return;
+  auto s =
+      std::ranges::find_if(suspects_, [&](const suspect& each) { return each.takes(kind, at); });
   if (s == suspects_.end()) {
-    const auto age = [](const suspect& each) { return std::pair(each.ends > 0, each.last); };
-    s = std::ranges::min_element(suspects_, {}, age);
+    const auto worth = [](const suspect& each) {
+      return std::pair(std::min(each.ends, most_ends), each.last);
+    };
+    s = std::ranges::min_element(suspects_, {}, worth);
     *s = {.kind = kind, .at = at};
   }
-  s->at = common_part(s->at, at);
+  s->at = s->is_known() ? both(s->at, at) : common_part(s->at, at);
   ++s->ends;
   s->last = now();
 }
 
 bool trouble_record::is_bad(command_kind kind, sector_range at) const {
   return std::ranges::any_of(suspects_, [&](const suspect& each) {
-    return each.is(kind, at) && each.ends >= most_ends && now() < each.last + 60_s;
+    return each.is(kind, at) && each.is_known() && now() < each.last + each.rest();
   });
 }
 
+bool trouble_record::has_suspect(command_kind kind, sector_range at) const {
+  return std::ranges::any_of(suspects_, [&](const suspect& each) { return each.is(kind, at); });
+}
+
 // --- failures without a reason ---
+
+void trouble_record::note_no_medium() {
+  away_since_ = std::min(away_since_, now());
+  ends_without_reason_ = 0;
+  if (now() - away_since_ < 2_s) return;
+  suspects_ = {};
+  hung_ = {};
+}
 
 void trouble_record::begin_plug() { plug_since_ = now(); }
 

@@ -7,10 +7,14 @@
 //   and again in between, when its content is verified, and one that never completes a flush is
 //   written again and again. A unit that is not ready for a command for half a minute counts as one
 //   that hangs at it.
-// - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent there:
-//   each time a plug would end, and the disk would be of no use for its other places. READs and
-//   WRITEs have their own bad places. Requests are merged and split in another way each time, so a
-//   suspect is what the commands that ended plugs have in common. What succeeds is no part of it.
+// - Sectors at which three plugs have ended are a *bad place*. For a minute nothing is sent there,
+//   and after each further end for twice as long: each time a plug would end, of the other units of
+//   the device as well, and the disk would be of no use for its other places. READs and WRITEs have
+//   their own bad places. A suspect is what the commands that ended plugs have in common. What
+//   succeeds is no part of it. A bad place grows by a block that touches it.
+//   A unit without media ends no plug; there it is what two tries of a command could not reach.
+// - A medium that was away for two seconds may be another one: of the former one nothing is known
+//   any more. A reader may need some time to find the same card again after a reset.
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
 //   one that fails without a reason.
 //
@@ -53,19 +57,25 @@ class trouble_record {
   duration rest() const;
 
   // --- bad places ---
-  // A plug is to end by this command. Without sectors it does nothing.
+  // A plug is to end by this command, or all its tries have hung. Without sectors, or in an
+  // examination, it does nothing.
   void note_end(command_kind kind, sector_range at);
   // Whether a command for these sectors is not to be sent.
   bool is_bad(command_kind kind, sector_range at) const;
+  // Whether some of these sectors may be a bad place, or a part of one.
+  bool has_suspect(command_kind kind, sector_range at) const;
 
   // --- failures without a reason ---
   void begin_plug();
   // Whether such a failure is to end the plug. It counts.
   bool may_be_an_exchange();
   // The medium has left, and the device has told it.
-  void note_no_medium() { ends_without_reason_ = 0; }
+  void note_no_medium();
+  // There is a medium.
+  void note_medium() { away_since_ = never; }
 
  private:
+  static constexpr u32 most_ends = 3;
   struct suspect {
     command_kind kind{};
     sector_range at;  // empty: there is no suspect here
@@ -73,9 +83,14 @@ class trouble_record {
     instant last{};   // of these ends
     // It concerns a command of this kind for these sectors.
     bool is(command_kind other, sector_range place) const;
+    // A plug that this command ends is one more end of it.
+    bool takes(command_kind other, sector_range place) const;
+    bool is_known() const { return ends >= most_ends; }
+    // How long nothing is sent there.
+    duration rest() const;
   };
   static constexpr u8 counted_kinds = 4;
-  static constexpr u32 most_suspects = 4, most_ends = 3;
+  static constexpr u32 most_suspects = 16;
 
   static void acquit(suspect& s, sector_range at);
   u32 hung(command_kind kind) const { return hung_[std::to_underlying(kind)]; }
@@ -83,6 +98,7 @@ class trouble_record {
   u32 hangs_in_a_row_ = 0;
   std::array<u32, counted_kinds> hung_{};  // of each kind, since one of it has succeeded
   std::array<suspect, most_suspects> suspects_{};
+  instant away_since_ = never;   // the medium
   u32 ends_without_reason_ = 0;  // of short plugs, one after another
   instant plug_since_{};
 };

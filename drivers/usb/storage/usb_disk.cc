@@ -82,9 +82,9 @@ bool usb_disk::has_time(const request& r) {
 
 // Whether the request stays in hand: there is more to do, or it is tried again.
 bool usb_disk::is_kept(const request& r, const result<void>& outcome) {
-  if (outcome || (outcome.error() != error::eilseq && outcome.error() != error::ebusy))
-    return false;
+  if (outcome) return false;
   if (outcome.error() == error::ebusy) return has_time(r);
+  if (outcome.error() != error::eio) return false;
   if (block_by_block_ || r.nr_sectors <= SECTORS_PER_BLOCK) return false;
   block_by_block_ = true;
   again_ = {};
@@ -98,7 +98,6 @@ void usb_disk::settle(request& r, result<void> outcome) {
     die();
     return end_request(r, fail(error::enodev));
   }
-  if (outcome == fail(error::eilseq)) outcome = fail(error::eio);
   if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
     again_ = {};
     return end_first_block(r, outcome);

@@ -1,6 +1,8 @@
 // usb_disk: a medium in a USB mass storage device, as the block layer sees it.
 //
-// - A request with a medium error is done again block by block: only the bad block fails.
+// - A request that fails is done again block by block: only the blocks that fail alone have failed.
+//   A disk that tells no reason, or that hangs, may mean one block of many; one that fails on large
+//   requests only may have no bad block at all.
 // - A request for which the device needs time (02/04) is tried again. Meanwhile the other units of
 //   the device have their turn. The device has half a minute; another half only after a success, or
 //   when it has not needed time for a minute.
@@ -59,7 +61,7 @@ class usb_disk final : public block_device {
   bool block_by_block_ = false;
   instant again_{};  // when it is tried again; instant{}: at once, without a look at the clock
   instant busy_since_ = never;  // the device needs time, and no request has succeeded since
+  instant last_busy_{};         // when it said so the last time
 };
 
-  instant last_busy_{};         // when it said so the last time
 }  // namespace usb::storage

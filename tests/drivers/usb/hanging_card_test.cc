@@ -44,9 +44,10 @@ TEST(usb_hang, a_card_that_moves_no_data_leaves_time_to_the_other) {
       bool stop = false;
       const instant begun = now();
       const fiber user = spawn("user", [&] {
-        while (!stop) {
+        for (u32 i = 0; !stop; ++i) {
           dma_block block;
-          if (r.of(200)) static_cast<void>(block.move(*r.of(200), block_command::read, 8));
+          const u32 place = 8 + 4 * (i % 40);
+          if (r.of(200)) static_cast<void>(block.move(*r.of(200), block_command::read, place));
           sleep_for(1_ms);
         }
       });

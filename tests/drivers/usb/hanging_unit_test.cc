@@ -61,7 +61,7 @@ TEST(usb_hang, a_place_that_hangs_costs_no_disk) {
       EXPECT_FALSE(block.move(disk, block_command::read, 8));
       EXPECT_TRUE(block.move(disk, block_command::read, 16));
     }
-    EXPECT_EQ(s.stick.resets, 12u);
+    EXPECT_EQ(s.stick.resets, 6u) << "twice in each of three requests: then the place is known";
     EXPECT_EQ(s.departures, 0u);
     EXPECT_TRUE(block.move(disk, block_command::read, 16));
     const size_t asked = s.stick.opcodes.size();
@@ -84,7 +84,7 @@ TEST(usb_hang, a_disk_that_moves_no_data_is_given_up) {
         hung += a.silent && cbw.cdb[5] == 8;
       };
       dma_block block;
-      const instant end = now() + 1200_s;
+      const instant end = now() + 3000_s;
       for (; !s.ended && now() < end; sleep_for(1_s))
         if (block_device* const disk = s.await_arrival())
           static_cast<void>(block.move(*disk, block_command::read, 8));
@@ -105,7 +105,7 @@ TEST(usb_hang, a_disk_that_can_only_be_read_is_given_up) {
         a.silent = cbw.cdb[0] == write_10;
       };
       dma_block block;
-      const instant end = now() + 1200_s;
+      const instant end = now() + 3000_s;
       for (; !s.ended && now() < end; sleep_for(1_s)) {
         if (!s.await_arrival()) break;
         EXPECT_TRUE(block.move(*s.current, block_command::read, 8));

@@ -110,7 +110,8 @@ TEST(usb_lost_news, a_disk_without_media_is_asked_again) {
 }
 
 // A stick that says it takes media, with a place that fails and never a reason: three plugs are
-// ended, and then it is an error of that place. In time the next failure may be an exchange again.
+// ended, and then it is an error of that place, which is left alone. In time it is tried again, and
+// the failure may be an exchange again.
 TEST(usb_lost_news, a_place_that_fails_without_a_reason_does_not_end_plugs_for_ever) {
   run(1, [] {
     fake_stick stick;
@@ -134,10 +135,15 @@ TEST(usb_lost_news, a_place_that_fails_without_a_reason_does_not_end_plugs_for_e
     block_device* disk = s.await_arrival();
     ASSERT_TRUE(disk);
     EXPECT_EQ(block.move(*disk, block_command::write, 8), fail(error::eio));
+    EXPECT_EQ(stick.count(write_10), sent) << "not sent";
+    EXPECT_EQ(block.move(*disk, block_command::write, 16), fail(error::eio));
     EXPECT_EQ(stick.count(write_10), sent + 1) << "not sent again";
     EXPECT_EQ(s.departures, 3u);
     EXPECT_TRUE(said("usb 0-1: a failure without a reason; its medium is looked at anew\n"));
     sleep_for(11_s);
+    EXPECT_EQ(block.move(*disk, block_command::write, 8), fail(error::eio));
+    EXPECT_EQ(s.departures, 3u) << "a long plug before is no reason to end one";
+    sleep_for(49_s);
     static_cast<void>(block.move(*disk, block_command::write, 8));
     sleep_for(1_ms);
     EXPECT_EQ(s.departures, 4u);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 
@@ -35,9 +37,76 @@ TEST(trouble_record, a_bad_place_is_bad_for_a_minute) {
     EXPECT_TRUE(record.is_bad(reading, {8, 10}));
     sleep_for(1_ms);
     EXPECT_FALSE(record.is_bad(reading, {8, 10}));
-    record.note_end(reading, {8, 10});
-    EXPECT_TRUE(record.is_bad(reading, {8, 10})) << "the fourth end, for another minute";
+    for (u32 i = 1; i <= 9; ++i) {
+      record.note_end(reading, {8, 10});
+      const i64 minutes = i64{1} << std::min(i, 6u);
+      sleep_for({seconds(60 * minutes).ns - 1});
+      EXPECT_TRUE(record.is_bad(reading, {8, 10})) << "longer after each end";
+      sleep_for({1});
+      EXPECT_FALSE(record.is_bad(reading, {8, 10}));
+    }
+    record.note_success(reading, {8, 16});
+    end_three_plugs(record, {8, 16});
+    sleep_for(60_s);
+    EXPECT_FALSE(record.is_bad(reading, {8, 10})) << "a success forgives all of them";
   });
+}
+
+TEST(trouble_record, a_bad_place_grows_by_a_block_that_touches_it) {
+  run(1, [] {
+    trouble_record record;
+    end_three_plugs(record, {8, 10});
+    for (const sector_range next : {sector_range{10, 12}, {6, 8}, {12, 14}}) {
+      EXPECT_FALSE(record.is_bad(reading, next));
+      record.note_end(reading, next);
+      EXPECT_TRUE(record.is_bad(reading, next)) << "it needs no three ends of its own";
+    }
+    EXPECT_TRUE(record.is_bad(reading, {6, 14}));
+    EXPECT_FALSE(record.is_bad(reading, {4, 6}));
+    record.note_end(reading, {14, 100});
+    EXPECT_FALSE(record.is_bad(reading, {14, 100})) << "many blocks: it is not known which";
+    EXPECT_TRUE(record.has_suspect(reading, {20, 22}));
+    record.note_end(writing, {4, 6});
+    EXPECT_FALSE(record.is_bad(writing, {4, 6}));
+    EXPECT_FALSE(record.has_suspect(reading, {4, 6}));
+  });
+}
+
+// While its last tries are made, the whole place is left alone again.
+TEST(trouble_record, a_bad_place_keeps_its_size_when_it_is_tried_again) {
+  run(1, [] {
+    trouble_record record;
+    end_three_plugs(record, {8, 16});
+    sleep_for(60_s);
+    record.note_end(reading, {8, 10});
+    EXPECT_TRUE(record.is_bad(reading, {14, 16}));
+  });
+}
+
+TEST(trouble_record, an_examination_has_no_suspects) {
+  run(1, [] {
+    trouble_record record;
+    for (u32 i = 0; i < 3; ++i) record.note_end(command_kind::examination, {8, 10});
+    EXPECT_FALSE(record.has_suspect(command_kind::examination, {8, 10}));
+  });
+}
+
+TEST(trouble_record, a_medium_that_was_away_for_two_seconds_is_another_one) {
+  for (const i64 away : {1'999, 2'000})
+    run(1, [=] {
+      trouble_record record;
+      end_three_plugs(record, {8, 10});
+      for (u32 i = 0; i < 7; ++i) record.note_delay(writing);
+      for (u32 i = 0; i < 5; ++i) {
+        record.note_no_medium();
+        sleep_for({away * 1'000'000});
+        if (away < 2'000) record.note_medium();
+      }
+      record.note_no_medium();
+      EXPECT_EQ(record.is_bad(reading, {8, 10}), away < 2'000);
+      record.note_delay(writing);
+      EXPECT_EQ(record.reason_to_give_up() != nullptr, away < 2'000);
+    });
 }
 
 TEST(trouble_record, a_suspect_is_what_its_commands_have_in_common) {
@@ -70,14 +139,21 @@ TEST(trouble_record, what_succeeds_is_no_part_of_a_suspect) {
   });
 }
 
-TEST(trouble_record, the_fifth_suspect_takes_the_place_of_the_oldest) {
+// Those with fewer ends go first: noise drives out no place that is known to be bad.
+TEST(trouble_record, the_seventeenth_suspect_takes_the_place_of_the_oldest) {
   run(1, [] {
     trouble_record record;
-    for (u64 i = 0; i < 4; ++i) end_three_plugs(record, {10 * i, 10 * i + 10});
-    for (u64 i = 0; i < 4; ++i) EXPECT_TRUE(record.is_bad(reading, {10 * i, 10 * i + 10})) << i;
-    end_three_plugs(record, {40, 50});
-    for (u64 i = 0; i < 5; ++i)
-      EXPECT_EQ(record.is_bad(reading, {10 * i, 10 * i + 10}), i != 0) << i;
+    const auto place = [](u64 i) { return sector_range{20 * i, 20 * i + 10}; };
+    for (u64 i = 0; i < 15; ++i) end_three_plugs(record, place(i));
+    for (u64 i = 100; i < 200; ++i) {
+      record.note_end(reading, place(i));
+      sleep_for(1_ms);
+    }
+    for (u64 i = 0; i < 15; ++i) EXPECT_TRUE(record.is_bad(reading, place(i))) << i;
+    end_three_plugs(record, place(15));
+    for (u64 i = 0; i < 16; ++i) EXPECT_TRUE(record.is_bad(reading, place(i))) << i;
+    end_three_plugs(record, place(16));
+    for (u64 i = 0; i < 17; ++i) EXPECT_EQ(record.is_bad(reading, place(i)), i != 0) << i;
   });
 }
 
