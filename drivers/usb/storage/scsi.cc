@@ -16,6 +16,7 @@ error as_told(error e) {
     case error::erofs:
     case error::enodev:
     case error::enomem:
+    case error::eproto:
     case error::ebusy: return e;
     default: return error::eio;
   }
@@ -203,7 +204,8 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
   constexpr int max_tries = 5;
   if (is_held_back(command)) return fail(error::eio);
   u32 transport_failures = 0;
-  duration rest{};  // before the next try
+  duration rest{};        // before the next try
+  bool has_news = false;  // instead of an answer: a unit attention
   for (int tries = 0; tries < max_tries; ++tries) {
     if (may_be_exchanged()) return fail(error::enomedium);
     if (transport_failures == max_transport_failures) {
@@ -235,11 +237,12 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
       return reply->actual;
     }
     TRY(decide(why, command, what));
-    if (why != verdict::attention && why != verdict::other_attention) continue;
+    has_news = why == verdict::attention || why == verdict::other_attention;
+    if (!has_news) continue;
     if (tries + 1 < max_tries) transport_.pause(rest);
     rest = std::max(rest + rest, 100_ms);
   }
-  return fail(error::eio);
+  return fail(has_news && moves_sectors(command) ? error::eproto : error::eio);
 }
 
 // Runs a command to its final outcome. While the disk is made ready, it is given time here: little

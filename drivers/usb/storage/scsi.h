@@ -113,7 +113,8 @@ class scsi_disk {
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent), ebusy (it was not executed: ask again in some time). Transient
   // failures are retried. All sleep.
-  // read_write: eio may concern only some of the sectors.
+  // read_write: eio may concern only some of the sectors. eproto does not: the device told of other
+  // things each time.
   result<void> read_write(bool write, lba first, u32 sectors, std::span<const dma_segment> segments,
                           std::span<const byte> head);
   // After success, all completed writes are durable, if take_cache_doubt() is false. A device that

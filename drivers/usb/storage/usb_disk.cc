@@ -98,6 +98,7 @@ void usb_disk::settle(request& r, result<void> outcome) {
     die();
     return end_request(r, fail(error::enodev));
   }
+  if (outcome == fail(error::eproto)) outcome = fail(error::eio);
   if (block_by_block_ && r.nr_sectors > SECTORS_PER_BLOCK) {
     again_ = {};
     return end_first_block(r, outcome);

@@ -108,6 +108,23 @@ TEST(usb_bad_place, is_none_when_only_large_requests_fail) {
   });
 }
 
+// A unit attention for every command is no matter of a place: the time for it is not spent for each
+// block.
+TEST(usb_bad_place, is_not_looked_for_when_the_disk_has_other_news) {
+  for (const u8 asc : {u8{0x2A}, u8{0x3F}})
+    with_disk({}, [=](served_stick& s, block_device& disk) {
+      s.stick.disk.never_succeeds[read_10] = {6, asc, 1};
+      dma_blocks<8> blocks;
+      const instant begun = now();
+      blocks.move(disk, block_command::read, 8);
+      EXPECT_LT((now() - begun).milliseconds(), 1500);
+      for (const buffer_head& head : blocks.heads) EXPECT_FALSE(head.b_uptodate);
+      s.stick.disk.never_succeeds.clear();
+      dma_block block;
+      EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    });
+}
+
 // The same on a stick that says it takes media: three plugs end without a reason first.
 TEST(usb_bad_place, without_a_reason_costs_its_neighbours_nothing) {
   run(1, [] {
