@@ -60,9 +60,15 @@ void device::release() {
 }
 
 // It was no visit when the contacts have only bounced, when the controller had no slot, or when the
-// controller has died. The visit of a device that is not used goes on until the device is pulled.
+// controller has died. But when the controller has died at the pull, the visit has cost the other
+// devices more than any other one: it counts, and as one that was of no use. The visit of a device
+// that is not used goes on until the device is pulled.
 void device::end_visit(bool was_gone) {
-  if (!claimed_ || port_.wants_slot || host_.dead()) return;
+  if (host_.dead()) {
+    if (port_.was_pulled) host_.end_visit(port_, claimed_.value_or(now()), false);
+    return;
+  }
+  if (!claimed_ || port_.wants_slot) return;
   if (was_gone || facts.driver)
     host_.end_visit(port_, *claimed_, facts.driver);
   else

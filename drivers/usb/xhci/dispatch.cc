@@ -65,6 +65,7 @@ bool controller::is_at_a_pull() {
   for (root_port& port : ports_) {
     if (!port.occupant || !port.pulled(port.status())) continue;
     port.history.note_pull();
+    port.was_pulled = true;
     any = true;
   }
   return any;
@@ -156,7 +157,10 @@ bool controller::may_serve(root_port& port) {
 
 // The occupant of the port is gone.
 void controller::note_loss(root_port& port, port_status status) {
-  if (port.pulled(status)) last_pull_ = now();
+  if (port.pulled(status)) {
+    last_pull_ = now();
+    port.was_pulled = true;
+  }
   port.occupant->mark_gone();
 }
 

@@ -2,10 +2,11 @@
 // started again. It decides whether a device in the port is served.
 //
 // - A device that comes and goes all the time and is never of use (a loose contact, a stick that is
-//   broken) would cost a reset and a new address each time. A visit is short when it ends within
-//   `short_visit` and no class driver has used the device. After `served_freely` short visits in a
-//   row, the port has a rest after each further one. The rest doubles, up to `longest_rest`. Any
-//   other visit ends the row.
+//   broken) would cost a reset and a new address each time; and if its pulls cost the controller
+//   its life, no other device would be of use. A visit is short when it ends within `short_visit`,
+//   and no class driver has used the device or the controller has died at the pull. After
+//   `served_freely` short visits in a row, the port has a rest after each further one. The rest
+//   doubles, up to `longest_rest`. Any other visit ends the row.
 // - A device of which the controller has died `first_most_deaths` times is left alone until it is
 //   pulled. It may be innocent: the blame falls on the device that was at work. So it is acquitted
 //   when the controller goes on dying although it is left alone. Then it takes twice as many deaths

@@ -78,6 +78,37 @@ TEST(usb_dead_controller, has_no_pause_after_pulls) {
     }
 }
 
+// The contact of a stick opens each time while the stick comes up, and the controller dies of it.
+// The other stick has its turn all the same.
+TEST(usb_dead_controller, lets_a_loose_contact_keep_no_other_stick_away) {
+  for (const duration stays : {30_ms, 150_ms})
+    for (const u32 port : {2u, 4u}) {
+      bench b(port);
+      medium loose(2048, "LOOSE");
+      b.run(port, [&] {
+        b.plug();
+        b.until_live(1_s);
+        EXPECT_TRUE(fill_block(sda, 5, 0x25));
+        b.hardware().break_down();
+        const xhci::root_port& contact = b.machine.driver().port(1);
+        bool had_its_turn = false;
+        for (const instant end = now() + 40_s; now() < end; sleep_for(stays)) {
+          if (loose.plugged()) loose.pull();
+          while (contact.status().connected()) sleep_for(1_us);
+          if (contact.occupant) b.machine.driver().die("end");
+          had_its_turn |= said("is back as sda: 1 block written");
+          loose.plug(b.machine.port(1));
+          for (int ms = 0; ms < 200 && !contact.occupant; ++ms) sleep_for(1_ms);
+        }
+        if (loose.plugged()) loose.pull();
+        EXPECT_TRUE(had_its_turn);
+        EXPECT_TRUE(said("usb 0-1: a device comes and goes; from now on the port has rests\n"));
+        b.until_live(1_s);
+        b.works(0x26);
+      });
+    }
+}
+
 // --- its ports and its interrupt line ---
 
 // The controller dies at some moment of a plug: no register of a port is touched afterwards.
