@@ -45,8 +45,9 @@ void controller::pause() const {
 // controller has left the bus. Nothing when it is not ready, its reset has not ended, or its ports
 // have no power.
 std::optional<u64> controller::connections() const {
-  if (operational_.size() == 0 || cut_off_) return {};  // no registers, or they are under reset
+  if (operational_.size() == 0) return {};
   if (has_left_the_bus()) return ~u64{0};
+  if (cut_off_) return {};  // the registers of its ports are under reset
   if (usbsts::not_ready::in(operational_.read32(operational::usbsts))) return {};
   bool any_power = false;
   u64 shown = 0;
@@ -80,12 +81,11 @@ void controller::stop_after_death() {
 }
 
 // Makes the controller stop reading and writing memory: by a reset or, if that fails, by cutting it
-// off from the bus.
+// off from the bus. Also one whose registers do not answer: it may answer again and have been at
+// work all the time.
 void controller::let_go_of_memory() {
   if (operational_.size() == 0) return;  // its registers were never found: it was not started
-  const result<void> reset = halt_and_reset();
-  if (reset || reset.error() == error::enodev) return;  // enodev: it has left the bus
-  if (cut_off_) return;
+  if (halt_and_reset() || cut_off_) return;
   printk("xhci%u: it cannot be reset and is cut off from memory\n", number_);
   cut_off_ = true;
   bus_.cut_off(bus_.argument);

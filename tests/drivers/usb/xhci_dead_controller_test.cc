@@ -1,5 +1,8 @@
 // A controller that dies is started again, at once or after a pause; its interrupt line stays of
 // use. Over the simulated controller.
+#include "drivers/block/genhd.h"
+#include "drivers/block/ll_rw_block.h"
+#include "hal/memory.h"
 #include "tests/drivers/usb/stick_bench.h"
 #include "tests/sim/irq.h"
 
@@ -107,6 +110,32 @@ TEST(usb_dead_controller, lets_a_loose_contact_keep_no_other_stick_away) {
         b.works(0x26);
       });
     }
+}
+
+// --- its memory ---
+
+// Its registers read as ones for a while, and it is at work all the time: it reads a block for the
+// driver, which has given that memory away by then.
+TEST(usb_dead_controller, reaches_no_memory_while_its_registers_do_not_answer) {
+  bench b(super_speed, {.interrupt_line = false});
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(3_s);
+    b.stick.least_latency = b.stick.most_latency = 1_s;
+    const auto reader = spawn("reader", [] {
+      const std::span<byte> memory = allocate_pages(1);
+      EXPECT_EQ(read_blocks(*disk_of(sda)->device, lba{64}, memory).error(), error::enodev);
+      free_pages(memory);
+    });
+    sleep_for(100_ms);
+    b.hardware().off_the_bus = true;
+    reader.join();
+    sleep_for(2_s);
+    b.stick.least_latency = b.stick.most_latency = 10_us;
+    b.hardware().off_the_bus = false;
+    b.until_live(15_s);
+    b.works(0x27);
+  });
 }
 
 // --- its ports and its interrupt line ---
