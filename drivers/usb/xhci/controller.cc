@@ -1,5 +1,7 @@
 #include "drivers/usb/xhci/controller.h"
 
+#include <utility>
+
 #include "hal/log.h"
 #include "lib/guard.h"
 
@@ -125,19 +127,21 @@ void controller::slot_vacated() {
 
 // A slot that no device has is free or lost. It is looked at and disabled in one step: what another
 // task's Enable Slot returns has a device before that task sleeps.
+//
+// Meanwhile a slot may become free that was not lost, or a further one may be lost.
 bool controller::find_lost_slots() {
-  if (!slot_is_lost_) return false;
+  if (!std::exchange(slot_is_lost_, false)) return false;
   bool found = false;
   for (u32 slot = 1; slot <= slots_; ++slot) {
     wait_for_commands();
     if (devices_[slot]) continue;
     const auto disabled = command(slot_command(trb_type::disable_slot, slot));
-    if (!disabled) return found;  // once more the next time
+    slot_is_lost_ |= !disabled;  // once more the next time
+    if (!disabled) break;
     found |= disabled->code == completion::success;
   }
-  slot_is_lost_ = false;
   if (found) slot_vacated();
-  return found;
+  return true;
 }
 
 // --- events ---

@@ -113,7 +113,7 @@ class controller final : public port_host {
   // An Enable Slot was aborted: it may have taken a slot whose number is not known. Never sleeps.
   void note_lost_slot() { slot_is_lost_ = true; }
   // No slot is free. Disables those that no device has, if any was lost. Sleeps. Returns whether
-  // there is a free one now.
+  // there may be a free one now.
   bool find_lost_slots();
   // A slot is free again: devices that have found none are looked at once more. Never sleeps.
   void slot_vacated();

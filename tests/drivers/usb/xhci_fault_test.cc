@@ -354,6 +354,36 @@ TEST(usb_slots, that_were_lost_are_found_when_none_is_free) {
   }
 }
 
+// A slot becomes free while those that were lost are looked for, and none of them was lost.
+TEST(usb_slots, that_become_free_during_the_search_are_taken) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.machine.driver().note_lost_slot();
+    b.hardware().fail_command = {.left = 1, .code = hc::no_slots};
+    b.plug();
+    while (b.hardware().commands_begun < 3) sleep_for(1_us);
+    b.machine.driver().slot_vacated();
+    EXPECT_LT(b.until_live(1_s).ns, plug_time.ns);
+    EXPECT_FALSE(said("the controller has no slot for it"));
+  });
+}
+
+// A slot is lost while others are looked for.
+TEST(usb_slots, that_are_lost_during_the_search_are_found_by_the_next_one) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    b.machine.driver().note_lost_slot();
+    b.hardware().fail_command = {.left = 1, .code = hc::no_slots};
+    b.plug();
+    while (b.hardware().commands_begun < 3) sleep_for(1_us);
+    b.machine.driver().note_lost_slot();
+    b.until_live(1_s);
+    const u32 before = b.hardware().commands_begun;
+    EXPECT_TRUE(b.machine.driver().find_lost_slots());
+    EXPECT_EQ(b.hardware().commands_begun - before, 7u) << "one for each slot without a device";
+  });
+}
+
 // --- the rest of its world ---
 
 TEST(usb_ports, all_are_of_use) {
