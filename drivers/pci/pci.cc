@@ -1,6 +1,7 @@
 #include "drivers/pci/pci.h"
 
 #include <array>
+#include <utility>
 
 #include "hal/log.h"
 #include "hal/port_io.h"
@@ -31,6 +32,7 @@ constexpr u8 bars = 6;
 
 std::array<pci_device, 64> devices;
 u32 device_count = 0;
+std::array<bool, 256> bus_is_known;
 
 void select(const pci_device& at, u8 offset) {
   out32(config_address, enable_bit::of(1) | bus_field::of(at.bus) | device_field::of(at.device) |
@@ -63,9 +65,10 @@ void add_function(pci_device found, u32 depth) {
     scan_bus(pci_read8(found, reg_secondary_bus), depth + 1);
 }
 
-// `depth` ends the walk if bridges lead back to an earlier bus.
+// Bridges may lead back to an earlier bus; the firmware leaves 0 in one that it has given no bus. A
+// device must not be found twice: two drivers would use it. `depth` is for the kernel's stack.
 void scan_bus(u8 bus, u32 depth) {
-  if (depth > 8) return;
+  if (depth > 8 || std::exchange(bus_is_known[bus], true)) return;
   for (u8 number = 0; number < 32; ++number) {
     pci_device found{.bus = bus, .device = number};
     if (pci_read16(found, reg_vendor) == no_device) continue;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "tests/sim/mmio.h"
 #include "tests/sim/pci_bus.h"
 #include "tests/sim/scheduler.h"
@@ -72,10 +75,23 @@ TEST(pci, looks_behind_bridges) {
     EXPECT_EQ(deepest, 8u);
     EXPECT_EQ(devices, 9u);
   });
+}
+
+// The firmware has given some bridges no bus of their own, and another one a bus that is behind two.
+// No driver may get a device twice, and the walk must end.
+TEST(pci, finds_no_device_twice) {
   with_bus([](pci_bus& bus) {
-    bus.add(0, 1, 0, 1, 1, pci_class::pci_bridge).set(secondary_bus, 0, 1);
+    for (const u8 n : std::to_array<u8>({1, 2, 3, 4}))
+      bus.add(0, n, 0, 1, 1, pci_class::pci_bridge).set(secondary_bus, n < 3 ? 0 : 7, 1);
+    bus.add(0, 20, 0, 1, 2, pci_class::xhci);
+    bus.add(7, 3, 0, 1, 3, pci_class::xhci);
+    bus.add(7, 4, 0, 1, 1, pci_class::pci_bridge).set(secondary_bus, 255, 1);
+    bus.add(255, 5, 0, 1, 1, pci_class::pci_bridge).set(secondary_bus, 7, 1);
     pci_init();
-    EXPECT_EQ(pci_devices().size(), 9u);
+    auto found = places();
+    EXPECT_EQ(found.size(), 8u);
+    std::ranges::sort(found);
+    EXPECT_EQ(std::ranges::adjacent_find(found), found.end());
   });
 }
 
