@@ -253,7 +253,9 @@ def test_a_held_file_counts_when_one_of_its_lines_is_whole():
     "PANIC: reserved_ > 0", 'LOST: "QEMU HARDDISK" did not come back: 7 blocks given up',
     '"QEMU HARDDISK" (serial X) was changed elsewhere while it was away: nothing is written to it',
     "Two sticks claim to be sda and are alike: neither is written to. Pull one",
-    "/dev/sda: damaged file system: zone out of range (48583)"])
+    "/dev/sda: damaged file system: zone out of range (48583)",
+    "xhci0: a slot cannot be disabled; every device on it is gone",
+    "irq 11: nobody claims it; the line is masked"])
 def test_what_the_kernel_must_not_say(line):
     good = '# sync\n"QEMU" (serial X) is back as sda: 8 blocks written in 0.03 s, nothing is lost\n'
     assert judge.complaint(good) is None
