@@ -213,6 +213,26 @@ def test_a_damaged_file_system_is_a_failure_also_when_its_files_are_good(stick):
             judge.judge(stick, GOOD, mounted)
 
 
+@pytest.mark.parametrize("judged", [judge.judge, judge.judge_files])
+@pytest.mark.parametrize("start, end", [(0, 2 * minix.BLOCK), (minix.BLOCK + 16, minix.BLOCK + 18),
+                                        (2 * minix.BLOCK, 40 * minix.BLOCK)])
+def test_a_destroyed_file_system_is_a_failure_too(stick, judged, start, end):
+    """A soak ends with the images of a life only if the judge calls it wrong."""
+    with open(stick, "r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * (end - start))
+    with pytest.raises(judge.Wrong):
+        judged(stick, GOOD)
+
+
+@pytest.mark.parametrize("judged", [judge.judge, judge.judge_files])
+def test_an_image_that_is_cut_short_is_a_failure_too(stick, judged):
+    with open(stick, "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(judge.Wrong):
+        judged(stick, GOOD)
+
+
 def test_only_a_mounted_stick_need_not_call_itself_valid(stick):
     with open(stick, "r+b") as file:
         file.seek(minix.BLOCK + 18)
