@@ -381,6 +381,33 @@ def test_a_life_that_was_stopped_is_not_wrong(tmp_path, monkeypatch):
         run_life(tmp_path, monkeypatch, dies)
 
 
+def test_a_life_that_is_stopped_while_the_machine_powers_off_is_not_wrong(tmp_path, monkeypatch):
+    """stop() ends QEMU, and QEMU has a status that no poweroff gives it."""
+    class Off:
+        console = type("Console", (), {"text": "", "start": lambda *_: None})()
+
+        def audit(self):
+            pass
+
+        def stderr(self):
+            return ""
+
+        def wait_end(self, _):
+            return -signal.SIGKILL
+
+    def live(stopped):
+        def powers_off(one):
+            monkeypatch.setattr(one, "_machine", Off())
+            monkeypatch.setattr(one, "stop", lambda: None)
+            one._stopped = stopped
+            one._power_off()
+        return powers_off
+    with pytest.raises(life.Stopped):
+        run_life(tmp_path, monkeypatch, live(True))
+    with pytest.raises(judge.Wrong, match="status -9"):
+        run_life(tmp_path, monkeypatch, live(False))
+
+
 # --- the program ---------------------------------------------------------------------------------
 
 DRIVER = """

@@ -312,7 +312,7 @@ class Life:
         self._machine.console.start("poweroff -f" if self._has_bad else "poweroff")
         status = self._machine.wait_end(PATIENCE)
         if status != 0:
-            raise Wrong(f"QEMU has ended with status {status}")
+            raise VmError(f"QEMU has ended with status {status}")  # also when stop() has ended it
         if not self._has_bad:  # what waits for its bad sector was given up
             self._judge_console()
         self._judge_images()
