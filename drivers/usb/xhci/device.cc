@@ -65,7 +65,8 @@ void device::release() {
 // that is not used goes on until the device is pulled.
 void device::end_visit(bool was_gone) {
   if (host_.dead()) {
-    if (port_.was_pulled) host_.end_visit(port_, claimed_.value_or(now()), false);
+    if (const auto pulled = port_.pulled_at)
+      host_.end_visit(port_, claimed_.value_or(*pulled), false);
     return;
   }
   if (!claimed_ || port_.wants_slot) return;

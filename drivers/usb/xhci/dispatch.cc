@@ -65,7 +65,7 @@ bool controller::is_at_a_pull() {
   for (root_port& port : ports_) {
     if (!port.occupant || !port.pulled(port.status())) continue;
     port.history.note_pull();
-    port.was_pulled = true;
+    port.pulled_at = port.pulled_at.value_or(now());
     any = true;
   }
   return any;
@@ -132,9 +132,10 @@ void controller::choose_suspect() {
   suspect_ = before ? before : last;
 }
 
+// A visit ends with its pull. Taking the device down may last longer than the visit.
 void controller::end_visit(root_port& port, instant begun, bool used) {
   const instant time = now();
-  if (port.history.end_visit(time - begun, used, time))
+  if (port.history.end_visit(port.pulled_at.value_or(time) - begun, used, time))
     printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", number_,
            port.number());
 }
@@ -159,7 +160,7 @@ bool controller::may_serve(root_port& port) {
 void controller::note_loss(root_port& port, port_status status) {
   if (port.pulled(status)) {
     last_pull_ = now();
-    port.was_pulled = true;
+    port.pulled_at = port.pulled_at.value_or(now());
   }
   port.occupant->mark_gone();
 }

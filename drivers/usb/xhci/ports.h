@@ -81,8 +81,8 @@ class root_port {
 
   // --- occupation ---
   device* occupant = nullptr;
-  // The occupant was pulled, as PORTSC has shown while the controller was alive.
-  bool was_pulled = false;
+  // When the occupant was pulled, as PORTSC has shown while the controller was alive.
+  std::optional<instant> pulled_at;
   // The device in the port is of no use: nothing is done with it until it is pulled.
   bool given_up = false;
   // Since when it has been there, if that is still to be told to the history.
@@ -98,7 +98,8 @@ class root_port {
   result<void> claim(bool hot);
   void vacate() {
     occupant = nullptr;
-    was_pulled = watched_ = enabled_ = false;
+    pulled_at.reset();
+    watched_ = enabled_ = false;
   }
   // Whether the occupant was pulled, judged by PORTSC.
   bool pulled(port_status now) const;

@@ -81,10 +81,10 @@ TEST(usb_dead_controller, has_no_pause_after_pulls) {
     }
 }
 
-// The contact of a stick opens each time while the stick comes up, and the controller dies of it.
-// The other stick has its turn all the same.
+// The contact of a stick opens while the stick comes up or when it is of use, and the controller
+// dies of it each time. The other stick has its turn all the same.
 TEST(usb_dead_controller, lets_a_loose_contact_keep_no_other_stick_away) {
-  for (const duration stays : {30_ms, 150_ms})
+  for (const duration stays : {30_ms, 150_ms, 900_ms})
     for (const u32 port : {2u, 4u}) {
       bench b(port);
       medium loose(2048, "LOOSE");
@@ -110,6 +110,26 @@ TEST(usb_dead_controller, lets_a_loose_contact_keep_no_other_stick_away) {
         b.works(0x26);
       });
     }
+}
+
+// It dies ten seconds after each pull, when it has not taken the slot back.
+TEST(usb_dead_controller, gives_rests_also_when_it_dies_late_of_a_loose_contact) {
+  bench b(super_speed);
+  b.run(1, [&] {
+    for (u8 i = 1; i <= 8; ++i) {
+      b.plug();
+      b.until_live(5_s);
+      EXPECT_FALSE(said("a device comes and goes")) << int{i};
+      b.hardware().hang_command = u32{hc::cmd_disable_slot};
+      b.hardware().ring_never_stops = true;
+      b.stick.pull();
+      for (int ms = 0; ms < 15'000 && !b.machine.driver().dead(); ++ms) sleep_for(1_ms);
+      EXPECT_TRUE(b.machine.driver().dead());
+      while (b.machine.driver().dead()) sleep_for(1_ms);
+      b.hardware().ring_never_stops = false;
+    }
+    EXPECT_EQ(times_said("usb 0-1: a device comes and goes; from now on the port has rests\n"), 1u);
+  });
 }
 
 // --- its memory ---
