@@ -148,7 +148,8 @@ bool controller::find_lost_slots() {
 
 // A controller that does not run may have raised the line, too: one that the firmware has left
 // running, or one that has died. It is silenced then, because a line that no handler claims is
-// masked for ever.
+// masked for ever. But one that stays raised in spite of that is not claimed: its handlers would be
+// called without end, and no task would run any more.
 bool controller::interrupt() {
   if (operational_.size() == 0 || in_reset_) return false;
   const u32 status = operational_.read32(operational::usbsts);
@@ -158,10 +159,10 @@ bool controller::interrupt() {
   operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
   runtime_.write32(runtime::iman, (running_ ? runtime::interrupt_enable::mask : 0) |
                                       runtime::interrupt_pending::mask);
-  if (!running_) return true;
+  const bool silenced = !runtime::interrupt_pending::in(runtime_.read32(runtime::iman));
   // Also without any event: no further interrupt comes until "event handler busy" is cleared.
-  if (!handle_events()) acknowledge_events();
-  return true;
+  if (running_ && !handle_events()) acknowledge_events();
+  return silenced;
 }
 
 // Takes every event off the ring, also unknown ones: an event left at the head would block the

@@ -56,6 +56,7 @@ class register_file final : public sim::mmio_model {
 
   std::map<u32, u32> values;
   bool gone = false;
+  bool stays_pending = false;  // IP of IMAN cannot be cleared
   // How long each state of 4.2 takes after it was asked for.
   duration starts_after{}, halts_after{}, resets_after{}, ready_after{};
   struct written {
@@ -92,6 +93,7 @@ class register_file final : public sim::mmio_model {
     writes.push_back({offset, value, now()});
     if (on_write) on_write(offset, value);
     if (offset == usbsts) values[usbsts] &= ~(value & 0x1C);
+    if (offset == iman && !stays_pending) values[iman] = (value & 2) | (values[iman] & 1 & ~value);
     if (offset != usbcmd) return;
     values[usbcmd] = value;
     if (value & hcrst) {
