@@ -77,8 +77,8 @@ TEST(pci, looks_behind_bridges) {
   });
 }
 
-// The firmware has given some bridges no bus of their own, and another one a bus that is behind two.
-// No driver may get a device twice, and the walk must end.
+// The firmware has given some bridges no bus of their own, and another one a bus that is behind
+// two. No driver may get a device twice, and the walk must end.
 TEST(pci, finds_no_device_twice) {
   with_bus([](pci_bus& bus) {
     for (const u8 n : std::to_array<u8>({1, 2, 3, 4}))

@@ -209,8 +209,8 @@ TEST(xhci_interrupt, of_a_dead_controller_only_silences_it) {
   });
 }
 
-// Its line stays raised whatever is written. A handler that claimed it would be called for ever, and
-// no task would run again; a line that no handler claims is masked (hal/irq.h).
+// Its line stays raised whatever is written. A handler that claimed it would be called for ever,
+// and no task would run again; a line that no handler claims is masked (hal/irq.h).
 TEST(xhci_interrupt, is_not_claimed_when_it_cannot_be_silenced) {
   for (const bool dead : {false, true})
     on_running({}, [&](register_file& registers, controller& driver) {
