@@ -84,6 +84,7 @@ result<void> execute_command(std::string_view line) {
   if (verb == "hold") return set_time(current_settings().hold, object);
   if (verb == "io_wait") return set_time(current_settings().io_wait, object);
   if (verb == "drop") return drop_volume(*TRY(volume_named(object)));
+  if (verb == "keep") return keep_volume(*TRY(volume_named(object)));
   if (verb == "force") return force_volume(*TRY(volume_named(object)));
   return fail(error::einval);
 }

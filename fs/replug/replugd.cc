@@ -143,6 +143,11 @@ result<void> drop_volume(volume& v) {
   return {};
 }
 
+result<void> keep_volume(volume& v) {
+  if (is_missing(v) && !v.refused) return fail(error::enomedium);
+  return drop_volume(v);
+}
+
 result<void> force_volume(volume& v) {
   if (!is_missing(v)) return fail(error::ebusy);
   if (!v.refused) return fail(error::enomedium);

@@ -16,11 +16,12 @@ namespace checkpoint {
 void times_changed();
 
 // ckpt drop: gives up the held blocks of a missing stick; a stick that was refused is announced
-// again as an arrival. Never sleeps. ckpt force: writes the held blocks to the stick that was
-// refused, although it was changed elsewhere. Sleeps. Errors: ebusy when the stick is not missing;
-// force: enomedium when none was refused, erofs when it is write-protected, enodev when it is
-// pulled.
+// again as an arrival. ckpt keep: the same in a conflict alone. Never sleep. ckpt force: writes the
+// held blocks to the stick that was refused, although it was changed elsewhere. Sleeps. Errors:
+// ebusy when the stick is not missing; keep, force: enomedium when none was refused; force: erofs
+// when it is write-protected, enodev when it is pulled.
 result<void> drop_volume(volume& v);
+result<void> keep_volume(volume& v);
 result<void> force_volume(volume& v);
 
 }  // namespace checkpoint

@@ -129,11 +129,12 @@ void report_waiting(const volume& v) {
 void report_conflict(const volume& v, const block_device& device) {
   printk(
       "%s %s: nothing is written to it. "
-      "`ckpt force %s` writes our blocks, `ckpt drop %s` gives them up\n",
+      "`ckpt force %s` writes our blocks, `ckpt keep %s` gives them up\n",
       describe(device.identity).data(),
       v.unproven ? "may be the missing stick or another one that is as empty"
                  : "was changed elsewhere while it was away",
       disk_name(v.disk).data(), disk_name(v.disk).data());
+  name_files(v, "Ours");
 }
 
 void report_stranger(const volume& v, const block_device& device, const char* difference) {

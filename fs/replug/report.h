@@ -23,7 +23,8 @@ void report_loss(const volume& v);
 // The machine is not switched off because of this volume: why, and the files that would lose data,
 // by name.
 void report_waiting(const volume& v);
-// The missing stick is back, but was changed elsewhere: it is refused.
+// The missing stick is back, but was changed elsewhere: it is refused. The files whose blocks are
+// held are named.
 void report_conflict(const volume& v, const block_device& device);
 // `device` resembles the missing stick, but is another one; `difference` completes "its …".
 void report_stranger(const volume& v, const block_device& device, const char* difference);

@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
               "  ckpt hold SECONDS     how long blocks wait for a stick that was pulled\n"
               "  ckpt io_wait SECONDS  how long a program waits for it\n"
               "  ckpt drop VOLUME      give up what waits for a volume\n"
-              "  ckpt force VOLUME     write it even though the stick has changed");
+              "  ckpt keep VOLUME      keep what was changed elsewhere, give ours up\n"
+              "  ckpt force VOLUME     write ours even though the stick was changed");
   if (argc == 1) return tool::end(tool::print_file("/dev/ckpt"));
   text command;
   for (int n = 1; n < argc; ++n) command.add(n > 1 ? " " : "").add(argv[n]);

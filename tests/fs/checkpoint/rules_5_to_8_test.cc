@@ -199,6 +199,22 @@ TEST(rule_8, or_to_drop_and_the_stick_becomes_one_of_its_own) {
   });
 }
 
+TEST(rule_8, or_to_keep_what_the_stick_has) {
+  with_stick([](medium& stick) {
+    EXPECT_EQ(checkpoint::execute_command("keep sda"), fail(error::ebusy)) << "it is there";
+    make_conflict(stick);
+    EXPECT_TRUE(checkpoint::execute_command("keep sda"));
+    sleep_for(1_s);
+    EXPECT_EQ(stick.count(block_command::write), 0u);
+    EXPECT_EQ(state_of(sda), volume_state::live) << "it arrived as a new stick";
+    EXPECT_EQ(byte_of(sda, 5), 5);
+    ASSERT_TRUE(change_bytes(sda, 6, 0, 10, 0x66));
+    pull_from(stick, sda);
+    EXPECT_EQ(checkpoint::execute_command("keep sda"), fail(error::enomedium)) << "no conflict";
+    EXPECT_EQ(held(), 1u);
+  });
+}
+
 TEST(rule_8, the_right_stick_ends_the_conflict) {
   with_stick([](medium& stick) {
     make_conflict(stick);

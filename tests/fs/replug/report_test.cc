@@ -157,12 +157,14 @@ TEST(reports, of_a_stick_that_is_refused) {
     pull_now(stick);
     sleep_for(100_ms);
     stick.bytes()[21 * BLOCK_SIZE] = byte{77};
-    EXPECT_EQ(console_of([&] {
-                stick.plug();
-                await_state(sda, volume_state::conflict);
-              }),
-              "\"STICK\" (serial SIM1) was changed elsewhere while it was away: nothing is written "
-              "to it. `ckpt force sda` writes our blocks, `ckpt drop sda` gives them up\n");
+    EXPECT_EQ(
+        console_of([&] {
+          stick.plug();
+          await_state(sda, volume_state::conflict);
+        }),
+        "\"STICK\" (serial SIM1) was changed elsewhere while it was away: nothing is written "
+        "to it. `ckpt force sda` writes our blocks, `ckpt keep sda` gives them up\n"
+        "Ours: /eight (1 block)\nOurs: 1 block of directories and of the file system itself\n");
     const volume& v = sda_volume();
     EXPECT_EQ(console_of([&] { report_waiting(v); }),
               "The machine stays on: \"STICK\" (serial SIM1) was changed elsewhere, and 2 blocks "
