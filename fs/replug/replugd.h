@@ -16,8 +16,8 @@ namespace checkpoint {
 void times_changed();
 
 // ckpt drop: gives up the held blocks of a missing stick; a stick that was refused is announced
-// again as an arrival. ckpt keep: the same in a conflict alone. Never sleep. ckpt force: writes the
-// held blocks to the stick that was refused, although it was changed elsewhere. Sleeps. Errors:
+// again as an arrival. ckpt keep: the same, in a conflict alone. Neither sleeps. ckpt force: writes
+// the held blocks to the stick that was refused, although it was changed elsewhere. Sleeps. Errors:
 // ebusy when the stick is not missing; keep, force: enomedium when none was refused; force: erofs
 // when it is write-protected, enodev when it is pulled.
 result<void> drop_volume(volume& v);

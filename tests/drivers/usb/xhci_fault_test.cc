@@ -354,14 +354,19 @@ TEST(usb_slots, that_were_lost_are_found_when_none_is_free) {
   }
 }
 
+// Plugs a stick for which there is no slot; returns while those that were lost are looked for.
+void plug_until_slots_are_looked_for(bench& b) {
+  b.machine.driver().note_lost_slot();
+  b.hardware().fail_command = {.left = 1, .code = hc::no_slots};
+  b.plug();
+  while (b.hardware().commands_begun < 3) sleep_for(1_us);
+}
+
 // A slot becomes free while those that were lost are looked for, and none of them was lost.
 TEST(usb_slots, that_become_free_during_the_search_are_taken) {
   bench b(super_speed);
   b.run(1, [&] {
-    b.machine.driver().note_lost_slot();
-    b.hardware().fail_command = {.left = 1, .code = hc::no_slots};
-    b.plug();
-    while (b.hardware().commands_begun < 3) sleep_for(1_us);
+    plug_until_slots_are_looked_for(b);
     b.machine.driver().slot_vacated();
     EXPECT_LT(b.until_live(1_s).ns, plug_time.ns);
     EXPECT_FALSE(said("the controller has no slot for it"));
@@ -372,10 +377,7 @@ TEST(usb_slots, that_become_free_during_the_search_are_taken) {
 TEST(usb_slots, that_are_lost_during_the_search_are_found_by_the_next_one) {
   bench b(super_speed);
   b.run(1, [&] {
-    b.machine.driver().note_lost_slot();
-    b.hardware().fail_command = {.left = 1, .code = hc::no_slots};
-    b.plug();
-    while (b.hardware().commands_begun < 3) sleep_for(1_us);
+    plug_until_slots_are_looked_for(b);
     b.machine.driver().note_lost_slot();
     b.until_live(1_s);
     const u32 before = b.hardware().commands_begun;
