@@ -15,6 +15,7 @@ constexpr u8 read_configuration = 0x20, write_configuration = 0x60;     // comma
 constexpr u8 keyboard_interrupt_on = 0x01, keyboard_clock_off = 0x10, translate = 0x40;
 constexpr u8 keyboard_line = 1;
 constexpr int patience = 10'000;  // polls; each takes the bus about a microsecond
+constexpr u32 most_bytes = 256;   // in one interrupt: more than a controller keeps
 
 // Scan codes, set 1.
 constexpr u8 released = 0x80, extended = 0xE0;
@@ -110,15 +111,17 @@ void handle_scan_code(u8 code) {
     type_key(key);
 }
 
+// While it runs, the clock stands still. So it must end whatever the controller says: one that has
+// gone away reads as ones, so that it always has a byte.
 bool keyboard_interrupt(void*) {
-  bool ours = false;
-  while (true) {
+  u32 taken = 0;
+  for (; taken < most_bytes; ++taken) {
     const u8 now = in8(status);
-    if (!(now & output_full)) return ours;
+    if (!(now & output_full)) break;
     const u8 code = in8(data);
     if (!(now & from_mouse)) handle_scan_code(code);
-    ours = true;
   }
+  return taken > 0;
 }
 
 bool wait_for_status(u8 bits, u8 wanted) {

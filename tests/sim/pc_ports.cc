@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hal/panic.h"
 #include "tests/sim/irq.h"
 #include "tests/sim/world_state.h"
 
@@ -18,7 +19,7 @@ constexpr u8 keyboard_line = 1, com1_line = 4, mouse_line = 12;
 
 // A read of a port takes the old bus about a microsecond.
 void take_bus_time() {
-  if (inside_world()) state_here().time = state_here().time + 1_us;
+  if (inside_world() && irqs_are_enabled()) state_here().time = state_here().time + 1_us;
 }
 
 }  // namespace
@@ -61,6 +62,7 @@ std::string serial_line::take_sent() {
 }
 
 u8 serial_line::in(u8 offset) {
+  if (++reads_ > most_reads_) panic("the serial line is read without end");
   if (!is_there) return 0xFF;
   switch (offset) {
     case 0: {
@@ -87,6 +89,7 @@ u8 serial_line::status() {
 }
 
 u8 serial_line::pending() const {
+  if (idle_causes > 0 && enabled_ & on_received) return id_received;
   if (!received_.empty() && enabled_ & on_received) return id_received;
   if (became_empty_ && enabled_ & on_empty) return id_empty;
   return id_none;
@@ -95,6 +98,7 @@ u8 serial_line::pending() const {
 // Reading that the transmitter is empty answers that interrupt.
 u8 serial_line::interrupt_id() {
   const u8 id = pending();
+  if (id == id_received && received_.empty()) --idle_causes;
   if (id == id_empty) became_empty_ = false;
   update_interrupt();
   return static_cast<u8>(id | (fifos_on_ ? 0xC0 : 0));
@@ -174,6 +178,7 @@ void keyboard_controller::mouse_byte(u8 value) {
 }
 
 u8 keyboard_controller::in(bool is_status) {
+  if (reads_left_-- == 0) panic("the keyboard controller is read without end");
   if (!is_there) return 0xFF;
   if (is_status) return status();
   return take();

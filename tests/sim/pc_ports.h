@@ -6,7 +6,8 @@
 //   EXPECT_EQ(pc.serial.sent(), "ls\r\n");  // what has left the line
 //
 // The 8259 of a PC takes the edges of these lines: an interrupt that a handler leaves pending is
-// the last one.
+// the last one. The clock of a PC stands still while interrupts are masked: a wait that goes by it
+// never ends then.
 #pragma once
 
 #include <array>
@@ -31,6 +32,7 @@ class serial_line {
   u32 polls = 1;  // quick: reads of the status until it has sent
   bool is_there = true;
   std::function<void()> on_send;  // once, at the next character to be sent
+  u32 idle_causes = 0;            // so often it tells of a character when there is none
 
   void type(std::string_view text);  // in pieces that the receiver's FIFO holds
   // Sends what the transmitter's FIFO holds, and again what comes in by the interrupt for that, so
@@ -46,6 +48,10 @@ class serial_line {
   bool fifos_on() const { return fifos_on_; }
   u8 interrupts_enabled() const { return enabled_; }
   u32 most_at_once() const { return most_at_once_; }  // characters in the transmitter's FIFO
+  // How often the driver has read a register. It may do so `most` times more: a wait without end
+  // fails the test.
+  u32 reads() const { return reads_; }
+  void allow_reads(u32 most) { most_reads_ = reads_ + most; }
 
   u8 in(u8 offset);
   void out(u8 offset, u8 value);
@@ -62,6 +68,7 @@ class serial_line {
   std::string sent_, transmitting_;
   std::deque<char> received_;
   u32 divisor_ = 0x1234, most_at_once_ = 0, polled_ = 0;
+  u32 reads_ = 0, most_reads_ = 100'000'000;
   u8 enabled_ = 0x0F, line_control_ = 0, modem_control_ = 0;
   bool fifos_on_ = false, became_empty_ = false, line_is_high_ = false;
 };
@@ -81,6 +88,8 @@ class keyboard_controller {
   void leave_old_byte(u8 value) { output_.push_back({value, false, 0}); }
   u32 status_reads() const { return status_reads_; }
   u32 data_reads() const { return data_reads_; }
+  // It may be read `most` times more: a wait without end fails the test.
+  void allow_reads(u32 most) { reads_left_ = most; }
 
   u8 in(bool status);
   void out(bool command, u8 value);
@@ -96,7 +105,7 @@ class keyboard_controller {
   void put(output_byte byte, u8 line, u8 interrupt_bit);
 
   std::deque<output_byte> output_;
-  u32 input_busy_ = 0, status_reads_ = 0, data_reads_ = 0;
+  u32 input_busy_ = 0, status_reads_ = 0, data_reads_ = 0, reads_left_ = 100'000'000;
   u8 command_ = 0;
 };
 

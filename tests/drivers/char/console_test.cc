@@ -46,6 +46,18 @@ TEST(console, shows_text_on_both_terminals) {
   });
 }
 
+// Its text is printed with interrupts masked: the clock stands still.
+TEST(console, ends_on_a_dead_line) {
+  with_console([](sim::pc_ports& pc) {
+    pc.serial.speed = sim::serial_line::mode::slow;
+    const instant begin = now();
+    pc.serial.allow_reads(2'001'000);
+    console_write(std::string(20'000, 'x') + "\nend");
+    EXPECT_EQ(now(), begin);
+    EXPECT_EQ(screen_row(screen_rows - 1), "end");
+  });
+}
+
 TEST(console, begins_with_a_blank_screen) {
   with_console([](sim::pc_ports&) { console_write(std::string_view("old\nold")); });
   with_console([](sim::pc_ports& pc) {

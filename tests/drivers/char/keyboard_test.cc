@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <functional>
 #include <map>
@@ -247,6 +248,30 @@ TEST(keyboard, waits_for_a_slow_controller_and_not_for_ever) {
       }
     });
   }
+}
+
+// While its handler runs, no task does, and the clock stands still.
+TEST(keyboard, an_interrupt_ends_whatever_the_controller_says) {
+  for (const bool is_gone : {false, true})
+    with_keyboard([&](keyboard_controller& keyboard) {
+      (is_gone ? keyboard.is_there : keyboard.babbles) = !is_gone;
+      keyboard.allow_reads(1000);
+      EXPECT_TRUE(sim::irq_is_claimed(LINE));
+      EXPECT_EQ(take_typed(), "");
+    });
+}
+
+// More than a controller keeps.
+TEST(keyboard, an_interrupt_takes_256_bytes) {
+  for (const size_t bytes : {255u, 256u, 257u})
+    with_keyboard([&](keyboard_controller& keyboard) {
+      const irq_guard masked;
+      for (size_t i = 0; i < bytes; ++i) keyboard.scan_code(0x1E);
+      EXPECT_TRUE(sim::irq_is_claimed(LINE));
+      EXPECT_EQ(take_typed().size(), std::min<size_t>(bytes, 256));
+      EXPECT_EQ(sim::irq_is_claimed(LINE), bytes > 256);
+      EXPECT_EQ(take_typed().size(), bytes - std::min<size_t>(bytes, 256));
+    });
 }
 
 TEST(keyboard, a_controller_may_take_milliseconds) {

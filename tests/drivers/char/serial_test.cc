@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -324,6 +325,115 @@ TEST(serial, a_waiter_hears_that_the_line_is_dead) {
     serial_write(std::string_view("x"));
     sleep_for(1_ms);
     EXPECT_TRUE(waiter.ended());
+  });
+}
+
+// --- the clock stands still ---
+//
+// So it does while interrupts are masked (kernel/i386/clock.cc): by printk, in interrupt handlers,
+// and at a panic. A wait must end all the same, and it must be a wait.
+
+constexpr u32 FULL_AFTER = 100'000, STUCK_AFTER = 2'000'000;  // reads of the status
+
+// Runs `action` with interrupts masked. Returns how often it has read a register of the line.
+u32 reads_of(serial_line& line, u32 most, const std::function<void()>& action) {
+  const irq_guard masked;
+  const instant begin = now();
+  const u32 before = line.reads();
+  line.allow_reads(most);
+  action();
+  line.allow_reads(FULL_AFTER);
+  EXPECT_EQ(now(), begin) << "the clock stands still";
+  return line.reads() - before;
+}
+
+TEST(serial_without_clock, a_writer_ends_on_a_dead_line) {
+  with_slow_line([](serial_line& line) {
+    serial_write(letters(FIFO));
+    serial_write(letters(QUEUE));
+    const auto write = [] { serial_write(letters(QUEUE)); };
+    EXPECT_GT(reads_of(line, FULL_AFTER + 10, write), FULL_AFTER);
+    EXPECT_LT(reads_of(line, 10, write), 10u) << "it is waited for once";
+  });
+}
+
+// Each FIFO of characters may take as long as a line that is not dead needs.
+TEST(serial_without_clock, a_writer_waits_for_a_slow_line) {
+  with_slow_line([](serial_line& line) {
+    serial_write(letters(FIFO));
+    serial_write(letters(QUEUE));
+    line.speed = serial_line::mode::quick;
+    line.polls = FULL_AFTER / 2;
+    const auto write = [] { serial_write(letters(3 * FIFO, FIFO + QUEUE)); };
+    EXPECT_LT(reads_of(line, 4 * line.polls, write), 4 * line.polls);
+    line.polls = 1;
+    line.send(2 + QUEUE / FIFO);
+    EXPECT_EQ(line.sent(), letters(FIFO) + letters(QUEUE) + letters(3 * FIFO, FIFO + QUEUE));
+  });
+}
+
+TEST(serial_without_clock, a_panic_ends_on_a_dead_line) {
+  with_slow_line([](serial_line& line) {
+    serial_write(letters(FIFO));
+    serial_write(letters(1000));
+    EXPECT_GT(reads_of(line, STUCK_AFTER + 10, [] { serial_panic(); }), STUCK_AFTER);
+    EXPECT_LT(reads_of(line, 10, [] { serial_write(letters(1000)); }), 10u);
+  });
+}
+
+TEST(serial_without_clock, the_boot_goes_on_with_a_dead_line) {
+  sim::pc_ports pc;
+  pc.serial.speed = serial_line::mode::slow;
+  sim::run(1, [&] {
+    serial_init();
+    const auto write = [] { serial_write(letters(2 * FIFO)); };
+    EXPECT_GT(reads_of(pc.serial, STUCK_AFTER + 10, write), STUCK_AFTER);
+    EXPECT_LT(reads_of(pc.serial, 10, write), 10u);
+  });
+}
+
+// What is typed is echoed by the handler itself.
+TEST(serial_without_clock, an_echo_ends_on_a_dead_line) {
+  with_slow_line([](serial_line& line) {
+    set_serial_input([](char c) { serial_write(std::array{'^', c}); });
+    serial_write(letters(FIFO));
+    serial_write(letters(QUEUE));
+    line.allow_reads(FULL_AFTER + 200);
+    line.type("0123456789ABCDEF");
+    line.allow_reads(FULL_AFTER);
+  });
+}
+
+// Some chips tell of characters when there are none. One that goes on and on with that is polled.
+TEST(serial_without_clock, a_cause_without_an_effect_ends) {
+  constexpr u32 MOST = 100;
+  for (const u32 causes : {MOST - 1, MOST, MOST + 1, 1'000'000u})
+    with_slow_line([&](serial_line& line) {
+      serial_write(letters(100));
+      line.speed = serial_line::mode::quick;
+      line.idle_causes = causes;
+      line.allow_reads(1000);
+      line.type("x");
+      EXPECT_EQ(received, "x");
+      EXPECT_EQ(line.take_sent(), letters(100)) << "what was queued";
+      EXPECT_EQ(line.interrupts_enabled(), causes < MOST ? 1 : 0) << causes;
+      line.allow_reads(QUEUE);
+      serial_write(letters(QUEUE));
+      EXPECT_EQ(line.take_sent(), letters(QUEUE));
+      EXPECT_LT(time_of([] { EXPECT_TRUE(serial_wait_for_room()); }), 1_ms);
+    });
+}
+
+// A chip that is gone reads as ones: a character is there, and no interrupt.
+TEST(serial_without_clock, a_line_that_goes_away_ends_its_interrupt) {
+  static serial_line* leaving;
+  with_line([](serial_line& line) {
+    leaving = &line;
+    set_serial_input([](char) { leaving->is_there = false; });
+    line.allow_reads(1000);
+    line.type("x");
+    line.allow_reads(QUEUE);
+    serial_write(letters(QUEUE));
   });
 }
 
