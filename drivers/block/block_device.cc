@@ -10,6 +10,8 @@ namespace {
 
 // The book's request array: one for all devices, so the number of requests has a limit.
 constexpr u32 NR_REQUEST = 64;
+// The last ones, for devices that hold none.
+constexpr u32 NR_RESERVED = 8;
 constinit std::array<request, NR_REQUEST> requests{};
 constinit wait_queue wait_for_request{};
 constinit attach_epoch last_epoch{};
@@ -50,9 +52,11 @@ u32 requests_in_use() { return NR_REQUEST - requests_left; }
 block_device::block_device() : epoch(++last_epoch) {}
 
 // No device holds more requests than are left for the others: one whose stick does not answer
-// leaves room for them. Null: this device must wait.
+// leaves room for them. Three such devices leave the reserved ones, so that each of eight others,
+// the RAM disk among them, goes on with one at a time. Null: this device must wait.
 request* block_device::find_free_request() {
   if (requests_held_ >= requests_left) return nullptr;
+  if (requests_held_ > 0 && requests_left <= NR_RESERVED) return nullptr;
   request& found = *std::ranges::find(requests, false, &request::in_use);
   found.in_use = true;
   --requests_left;

@@ -2,6 +2,8 @@
 // (drivers/block/block_device.h).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -127,6 +129,31 @@ class busy_disk {
   std::deque<test_block> blocks_;
   std::vector<request*> in_hand_;
 };
+
+// Each of these devices takes as many requests as it can get, and answers none. Eleven get some,
+// the RAM disk with the programs among them; the twelfth waits for one to end.
+TEST(block_device, gets_a_request_however_many_others_do_not_answer) {
+  sim::run(0, [] {
+    std::array<manual_disk, 12> silent;
+    std::vector<sim::fiber> writers;
+    for (manual_disk& each : silent)
+      for (u32 i = 0; i < 40; ++i)
+        writers.push_back(
+            sim::spawn("writer", [&each, i] { EXPECT_TRUE(test_block(1).write_to(each, 3 * i)); }));
+    sleep_for(1_ms);
+    std::vector<int> requests;
+    for (const manual_disk& each : silent) requests.push_back(each.calls);
+    EXPECT_EQ(requests, (std::vector{32, 16, 8, 1, 1, 1, 1, 1, 1, 1, 1, 0}));
+    request* last = silent[10].next_request();
+    ASSERT_TRUE(last);
+    silent[10].end_request(*last, {});
+    sleep_for(1_ms);
+    EXPECT_EQ(silent[10].calls + silent[11].calls, 2);
+    const auto have_ended = [&] { return std::ranges::all_of(writers, &sim::fiber::ended); };
+    for (; !have_ended(); sleep_for(1_ms))
+      for (manual_disk& each : silent) each.take_all();
+  });
+}
 
 // The callers of a device that is gone do not wait until another device has ended a request.
 TEST(block_device, a_pull_frees_its_callers_though_no_request_is_free) {
