@@ -45,6 +45,11 @@ constexpr u8 bar_register(u8 index) { return static_cast<u8>(reg_bar0 + 4 * inde
 
 void scan_bus(u8 bus, u32 depth);
 
+// Of any programming interface: a bridge that decodes subtractively has another one (appendix D).
+bool is_bridge(const pci_device& found) {
+  return found.class_code >> 8 == pci_class::pci_bridge >> 8;
+}
+
 void change_command(const pci_device& at, u16 clear, u16 set) {
   const u16 command = pci_read16(at, reg_command);
   pci_write16(at, reg_command, static_cast<u16>((command & ~clear) | set));
@@ -61,8 +66,7 @@ void add_function(pci_device found, u32 depth) {
   found.class_code = pci_read32(found, reg_revision) >> 8;
   found.interrupt_line = pci_read8(found, reg_interrupt_line);
   if (device_count < devices.size()) devices[device_count++] = found;
-  if (found.class_code == pci_class::pci_bridge)
-    scan_bus(pci_read8(found, reg_secondary_bus), depth + 1);
+  if (is_bridge(found)) scan_bus(pci_read8(found, reg_secondary_bus), depth + 1);
 }
 
 // Bridges may lead back to an earlier bus; the firmware leaves 0 in one that it has given no bus. A

@@ -77,6 +77,20 @@ TEST(pci, looks_behind_bridges) {
   });
 }
 
+// A bridge that decodes subtractively has another programming interface.
+TEST(pci, looks_behind_bridges_of_each_kind) {
+  constexpr u32 subtractive = 0x060401;
+  with_bus([](pci_bus& bus) {
+    bus.add(0, 1, 0, 1, 1, subtractive).set(secondary_bus, 5, 1);
+    bus.add(0, 2, 0, 1, 1, 0x060000).set(secondary_bus, 6, 1);  // a host bridge leads nowhere
+    auto& behind = bus.add(5, 3, 0, 1, 2, pci_class::xhci);
+    bus.add(6, 4, 0, 1, 2, pci_class::xhci);
+    pci_init();
+    EXPECT_EQ(places(), (std::vector<u32>{0x100, 0x5'0300, 0x200}));
+    EXPECT_EQ(behind.commands, (std::vector<u32>{0x400})) << "it must not raise a line";
+  });
+}
+
 // The firmware has given some bridges no bus of their own, and another one a bus that is behind
 // two. No driver may get a device twice, and the walk must end.
 TEST(pci, finds_no_device_twice) {
