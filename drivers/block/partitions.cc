@@ -45,16 +45,17 @@ partition as_partition(const mbr_entry& entry, u64 base, u32 device_sectors) {
 
 // Logical partitions: each extended boot record describes one and gives the place of the next
 // record. At most as many records are read as the table has room for, so a chain that loops ends,
-// too.
+// too. `number` is that of the first one, and is raised by each: the next extended partition, if
+// there are several, goes on with it.
 result<void> read_logical(block_device& device, u32 extended, std::span<byte> scratch,
-                          partition_table& table) {
+                          partition_table& table, u8& number) {
   const auto& record = *reinterpret_cast<const boot_record*>(scratch.data());
   u64 at = extended;
-  for (u8 number = FIRST_LOGICAL; number < MINORS_PER_DISK; ++number) {
+  while (number < MINORS_PER_DISK) {
     if (at + SECTORS_PER_BLOCK > device.identity.sectors) return {};
     TRY(read_blocks(device, lba(static_cast<u32>(at)), scratch));
     if (!has_table(record)) return {};
-    table[number] = as_partition(record.entries[0], at, device.identity.sectors);
+    table[number++] = as_partition(record.entries[0], at, device.identity.sectors);
     const mbr_entry& next = record.entries[1];
     if (!is_extended(next.type) || next.first_lba == 0) return {};
     at = u64{extended} + next.first_lba;
@@ -72,10 +73,11 @@ result<partition_table> read_partitions(block_device& device, std::span<byte> sc
   TRY(read_blocks(device, lba{}, scratch));
   const boot_record mbr = *reinterpret_cast<const boot_record*>(scratch.data());
   if (!has_table(mbr)) return table;
+  u8 number = FIRST_LOGICAL;
   for (u8 i = 0; i < 4; ++i) {
     table[i + 1u] = as_partition(mbr.entries[i], 0, device.identity.sectors);
     if (is_extended(mbr.entries[i].type) && table[i + 1u].sectors != 0)
-      TRY(read_logical(device, table[i + 1u].first.value(), scratch, table));
+      TRY(read_logical(device, table[i + 1u].first.value(), scratch, table, number));
   }
   return table;
 }

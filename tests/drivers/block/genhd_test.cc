@@ -107,6 +107,21 @@ TEST(partitions, behind_a_record_that_describes_none) {
   EXPECT_EQ(table[6], (partition{lba{1516}, 300, minix}));
 }
 
+// Not every tool knows that there should be one at most. Both chains have numbers of their own, as
+// in Linux.
+TEST(partitions, logical_ones_of_two_extended_ones) {
+  sim::medium stick(sectors);
+  plant_table(stick, 0, {{extended, 1000, 1000}, {extended, 2000, 2000}});
+  plant_table(stick, 1000, {{minix, 16, 100}, {extended, 200, 200}});
+  plant_table(stick, 1200, {{minix, 16, 110}});
+  plant_table(stick, 2000, {{minix, 16, 120}});
+  const partition_table table = read_table(stick);
+  EXPECT_EQ(table[5], (partition{lba{1016}, 100, minix}));
+  EXPECT_EQ(table[6], (partition{lba{1216}, 110, minix}));
+  EXPECT_EQ(table[7], (partition{lba{2016}, 120, minix}));
+  EXPECT_EQ(count_partitions(table), 5u);
+}
+
 TEST(partitions, none_without_a_signature) {
   sim::medium stick(sectors);
   plant_table(stick, 0, {{minix, 64, 1000}});
