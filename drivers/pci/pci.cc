@@ -31,7 +31,7 @@ constexpr u32 bar_flags = 15;
 constexpr u8 bars = 6;
 
 std::array<pci_device, 64> devices;
-u32 device_count = 0;
+u32 device_count = 0, left_out = 0;
 std::array<bool, 256> bus_is_known;
 
 void select(const pci_device& at, u8 offset) {
@@ -59,13 +59,20 @@ void change_command(const pci_device& at, u16 clear, u16 set) {
 // another one could use the line.
 void silence(const pci_device& at) { change_command(at, 0, command_intx_disable); }
 
+void keep(const pci_device& found) {
+  if (device_count == devices.size())
+    ++left_out;
+  else
+    devices[device_count++] = found;
+}
+
 void add_function(pci_device found, u32 depth) {
   silence(found);
   found.vendor_id = pci_read16(found, reg_vendor);
   found.device_id = pci_read16(found, reg_device);
   found.class_code = pci_read32(found, reg_revision) >> 8;
   found.interrupt_line = pci_read8(found, reg_interrupt_line);
-  if (device_count < devices.size()) devices[device_count++] = found;
+  keep(found);
   if (is_bridge(found)) scan_bus(pci_read8(found, reg_secondary_bus), depth + 1);
 }
 
@@ -93,7 +100,10 @@ u32 probe_bar(const pci_device& at, u8 index) {
 
 }  // namespace
 
-void pci_init() { scan_bus(0, 0); }
+void pci_init() {
+  scan_bus(0, 0);
+  if (left_out > 0) printk("pci: no room for %u devices; they are not used\n", left_out);
+}
 
 std::span<const pci_device> pci_devices() { return {devices.data(), device_count}; }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "tests/sim/mmio.h"
 #include "tests/sim/pci_bus.h"
@@ -118,6 +119,9 @@ TEST(pci, keeps_no_more_devices_than_it_has_room_for) {
       }
       pci_init();
       EXPECT_EQ(pci_devices().size(), 64u);
+      const std::string told =
+          more ? "pci: no room for " + std::to_string(more) + " devices; they are not used\n" : "";
+      EXPECT_EQ(sim::here().console(), told);
     });
 }
 
