@@ -8,11 +8,14 @@
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/buffer_table.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
 #include "fs/inode_table.h"
+#include "fs/read_ahead.h"
 #include "hal/log.h"
 #include "lib/format.h"
 
@@ -42,15 +45,12 @@ result<super_block*> claim_slot(dev_id dev) {
   return &*free;
 }
 
-constexpr u32 blocks_for(u32 count, u32 per_block) { return (count + per_block - 1) / per_block; }
-
 // Whether the numbers of a superblock agree with each other and with the size of the device.
 bool is_sane(const super_block& sb, u32 device_blocks) {
   if (sb.s_magic != MINIX_MAGIC_14 && sb.s_magic != MINIX_MAGIC_30) return false;
   if (sb.s_ninodes == 0 || sb.s_nzones > device_blocks) return false;
   if (sb.s_firstdatazone >= sb.s_nzones) return false;
-  const u32 behind_table = sb.inode_table().value() + blocks_for(sb.s_ninodes, INODES_PER_BLOCK);
-  if (behind_table > sb.s_firstdatazone) return false;
+  if (sb.imap().value() + sb.metadata_blocks() > sb.s_firstdatazone) return false;
   const u32 imap_needed = blocks_for(sb.imap_bits(), BITS_PER_BLOCK);
   const u32 zmap_needed = blocks_for(sb.zmap_bits(), BITS_PER_BLOCK);
   return imap_needed <= sb.s_imap_blocks && zmap_needed <= sb.s_zmap_blocks &&
@@ -117,11 +117,44 @@ result<void> write_stamp(super_block& sb) {
   return {};
 }
 
+constexpr u32 METADATA_AHEAD = 64;
+
+// Starts to read the next blocks of the digest, from `index` on. Returns the index behind them. A
+// stick that is slow to answer leaves the rest of the cache to the other disks.
+u32 start_reads(const super_block& sb, u32 index) {
+  const u32 share = std::min(METADATA_AHEAD, buffer_total() / read_ahead::CACHE_SHARE);
+  const u32 end = std::min(index + share, sb.s_digest.blocks());
+  for (u32 i = index; i < end && start_read(sb.s_dev, sb.s_digest.block(i)); ++i) {
+  }
+  return end;
+}
+
+// Reads the bitmaps and the inode table, so that a change by another system is found when the stick
+// comes back. A block that cannot be read stays unknown; but a stick that has more than a few of
+// them is not tried for ever. Errors: the stick is away for too long.
+result<void> read_digest(super_block& sb) {
+  if (!checkpoint::begin_digest(sb.s_digest, sb.s_dev, sb.imap(), sb.metadata_blocks())) return {};
+  constexpr u32 MOST_FAILURES = 4;
+  u32 failures = 0;
+  for (u32 i = 0, ahead = 0; i < sb.s_digest.blocks() && failures < MOST_FAILURES; ++i) {
+    if (i == ahead) ahead = start_reads(sb, i);
+    if (const auto buffer = bread(sb.s_dev, sb.s_digest.block(i)))
+      checkpoint::learn_read(sb.s_digest, i, buffer->data());
+    else if (checkpoint::absent(sb.s_dev))
+      return fail(buffer.error());
+    else
+      ++failures;
+  }
+  return {};
+}
+
 // At a mount for writing: VALID is cleared, and a stick that can be pulled gets its stamp, before
-// anything else is written. If that does not become durable now, as the stick is pulled or refuses
-// it, the region holds the block, and the stamp is no evidence until it is (compare_super).
+// anything else is written; what its metadata is before that is known. If the stamp does not become
+// durable now, as the stick is pulled or refuses it, the region holds the block, and the stamp is
+// no evidence until it is (compare_super).
 result<void> take_possession(super_block& sb) {
   if (sb.s_rd_only || !checkpoint::can_be_pulled(sb.s_dev)) return clear_state(sb);
+  TRY(read_digest(sb));
   {
     const operation both = TRY(operation::begin(sb.s_dev));
     TRY(clear_state(sb));
@@ -131,11 +164,22 @@ result<void> take_possession(super_block& sb) {
   return {};
 }
 
+// What is in memory of the file systems on the disk may be older than what was forced. Without a
+// sleep, so that a pull finds either none or all of them marked; also one that is being mounted.
+void distrust_file_systems(dev_id disk) {
+  for (super_block& sb : all_super_blocks()) {
+    if (sb.s_magic == 0 || sb.s_rd_only || whole_disk(sb.s_dev) != disk) continue;
+    distrust_inodes(sb.s_dev);
+    sb.s_state |= MINIX_ERROR_FS;
+  }
+}
+
 // Fills a claimed slot from the device.
 result<void> fill_super(super_block& sb, bool rd_only) {
   const block_target target = TRY(resolve(sb.s_dev));
   sb.s_rd_only = rd_only || target.device->write_protected;
   text_sink(sb.s_device).print("/dev/%s", disk_name(sb.s_dev).data());
+  drop_clean_buffers(sb.s_dev);  // another name of the medium may have changed it since
   TRY(read_from_disk(sb, target.sectors / SECTORS_PER_BLOCK));
   TRY(read_root(sb));
   return {};
@@ -175,11 +219,10 @@ result<void> restore_state(super_block& sb) {
 }
 
 result<void> mark_forced(dev_id disk) {
+  distrust_file_systems(disk);
   for (super_block& sb : all_super_blocks()) {
     if (!sb.s_ready || sb.s_rd_only || whole_disk(sb.s_dev) != disk) continue;
     const super_use over_the_sleep(sb);
-    distrust_inodes(sb.s_dev);
-    sb.s_state |= MINIX_ERROR_FS;
     TRY(take_possession(sb));
   }
   return {};

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "fs/checkpoint/metadata_digest.h"
 #include "fs/checkpoint/volume_use.h"
 #include "fs/fs.h"
 #include "fs/minix_format.h"
@@ -17,6 +18,8 @@
 
 constexpr u32 NR_SUPER = 8;
 
+constexpr u32 blocks_for(u32 count, u32 per_block) { return (count + per_block - 1) / per_block; }
+
 struct super_block {
   dev_id s_dev;  // dev_id{}: the slot is free
   checkpoint::volume_use s_use;
@@ -24,8 +27,9 @@ struct super_block {
   u16 s_ninodes = 0, s_nzones = 0;
   u16 s_imap_blocks = 0, s_zmap_blocks = 0, s_firstdatazone = 0;
   u16 s_magic = 0;
-  u16 s_state = 0;                 // as found at mount; written back at umount
-  std::optional<d_stamp> s_stamp;  // of this mount, or (read only) as found
+  u16 s_state = 0;                       // as found at mount; written back at umount
+  std::optional<d_stamp> s_stamp;        // of this mount, or (read only) as found
+  checkpoint::metadata_digest s_digest;  // of a mount for writing
 
   inode_ref s_isup;    // root of this file system
   inode_ref s_imount;  // the directory it is mounted on; none for the root file system
@@ -47,6 +51,10 @@ struct super_block {
   block_nr imap() const { return SUPER_BLOCK_NR + 1; }
   block_nr zmap() const { return imap() + s_imap_blocks; }
   block_nr inode_table() const { return zmap() + s_zmap_blocks; }
+  // Of the bitmaps and the inode table.
+  u32 metadata_blocks() const {
+    return s_imap_blocks + s_zmap_blocks + blocks_for(s_ninodes, INODES_PER_BLOCK);
+  }
   bool is_data_zone(u32 zone) const { return zone >= s_firstdatazone && zone < s_nzones; }
 };
 

@@ -25,8 +25,8 @@
 //     Guard: none; the user notices. bread tests b_uptodate after each sleep, and checkpoint::dead
 //     before it reads again; begin_modify answers eio; so does begin_overwrite on a dead volume
 //     (where shadows are taken).
-//   drop_clean_buffers (umount; before a returning stick is compared): free heads only: b_uptodate
-//     is false.
+//   drop_clean_buffers (mount, umount; before a returning stick is compared): free heads only:
+//     b_uptodate is false.
 //     Guard: b_count, b_lock and b_dirt, any of them.
 //   let_go_of_buffers (the stick was pulled): dirty heads become clean and keep their content. So
 //     does a head whose write ends with enodev (end_buffer_io). A head that is not in use may now

@@ -9,8 +9,9 @@
 void discard_buffers(dev_id disk);
 
 // Free buffers (clean, not in use, not locked) become not uptodate, so they are read again: at
-// umount, and before a stick that returns is compared. `dev` is one device; if it is a whole disk,
-// its partitions too. Buffers for which `keep` (if given) returns true stay as they are.
+// mount and umount, and before a stick that returns is compared. `dev` is one device; if it is a
+// whole disk, its partitions too. Buffers for which `keep` (if given) returns true stay as they
+// are.
 void drop_clean_buffers(dev_id dev, bool (*keep)(dev_id dev, block_nr block) = nullptr);
 
 // The stick was pulled: its dirty buffers become clean and stay uptodate, as their content is in

@@ -22,7 +22,7 @@ void release_durable(volume& v, write_stamp stamp) {
     slot* next = slot_list::next(*s);
     if (s->state == slot_state::written && s->written > v.plugged_stamp && s->written <= stamp) {
       story::tell(story::event::durable, s->dev, s->block, s->number);
-      v.places.learn_block(address_of(v, *s), s->bytes());
+      learn_durable(v, *s);
       free_slot(*s, v.set);  // the point at which a block is durable
     } else {
       forget_versions_before(*s, v.plugged_stamp, stamp);

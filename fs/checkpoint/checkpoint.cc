@@ -42,6 +42,20 @@ result<void> settle(dev_id dev, bool force) {
   return {};
 }
 
+bool begin_digest(metadata_digest& digest, dev_id dev, block_nr first, u32 blocks) {
+  volume* v = volume_of(dev);
+  if (!v || !shadows_enabled()) return false;
+  digest.begin(v->digests, dev, first, blocks, medium_address(v->partitions, dev, first));
+  // What another name of the medium has written, and is not durable yet.
+  for (const slot& s : v->set) digest.write_begins(s.dev, address_of(*v, s));
+  return true;
+}
+
+void learn_read(metadata_digest& digest, u32 index, std::span<const byte, BLOCK_SIZE> content) {
+  if (absent(digest.dev()) || find_slot(digest.dev(), digest.block(index))) return;
+  digest.learn_read(index, content);
+}
+
 u32 blocks_lost(dev_id dev) {
   const volume* v = volume_of(dev);
   return v ? buried_blocks(v->identity, v->places) : 0;

@@ -7,11 +7,15 @@
 // upward only through listener.h.
 #pragma once
 
+#include <span>
+
 #include "fs/checkpoint/settings.h"
 #include "lib/ids.h"
 #include "lib/result.h"
 
 namespace checkpoint {
+
+class metadata_digest;
 
 // Makes a region of `slots` blocks; 0: an eighth of memory. Called once at boot, before the first
 // device and after the settings were made.
@@ -33,6 +37,13 @@ bool dead(dev_id dev);
 // interruptibly and without limit; with `force` gives the held blocks up instead. Errors: eintr;
 // eio when the volume was given up, also by `force`.
 result<void> settle(dev_id dev, bool force);
+// For a mount for writing: the digest is of the metadata of `dev`, that many blocks from `first`
+// on, and knows nothing yet. False: nothing needs it, as the device cannot be pulled or no shadows
+// are taken. Never sleeps.
+bool begin_digest(metadata_digest& digest, dev_id dev, block_nr first, u32 blocks);
+// Block `index` of the digest was read and has this content. Does nothing when the medium may have
+// another one: the block is in the set, or the stick is away. Never sleeps.
+void learn_read(metadata_digest& digest, u32 index, std::span<const byte, BLOCK_SIZE> content);
 // How many blocks of this medium were given up before it came back, so that its file system may be
 // damaged. Never sleeps.
 u32 blocks_lost(dev_id dev);

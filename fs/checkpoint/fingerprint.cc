@@ -1,6 +1,7 @@
 #include "fs/checkpoint/fingerprint.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fs/checkpoint/region.h"
 
@@ -29,7 +30,7 @@ fingerprint::fingerprint(u32 sectors) {
 }
 
 void fingerprint::learn(u32 index, std::span<const byte, SECTOR_SIZE> content) {
-  places_[index].known = true;
+  places_[index].known = !places_[index].given_up;
   places_[index].hash = hash_of(content);
 }
 
@@ -41,6 +42,16 @@ bool fingerprint::agrees_with(const fingerprint& other) const {
   for (u32 i = 0; i < PLACES; ++i)
     if (is_known(i) && other.is_known(i) && places_[i].hash != other.places_[i].hash) return false;
   return true;
+}
+
+void fingerprint::note_writer(dev_id dev, lba at) {
+  for (known_sector& place : places_) {
+    if (sector_in_block(place.at, at) >= SECTORS_PER_BLOCK) continue;
+    const dev_id before = std::exchange(place.writer, dev);
+    if (!before || before == dev) continue;
+    place.given_up = true;
+    place.known = false;
+  }
 }
 
 void fingerprint::learn_places_in(lba at, std::span<const byte, BLOCK_SIZE> content) {

@@ -34,6 +34,11 @@ class fingerprint {
   // Nothing that is known of both differs.
   bool agrees_with(const fingerprint& other) const;
 
+  // From now on the block at this address is written through this name of the medium. A place that
+  // is written through two names is given up: nothing tells which of the writes is the later one.
+  void write_begins(dev_id dev, lba at) {
+    if (may_have_place_in(at)) note_writer(dev, at);
+  }
   // The block at this address of the medium has become durable with this content; or nothing tells
   // what it is now.
   void learn_block(lba at, std::span<const byte, BLOCK_SIZE> content) {
@@ -45,11 +50,14 @@ class fingerprint {
   struct known_sector {
     lba at;
     bool known = false;
+    bool given_up = false;
+    dev_id writer;  // the name through which it was written
     u64 hash = 0;
   };
   // One bit for each place: most blocks that become durable are turned away by it.
   static u32 sieve_bit(lba at) { return 1u << (at.value() + 1) / SECTORS_PER_BLOCK % 32; }
   bool may_have_place_in(lba at) const { return sieve_ & sieve_bit(at); }
+  void note_writer(dev_id dev, lba at);
   void learn_places_in(lba at, std::span<const byte, BLOCK_SIZE> content);
 
   std::array<known_sector, PLACES> places_{};

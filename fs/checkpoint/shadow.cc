@@ -42,7 +42,10 @@ bool restore(dev_id dev, block_nr block, std::span<byte, BLOCK_SIZE> to) {
 
 void issued(dev_id dev, block_nr block) {
   story::tell(story::event::queued, dev, block);
-  if (slot* s = find_slot(dev, block)) s->state = slot_state::issued;
+  slot* s = find_slot(dev, block);
+  if (!s) return;
+  s->state = slot_state::issued;
+  write_begins(*volume_of(dev), *s);
 }
 
 void written(dev_id dev, block_nr block, result<void> outcome, bool sent) {

@@ -137,6 +137,17 @@ u32 stuck_blocks(const volume& v) {
   return count;
 }
 
+void write_begins(volume& v, const slot& s) {
+  const lba at = address_of(v, s);
+  v.places.write_begins(s.dev, at);
+  for (metadata_digest& d : v.digests) d.write_begins(s.dev, at);
+}
+
+void learn_durable(volume& v, const slot& s) {
+  v.places.learn_block(address_of(v, s), s.bytes());
+  for (metadata_digest& d : v.digests) d.learn_durable(s.dev, s.block, s.bytes());
+}
+
 std::string_view volume_name(const volume& v) {
   return v.identity.product[0] ? v.identity.product.data() : "USB stick";
 }
@@ -165,7 +176,8 @@ volume* arrived(block_device& device, const partition_table& partitions,
   const result<dev_id> disk = add_disk(device, partitions);
   if (!disk) return nullptr;
   volume& v = volumes[disk->minor() / MINORS_PER_DISK];
-  kassert(v.state == volume_state::none && v.set.empty() && v.operations == 0);
+  kassert(v.state == volume_state::none && v.set.empty() && v.digests.empty());
+  kassert(v.operations == 0);
   v.disk = *disk;
   v.identity = device.identity;
   v.partitions = partitions;

@@ -44,6 +44,7 @@
 #include "drivers/block/genhd.h"
 #include "fs/checkpoint/file_notes.h"
 #include "fs/checkpoint/fingerprint.h"
+#include "fs/checkpoint/metadata_digest.h"
 #include "fs/checkpoint/region.h"
 #include "hal/wait.h"
 
@@ -64,6 +65,7 @@ struct volume {
   media_identity identity;
   partition_table partitions{};
   fingerprint places;               // what the medium has at a few places
+  metadata_digest::list digests;    // what it has in the metadata of each mounted file system
   block_device* device = nullptr;   // of the stick that is plugged in, while live or degraded
   block_device* refused = nullptr;  // the stick that was refused: a reference is held
   bool unproven = false;  // it was refused as nothing tells it from another one, not for a change
@@ -136,6 +138,10 @@ inline lba medium_address(const partition_table& partitions, dev_id dev, block_n
 inline lba address_of(const volume& v, const slot& s) {
   return medium_address(v.partitions, s.dev, s.block);
 }
+// What is known of the medium: from now on the block of a slot is being written; it has become
+// durable with its content.
+void write_begins(volume& v, const slot& s);
+void learn_durable(volume& v, const slot& s);
 // When it is given up; `never` while its stick is not missing, no work waits for it, or its stick
 // is plugged in and write-protected. While its stick cannot be read: ten times `hold` after the
 // pull.

@@ -50,6 +50,7 @@ void start_writes(volume& v, which_slots which, write_stamp start, slot_names& n
     // damaged.
     kassert(v.state != volume_state::replay || s->checksum == crc32c(s->bytes()));
     s->state = slot_state::rewriting;
+    write_begins(v, *s);
     story::tell(story::event::queued, s->dev, s->block, s->number);
     names[writes.size()] = names[i];
     writes.start(block_command::write, address_of(v, *s), s->content);

@@ -154,6 +154,7 @@ result<void> force_volume(volume& v) {
   if (v.refused->write_protected) return fail(error::erofs);
   block_device& device = take_refused(v);
   v.places = fingerprint(v.identity.sectors);  // what it has there is not known
+  for (metadata_digest& d : v.digests) d.forget_all();
   const result<void> outcome = replay_to(v, device);
   device.drop();
   times_changed();  // also after a pull: replugd has slept as long as the volume was not missing

@@ -44,6 +44,14 @@ block_bytes block_at(u32 index) { return block_bytes(place_for(index), BLOCK_SIZ
 struct evidence {
   u32 differing = 0;  // refutes
   u32 proofs = 0;     // the same, and distinctive
+  u32 unread = 0;     // could not be read, and need not be
+
+  evidence& operator+=(const evidence& other) {
+    differing += other.differing;
+    proofs += other.proofs;
+    unread += other.unread;
+    return *this;
+  }
 };
 
 // The file systems mounted on a disk, by their devices.
@@ -94,6 +102,8 @@ class examination {
         count(judge_(expected_[i], block_at(i)), block_at(i));
       else if (!expected_[i].optional || device_.gone())
         worst = outcome;
+      else
+        ++found_.unread;
     });
     count_ = 0;
     return worst;
@@ -157,6 +167,51 @@ result<evidence> verify_places(const volume& v, block_device& device, bool& tabl
   return e.finish();
 }
 
+metadata_digest* find_digest(const volume& v, dev_id dev) {
+  for (metadata_digest& d : v.digests)
+    if (d.dev() == dev) return &d;
+  return nullptr;
+}
+
+bool digest_answers(const volume& v, dev_id dev, block_nr block) {
+  const metadata_digest* d = find_digest(v, dev);
+  return d && d->answers_for(dev, block);
+}
+
+bool digest_knows(const volume& v, dev_id dev, block_nr block) {
+  const metadata_digest* d = find_digest(v, dev);
+  return d && d->answers_for(dev, block) && d->is_known(block.value() - d->block(0).value());
+}
+
+// Compares the known blocks of a digest; one that cannot be read tells nothing. The file system
+// may be unmounted while this sleeps.
+result<evidence> compare_digest(const volume& v, block_device& device, dev_id dev) {
+  const auto judge = [&](const expectation& e, block_bytes medium) {
+    const metadata_digest* d = find_digest(v, dev);
+    if (!d || !d->is_known(e.index)) return comparison::nothing_to_compare;
+    return compare(d->matches(e.index, medium));
+  };
+  examination e(v, device, judge);
+  for (u32 i = 0;; ++i) {
+    const metadata_digest* d = find_digest(v, dev);
+    if (!d || i >= d->blocks()) return e.finish();
+    if (d->is_known(i)) TRY(e.add({dev, d->block(i), i, true}));
+  }
+}
+
+// Twice if blocks could not be read: a change must not be hidden by an error that does not last.
+result<evidence> verify_digests(const volume& v, block_device& device) {
+  mounted_list mounted{};
+  for_each_mounted(v.disk, &mounted, collect_mounted);
+  evidence all;
+  for (u32 i = 0; i < mounted.count; ++i) {
+    evidence found = TRY(compare_digest(v, device, mounted.devices[i]));
+    if (found.unread > 0) found += TRY(compare_digest(v, device, mounted.devices[i]));
+    all += found;
+  }
+  return all;
+}
+
 comparison judge_buffer(const expectation& e, block_bytes medium) {
   const buffer_head& bh = buffer_at(e.index);
   const bool is_still_it = bh.b_uptodate && bh.b_dev == e.dev && bh.b_blocknr == e.block;
@@ -164,14 +219,15 @@ comparison judge_buffer(const expectation& e, block_bytes medium) {
   return compare(std::memcmp(bh.b_data, medium.data(), BLOCK_SIZE) == 0);
 }
 
-// Compares the buffers of this disk that are uptodate: those in use, and metadata. verify_set
-// compares those in the set.
+// Compares the buffers of this disk that are uptodate: those in use, and metadata. Those in the set
+// and those for which a digest answers are compared there.
 result<evidence> verify_buffers(const volume& v, block_device& device) {
   examination e(v, device, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
     const buffer_head& bh = buffer_at(i);
     const bool expected = bh.b_dev && whole_disk(bh.b_dev) == v.disk && bh.b_uptodate;
-    if (expected && !shadowed(bh.b_dev, bh.b_blocknr)) TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
+    if (!expected || shadowed(bh.b_dev, bh.b_blocknr)) continue;
+    if (!digest_answers(v, bh.b_dev, bh.b_blocknr)) TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
   }
   return e.finish();
 }
@@ -218,7 +274,9 @@ void collect_inode(void* context, dev_id dev, block_nr block, u32 offset,
   std::ranges::copy(expected, inode.bytes.begin());
 }
 
-result<evidence> verify_inodes(const volume& v, block_device& device) {
+// Those for which a digest answers are compared there; but where it could not be read (`unread`),
+// an inode in memory must be.
+result<evidence> verify_inodes(const volume& v, block_device& device, bool unread) {
   inode_list list{reinterpret_cast<expected_inode*>(inode_memory.data()), 0};
   for_each_clean_inode(v.disk, &list, collect_inode);
   const auto judge = [&](const expectation& e, block_bytes medium) {
@@ -227,7 +285,12 @@ result<evidence> verify_inodes(const volume& v, block_device& device) {
         std::ranges::equal(inode.bytes, medium.subspan(inode.offset, inode.bytes.size())));
   };
   examination e(v, device, judge);
-  for (u32 i = 0; i < list.count; ++i) TRY(e.add({list.inodes[i].dev, list.inodes[i].block, i}));
+  for (u32 i = 0; i < list.count; ++i) {
+    const expected_inode& inode = list.inodes[i];
+    const bool compared = digest_answers(v, inode.dev, inode.block) &&
+                          !(unread && digest_knows(v, inode.dev, inode.block));
+    if (!compared) TRY(e.add({inode.dev, inode.block, i}));
+  }
   return e.finish();
 }
 
@@ -263,13 +326,14 @@ result<verdict> verify(const volume& v, block_device& device) {
   if (geometry.differing > 0) return verdict::different;
   const evidence places = TRY(verify_places(v, device, table_differs));
   if (table_differs) return verdict::different;
+  const evidence digests = TRY(verify_digests(v, device));
   const evidence buffers = TRY(verify_buffers(v, device));
   const evidence set = TRY(verify_set(v, device));
-  const evidence inodes = TRY(verify_inodes(v, device));
-  if (changed + places.differing + buffers.differing + set.differing + inodes.differing > 0)
-    return verdict::modified;
-  const u32 proofs = geometry.proofs + places.proofs + buffers.proofs + set.proofs + inodes.proofs;
-  return proofs > 0 ? verdict::same : verdict::unproven;
+  const evidence inodes = TRY(verify_inodes(v, device, digests.unread > 0));
+  evidence all{.differing = changed};
+  for (const evidence& found : {geometry, places, digests, buffers, set, inodes}) all += found;
+  if (all.differing > 0) return verdict::modified;
+  return all.proofs > 0 ? verdict::same : verdict::unproven;
 }
 
 }  // namespace checkpoint

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fs/bmap.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/inode.h"
 #include "fs/minix_format.h"
 #include "fs/namei.h"
@@ -39,6 +40,7 @@ void with_cold_file(u32 size, const std::function<void(session&, medium&)>& body
     EXPECT_OK(process.write("/mnt/f", pattern(size)));
     EXPECT_OK(process.umount());
     EXPECT_OK(process.mount());
+    drop_clean_buffers(sda);  // the mount has read the bitmaps and the inode table
     body(process, stick);
     stick.fault = nullptr;
     EXPECT_OK(process.umount());

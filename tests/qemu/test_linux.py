@@ -1,4 +1,4 @@
-"""A real Linux edits a stick that is away: it is refused when it comes back.
+"""A real Linux edits a stick that is away: it is refused when it comes back, whatever was edited.
 
 The peer (../shared/peers/linux) boots once, and gets a copy of the stick for each edit.
 """
@@ -10,7 +10,7 @@ from measure.guests import PEER, prepare_peer
 
 FILES = ("plain", "victim", "moved", "longer", "shorter", "mode", "time", "linked")
 
-# What Linux does in the directory of the mounted stick. None of these files is held here or in use.
+# What Linux does in a directory of the stick. None of these files is held or in use here.
 EDITS = {
     "overwrite in place": "echo -n OTHER | busybox dd of=plain conv=notrunc",
     "create": "echo new > new",
@@ -85,7 +85,7 @@ def edited_copies(peer, work, image):
                 linux.change_stick(copy)
             else:
                 linux = Linux(peer, work, copy)
-            linux.run("cd /mnt")
+            linux.run("cd /mnt/far")
             linux.run(f"({EDITS[edit]}) 2> /dev/null" if edit else "busybox ls -lR > /dev/null")
             linux.unmount()
             copies[edit] = copy.read_bytes()
@@ -95,13 +95,22 @@ def edited_copies(peer, work, image):
     return copies
 
 
-def test_what_linux_edits_is_a_conflict(boot, make_stick, peer, tmp_path):
-    stick = make_stick(kib=2048)
+def fill_inode_blocks(volume, name):
+    """So many that no inode behind them is read together with one before them."""
+    for number in range(300):
+        volume.write(f"/far/{name}{number}", b"")
+
+
+def test_whatever_linux_edits_is_a_conflict(boot, make_stick, peer, tmp_path):
+    stick = make_stick()
     volume = minix.Volume.open(stick.image, writable=True)
+    volume.mkdir("/far")
+    fill_inode_blocks(volume, "before")
     for name in FILES:
-        volume.write(f"/{name}", name.encode() * 300)
-    volume.mkdir("/dir")
-    volume.mkdir("/empty")
+        volume.write(f"/far/{name}", name.encode() * 300)
+    volume.mkdir("/far/dir")
+    volume.mkdir("/far/empty")
+    fill_inode_blocks(volume, "behind")
     guest = boot(stick, append="hold=3000")
     guest.ok("echo mine > /mnt/mine")
     guest.pull()
@@ -117,4 +126,4 @@ def test_what_linux_edits_is_a_conflict(boot, make_stick, peer, tmp_path):
         assert stick.image.read_bytes() == copies[edit], f"{edit}: it was written to"
     stick.image.write_bytes(copies[None])
     guest.come_back()
-    guest.judge({"/mine": b"mine\n", "/plain": b"plain" * 300})
+    guest.judge({"/mine": b"mine\n", "/far/plain": b"plain" * 300})

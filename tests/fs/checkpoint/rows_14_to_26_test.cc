@@ -222,7 +222,7 @@ TEST(row_24, a_power_cut_takes_the_region_and_leaves_what_was_synced) {
     ASSERT_TRUE(sys_sync());
     ASSERT_TRUE(process.write("/mnt/held", pattern(3'000, 2)));
     EXPECT_GT(held(), 0u);
-    stick.pull({.loss = cache_loss::all});
+    pull_from(stick, sda, {.loss = cache_loss::all});
     then.assign(stick.durable().begin(), stick.durable().end());
   });
   medium stick(then);

@@ -40,4 +40,21 @@ TEST(fingerprint, learns_nothing_from_the_blocks_beside_a_place) {
   }
 }
 
+// A partition and the whole disk have slots of their own for the same sectors.
+TEST(fingerprint, gives_up_a_place_that_is_written_through_two_names) {
+  constexpr dev_id disk(8, 0), partition(8, 1);
+  const std::array<byte, BLOCK_SIZE> block{};
+  for (const bool twice : {false, true}) {
+    fingerprint places(sectors);
+    const lba at = places.place(3);
+    places.write_begins(partition, at);
+    places.write_begins(twice ? disk : partition, at);
+    places.learn_block(at, block);
+    EXPECT_EQ(places.is_known(3), !twice);
+    places.write_begins(partition, at);
+    places.learn_block(at, block);
+    EXPECT_EQ(places.is_known(3), !twice);
+  }
+}
+
 }  // namespace
