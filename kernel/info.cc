@@ -78,4 +78,5 @@ void kernel_info_init() {
   register_info(abi::info_file::memory, print_memory);
   register_info(abi::info_file::kmsg, print_log);
   register_info(abi::info_file::counts, print_counts);
+  register_info(abi::info_file::files, print_files);
 }

@@ -11,6 +11,7 @@
 #include "drivers/pci/pci.h"
 #include "fs/buffer/buffer_table.h"
 #include "fs/checkpoint/checkpoint.h"
+#include "fs/checkpoint/region.h"
 #include "fs/fs.h"
 #include "fs/replug/info_files.h"
 #include "fs/replug/replugd.h"
@@ -49,6 +50,9 @@ void checkpoint_init() {
   if (const auto hold = boot_option_number("hold")) settings.hold = seconds(*hold);
   if (const auto wait = boot_option_number("io_wait")) settings.io_wait = seconds(*wait);
   checkpoint::init(boot_option_number("slots").value_or(0));
+  if (settings.hold > duration{})
+    printk("Up to %u blocks are kept in memory for a stick that is pulled: a reboot loses them\n",
+           checkpoint::region_size());
 }
 
 void root_disk_init() { rd_init({root_image_start, root_image_end}); }

@@ -182,7 +182,8 @@ enum class info_file : u8 {
   usb = 5,
   kmsg = 6,
   memory = 7,
-  counts = 8
+  counts = 8,
+  files = 9
 };
 
 }  // namespace abi

@@ -9,7 +9,7 @@ namespace pc {
 
 using call = abi::syscall;
 
-mounted_stick::mounted_stick(u32 blocks) : content_(sim::mkfs_minix(blocks)) {}
+mounted_stick::mounted_stick(u32 blocks, u32 inodes) : content_(sim::mkfs_minix(blocks, inodes)) {}
 
 mounted_stick::~mounted_stick() {
   for (auto& each : plugged_) static_cast<void>(each.release());

@@ -12,7 +12,7 @@ namespace pc {
 // its end; otherwise the kernel's stick is left to the machine that is gone.
 class mounted_stick {
  public:
-  explicit mounted_stick(u32 blocks = 300);
+  explicit mounted_stick(u32 blocks = 300, u32 inodes = 64);
   ~mounted_stick();
   mounted_stick(const mounted_stick&) = delete;
   mounted_stick& operator=(const mounted_stick&) = delete;

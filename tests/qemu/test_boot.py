@@ -25,6 +25,13 @@ def test_boots_without_any_stick_and_powers_off(boot):
     boot().poweroff()
 
 
+@pytest.mark.parametrize("hold", [0, 300])
+def test_what_is_kept_does_not_survive_a_reboot_and_the_boot_says_so(boot, hold):
+    guest = boot(append=f"hold={hold} slots=256")
+    told = guest.console.seen("^Up to 256 blocks are kept in memory .*: a reboot loses them")
+    assert bool(told) == (hold > 0)
+
+
 def test_reboot(boot):
     guest = boot(reboots=True)
     guest.console.start("reboot")

@@ -1,6 +1,8 @@
 """poweroff and reboot lose nothing that waits for a stick, unless they are told to with -f."""
 
+import minix
 import pytest
+from guest import CONFLICT
 
 HELLO = "/hello.txt"
 CONTENT = b"Hello, world\n"
@@ -39,6 +41,36 @@ def test_the_exit_status_tells(pulled):
     assert guest.status("poweroff -x") == 2
     guest.come_back()
     guest.poweroff()
+
+
+def test_it_goes_on_when_the_stick_comes_back(pulled):
+    guest = pulled()
+    guest.console.start("poweroff")
+    guest.console.expect("Plug the stick in: +[0-9]+ s left")
+    guest.plug()
+    assert guest.wait_end() == 0
+    assert guest.holds(HELLO, CONTENT)
+
+
+def test_the_countdown_can_be_interrupted(pulled):
+    guest = pulled()
+    guest.console.start("poweroff")
+    guest.console.expect("Plug the stick in: +[0-9]+ s left")
+    guest.interrupt()
+    guest.come_back()
+    guest.judge({HELLO: CONTENT})
+
+
+def test_a_conflict_is_not_waited_for(pulled):
+    guest = pulled()
+    image = guest.sticks["stick"].image
+    volume = minix.Volume.open(image, writable=True)
+    volume.write("/other", b"written elsewhere")
+    guest.plug()
+    guest.console.expect(CONFLICT)
+    said = guest.sh("poweroff")
+    assert "stays on" in said and "Plug the stick in:" not in said
+    guest.ok("ckpt keep sda")
 
 
 def test_by_force_it_names_what_is_lost(pulled, make_stick):

@@ -1,6 +1,7 @@
 """Pulls at every kind of moment, returns into every kind of port."""
 
 import random
+import re
 import time
 
 import minix
@@ -27,6 +28,20 @@ def boot_with_source(boot, stick, source, **options):
     guest.ok("mkdir /tmp/source")
     guest.ok("mount /dev/sdb /tmp/source")
     return guest
+
+
+def test_ckpt_tells_which_files_wait_and_the_processes(boot, make_stick):
+    guest = boot(make_stick())
+    guest.ok("{ echo held; sleep 10000; } > /mnt/log &")
+    guest.wait_for(lambda: " held  /mnt/log" in guest.sh("ckpt files"), "a block is dirty")
+    guest.pull()
+    lines = guest.ok("ckpt files sda")
+    assert re.search(r"^sda +2 held  /mnt/log  [0-9]+ \(\w+\)", lines, re.MULTILINE), lines
+    assert guest.ok("ckpt files /dev/sda") == lines
+    assert guest.status("ckpt files sdb") == 1
+    guest.come_back()
+    guest.ok("kill $!")
+    guest.judge({"/log": b"held\n"})
 
 
 def test_never_pulled(boot, make_stick, source, bus):
