@@ -2,13 +2,12 @@
 // scheduler.h.
 #pragma once
 
-#include <ucontext.h>
-
 #include <functional>
 #include <string>
 
 #include "hal/wait.h"
 #include "lib/types.h"
+#include "tests/sim/fiber_switch.h"
 
 namespace sim {
 
@@ -58,6 +57,5 @@ struct task_struct {
   u32 must_not_sleep = 0;
 
   sim::stack* memory = nullptr;
-  ucontext_t context{};
-  void* sanitizer_stack = nullptr;
+  sim::left_stack left;
 };

@@ -47,7 +47,7 @@ physical_memory::physical_memory(u32 pages) : pages_(pages) {}
 
 physical_memory::~physical_memory() {
   for (const auto& [offset, given] : pieces_)
-    __asan_poison_memory_region(arena() + offset, whole_pages(given.size));
+    ASAN_POISON_MEMORY_REGION(arena() + offset, whole_pages(given.size));
 }
 
 std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
@@ -67,9 +67,9 @@ std::span<byte> physical_memory::allocate(size_t size, size_t alignment) {
   pieces_[offset] = {size, ++owners_, keeping_ > 0};
   used_ += count_pages(size);
   byte* base = arena() + offset;
-  __asan_unpoison_memory_region(base, whole_pages(size));
+  ASAN_UNPOISON_MEMORY_REGION(base, whole_pages(size));
   std::memset(base, 0, size);
-  __asan_poison_memory_region(base + size, whole_pages(size) + PAGE_SIZE - size);
+  ASAN_POISON_MEMORY_REGION(base + size, whole_pages(size) + PAGE_SIZE - size);
   return {base, size};
 }
 
@@ -78,7 +78,7 @@ void physical_memory::free(std::span<byte> piece) {
   if (found == pieces_.end() || found->second.size != piece.size())
     panic("memory given back that was not given out so");
   used_ -= count_pages(piece.size());
-  __asan_poison_memory_region(piece.data(), whole_pages(piece.size()));
+  ASAN_POISON_MEMORY_REGION(piece.data(), whole_pages(piece.size()));
   pieces_.erase(found);
 }
 

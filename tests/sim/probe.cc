@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "fs/checkpoint/region.h"
 #include "tests/sim/irq.h"
 #include "tests/sim/world_state.h"
 
@@ -30,12 +31,7 @@ std::string place_of(const void* return_address) {
 
 // A sleep that is not probed: reserve_room flushes a volume each time before it waits again, and
 // that is an effect although its event has not come.
-bool is_left_alone(const void* site) {
-  static std::map<const void*, bool> known;
-  const auto [found, is_new] = known.try_emplace(site, false);
-  if (is_new) found->second = place_of(site).find("reserve_room") != std::string::npos;
-  return found->second;
-}
+bool is_left_alone(const wait_queue& queue) { return &queue == &checkpoint::room_made(); }
 
 }  // namespace
 
@@ -59,7 +55,7 @@ void world::state::probe(task_struct& task) {
   if (chosen.plain_sleeps || irq_expected > 0 || stopped || task.state != fiber_state::asleep ||
       !task.queue)
     return;
-  if ((!tests_running() && !lasts(*task.queue)) || is_left_alone(task.site)) return;
+  if ((!tests_running() && !lasts(*task.queue)) || is_left_alone(*task.queue)) return;
   wait_queue* const queue = task.queue;
   waiter* const behind = queue->waiters.next(*task.standing);
   const instant deadline = task.deadline;

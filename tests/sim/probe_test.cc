@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "fs/checkpoint/region.h"
+#include "fs/checkpoint/volume.h"
 #include "hal/clock.h"
 #include "tests/sim/scheduler.h"
 
@@ -64,7 +64,7 @@ TEST(lost_wake_ups, of_kernel_tasks_are_found_at_the_end) {
     bool come = false;
     sim::run(1, [&] {
       sim::daemon("kernel task", [&] {
-        while (!come) sleep_on(checkpoint::room_made());
+        while (!come) sleep_on(checkpoint::volumes[0].changed);
       });
       yield();
       come = true;
@@ -74,7 +74,7 @@ TEST(lost_wake_ups, of_kernel_tasks_are_found_at_the_end) {
     bool come = false;
     sim::run(1, [&] {
       sim::daemon("kernel task", [&] {
-        while (!come) sleep_on(checkpoint::room_made());
+        while (!come) sleep_on(checkpoint::volumes[0].changed);
       });
       yield();
     });

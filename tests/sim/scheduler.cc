@@ -1,8 +1,6 @@
 #include "tests/sim/scheduler.h"
 
 #include <gtest/gtest.h>
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -32,7 +30,7 @@ stack* take_stack() {
   stack* taken = stacks.back().release();
   stacks.pop_back();
   // A fiber that still sleeps at the end of its world has left red zones on its stack.
-  __asan_unpoison_memory_region(taken->base(), stack::size);
+  forget_red_zones(taken->base(), stack::size);
   return taken;
 }
 
@@ -43,7 +41,7 @@ void give_back_stack(task_struct& task) {
 
 void fiber_main() {
   world::state& s = state_here();
-  __sanitizer_finish_switch_fiber(nullptr, &s.scheduler_stack, &s.scheduler_stack_size);
+  stack_has_begun(s.own_stack);
   task_struct& self = *s.current;
   self.body();
   self.body = nullptr;
@@ -85,11 +83,7 @@ task_struct& world::state::add_fiber(const char* name, bool is_test, std::functi
   task->is_test = is_test;
   task->body = std::move(body);
   task->memory = take_stack();
-  getcontext(&task->context);
-  task->context.uc_stack.ss_sp = task->memory->base();
-  task->context.uc_stack.ss_size = stack::size;
-  task->context.uc_link = nullptr;
-  makecontext(&task->context, fiber_main, 0);
+  make_stack(task->left, task->memory->base(), stack::size, fiber_main);
   ready.push_back(task.get());
   fibers.push_back(std::move(task));
   return *fibers.back();
@@ -111,20 +105,12 @@ void world::state::wake(task_struct& task, wake_reason reason) {
 void world::state::switch_to(task_struct& task) {
   task.state = fiber_state::running;
   current = &task;
-  __sanitizer_start_switch_fiber(&sanitizer_stack, task.memory->base(), stack::size);
-  swapcontext(&scheduler_context, &task.context);
-  __sanitizer_finish_switch_fiber(sanitizer_stack, nullptr, nullptr);
+  switch_stack(own_stack, task.left);
   current = nullptr;
   if (task.state == fiber_state::ended) give_back_stack(task);
 }
 
-void world::state::switch_away(bool forever) {
-  task_struct& self = *current;
-  __sanitizer_start_switch_fiber(forever ? nullptr : &self.sanitizer_stack, scheduler_stack,
-                                 scheduler_stack_size);
-  swapcontext(&self.context, &scheduler_context);
-  __sanitizer_finish_switch_fiber(self.sanitizer_stack, &scheduler_stack, &scheduler_stack_size);
-}
+void world::state::switch_away(bool forever) { switch_stack(current->left, own_stack, forever); }
 
 // --- the scheduler ---
 

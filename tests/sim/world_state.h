@@ -39,11 +39,7 @@ struct world::state {
   const char* left_open = nullptr;  // why there is no audit (audit.h)
   bool stopped = false;             // a panic or a deadlock: nothing runs any more
 
-  // the host's own stack, on which run() was called
-  ucontext_t scheduler_context{};
-  void* sanitizer_stack = nullptr;
-  const void* scheduler_stack = nullptr;
-  size_t scheduler_stack_size = 0;
+  left_stack own_stack;  // the host's, on which run() was called
 
   // The sleeps of this world, by place; and the fiber that is probed next.
   std::map<const void*, wait_count> waits;
