@@ -1,7 +1,7 @@
 """Every mutant applies to the tree as it is; `make mutants` shows that the tests kill them."""
 
 from mutation import patches
-from mutation.selections import FailsAlready, names_in, parts_without_test
+from mutation.selections import FailsAlready, any_matches, names_in, parts_without_test
 from mutation.workshop import ROOT, Workshop
 import pytest
 
@@ -54,6 +54,13 @@ def test_a_part_of_a_selection_has_a_test_or_not(tmp_path, part, there):
     assert parts_without_test(f"{part}:plain.*", names) == ([] if there else [part])
 
 
+@pytest.mark.parametrize("selection, meant", [
+    ("a.x", True), ("a.*", True), ("b.*:a.x", True), ("b.*", False), ("*", True), ("a.y", False),
+    ("a.*-a.x", False), ("-b.*", True), ("-a.*", False), ("in/a.x/?", False)])
+def test_a_program_is_built_when_a_selection_means_one_of_its_tests(selection, meant):
+    assert any_matches(selection, ["a.x"]) == meant
+
+
 class Shop(Workshop):
     """Builds nothing. The tests of the head pass; one of all tests fails, with a patch or always."""
 
@@ -61,7 +68,7 @@ class Shop(Workshop):
         super().__init__(ROOT, ROOT / "build" / "host")
         self.red, self.good = red, False
 
-    def build(self):
+    def build(self, _):
         return "", True
 
     def restore(self, *_):

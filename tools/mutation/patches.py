@@ -91,7 +91,7 @@ class Attack:
             raise SystemExit(f"{mutant.name} does not apply:\n{complaint}")
         if mutant.in_qemu:
             return self.machine.failure_with(workshop, mutant.files, [mutant.killers])
-        output, built = workshop.build()
+        output, built = workshop.build(mutant.killers)
         if not built:
             print(f"{mutant.name} does not compile:\n{output}")
             return None

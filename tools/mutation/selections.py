@@ -40,6 +40,17 @@ def parts_without_test(selection, names):
             if not any(_matches(part, name) for name in names)]
 
 
+def any_matches(selection, names):
+    """Whether GoogleTest would run any of the tests of these names."""
+    wanted, _, unwanted = selection.partition("-")
+    return any(_is_meant(wanted or "*", name) and not (unwanted and _is_meant(unwanted, name))
+               for name in names)
+
+
+def _is_meant(parts, name):
+    return any(_pattern(part).fullmatch(name) for part in parts.split(":"))
+
+
 def _matches(part, name):
     if not name.endswith(ANY_PARAMETER):
         return _pattern(part).fullmatch(name) is not None

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mutation.selections import FailsAlready, NoSuchTest, parts_without_test
+from mutation.selections import FailsAlready, NoSuchTest, any_matches, parts_without_test
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("boot", "drivers", "fs", "hal", "kernel", "lib", "mm", "tests", "tools", "user",
@@ -105,9 +105,19 @@ class Workshop:
             (self.host / name).unlink()
         return not objects or self._make(*objects)[1]
 
-    def build(self):
-        """Everything that a changed tree needs."""
-        return self._make(*programs(self.host))
+    def build(self, selection):
+        """The programs with such tests, of the changed tree. The others are made when they run."""
+        for name in programs(self.host):
+            (self.host / name).unlink()
+        return self._make(*self._programs_with(selection))
+
+    def _programs_with(self, selection):
+        return [name for name, tests in self._tests.items() if any_matches(selection, tests)]
+
+    @functools.cached_property
+    def _tests(self):
+        """Of each good program, by its name."""
+        return {name: list(tests_of(self.built / name)) for name in programs(self.built)}
 
     def _make(self, *names):
         goals = [(self.host / name).relative_to(self.tree).as_posix() for name in names]
@@ -116,7 +126,7 @@ class Workshop:
     @functools.cached_property
     def all_tests(self):
         """The names of the tests of all good programs."""
-        return [name for program in programs(self.built) for name in tests_of(self.built / program)]
+        return [name for tests in self._tests.values() for name in tests]
 
     def demand_tests(self, selection, origin):
         """Each part of a selection must have a test."""
@@ -125,14 +135,10 @@ class Workshop:
 
     def run_in_all(self, selection, patience):
         """As run, over all programs that have such a test."""
-        verdicts = []
-        for program in programs(self.built):
-            try:
-                verdicts.append(self.run(program, selection, patience))
-            except NoSuchTest:
-                pass
-        if not verdicts:
+        wanted = self._programs_with(selection)
+        if not wanted:
             raise NoSuchTest(f"No program has a test that is called {selection}.")
+        verdicts = (self.run(program, selection, patience) for program in wanted)
         return next(filter(None, verdicts), None)
 
     def demand_pass(self, killer, patience):
