@@ -3,6 +3,7 @@
 # One source, two builds: the kernel (freestanding, i386) and the host tests (native, with sanitizers).
 # The files of every room are found by themselves; the parts with rules of their own are included:
 #   user/user.mk       the programs on the root disk          tests/host.mk   the host tests
+#   tests/fuzz/fuzz.mk  the fuzzers
 #   tools/commands.mk  run, demo, test, debug, doctor, help
 
 BUILD ?= build
@@ -44,6 +45,7 @@ objects: $(KERNEL_OBJECTS)
 
 include user/user.mk
 include tests/host.mk
+include tests/fuzz/fuzz.mk
 include tools/commands.mk
 include kernel/kernel.mk
 

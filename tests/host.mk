@@ -6,8 +6,8 @@
 HOST_CXX ?= g++
 HOST_LINKER ?=
 HOST := $(BUILD)/host
-HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-  -fno-omit-frame-pointer -I. -MMD -MP
+HOST_CHECKS ?= -O1 -fsanitize=address,undefined
+HOST_CXXFLAGS := -std=c++23 $(WARNINGS) -g $(HOST_CHECKS) -fno-sanitize-recover=all -fno-omit-frame-pointer -I. -MMD -MP
 # As in the kernel, but with the type information that the tests' derived classes refer to.
 HOST_PRODUCT_CXXFLAGS := $(HOST_CXXFLAGS) -fno-exceptions -fno-threadsafe-statics -fno-strict-aliasing
 
@@ -17,8 +17,10 @@ COMMA := ,
 HOST_TEST_CXXFLAGS := $(subst -O1,-O0,$(subst $(COMMA)undefined,,$(HOST_CXXFLAGS)))
 
 HOST_PRODUCT_OBJECTS := $(patsubst %.cc,$(HOST)/product/%.o,$(PORTABLE))
-HOST_ROOMS := sim sim/xhci lib drivers drivers/block drivers/char drivers/usb drivers/usb/* drivers/pci fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug
-HOST_TESTS := $(sort $(wildcard $(HOST_ROOMS:%=tests/%/*.cc)))
+HOST_ROOMS := sim sim/xhci lib drivers drivers/block drivers/char drivers/usb drivers/usb/* drivers/pci fs fs/checkpoint fs/checkpoint/alone fs/buffer fs/replug fuzz
+# The machine of the fuzzers (tests/fuzz/fuzz.mk) takes the place of the simulated one.
+FUZZ_MACHINE := tests/fuzz/machine.cc tests/fuzz/libfuzzer.cc
+HOST_TESTS ?= $(sort $(filter-out $(FUZZ_MACHINE),$(wildcard $(HOST_ROOMS:%=tests/%/*.cc))))
 HOST_TEST_OBJECTS := $(HOST_TESTS:%.cc=$(HOST)/%.o)
 HOST_TEST_PROGRAM := $(HOST)/replug_tests
 
@@ -109,8 +111,16 @@ host-test: $(HOST_TEST_PROGRAM) $(ALONE_PROGRAM) $(PC_TEST_PROGRAM)
 	@tests/run_host_tests $(PC_TEST_PROGRAM) $(FILTER)
 	@tests/run_host_tests $(HOST_TEST_PROGRAM) $(FILTER)
 
-.PHONY: proof
-proof: $(HOST_TEST_PROGRAM)  ## the whole pull sweep (POINTS=N of each kind; docs/proof.md tells how to spread it)
-	@REPLUG_POINTS=$(or $(POINTS),all) tests/run_host_tests $(HOST_TEST_PROGRAM) '*sweep*:*second_pull*'
+.PHONY: proof proof-program
+proof: proof-program  ## the whole pull sweep (POINTS=N of each kind; docs/proof.md tells how to spread it)
+	@REPLUG_POINTS=$(or $(POINTS),all) tests/run_host_tests $(PROOF_PROGRAM) '*sweep*:*second_pull*'
+
+# Millions of runs: a faster program, with the sweeps alone, and without AddressSanitizer, which `make test` has.
+PROOF_PROGRAM := $(BUILD)/proof/host/replug_tests
+PROOF_CHECKS := -O1 -fsanitize=signed-integer-overflow,bounds,return,unreachable,shift
+PROOF_TESTS := $(filter-out %_test.cc,$(HOST_TESTS)) $(filter %_sweep_test.cc,$(HOST_TESTS))
+proof-program:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/proof HOST_CHECKS='$(PROOF_CHECKS)' HOST_TESTS='$(PROOF_TESTS)' \
+	  $(PROOF_PROGRAM)
 
 -include $(HOST_PRODUCT_OBJECTS:.o=.d) $(HOST_TEST_OBJECTS:.o=.d) $(PC_OBJECTS:.o=.d)

@@ -20,7 +20,7 @@ $(BUILD)/root.img: $(BUILD)/root.stamp $(ROOT_TOOLS)
 	@echo "  ROOT  $@"
 	@$(PYTHON) tools/mkroot.py $(BUILD)/root tools/devices.table $@
 
-.PHONY: run pull plug debug debug-server debug-end console demo test calls soak mutants bench lint doctor help
+.PHONY: run pull plug debug debug-server debug-end console demo test calls soak mutants fuzz bench lint doctor help
 run:  ## boots in this terminal, with a stick; Ctrl-] p pulls it (STICK=image APPEND=options MACHINE=q35)
 	@$(DOCTOR) --quiet build demo
 	@+$(BUILD_ALL)
@@ -59,6 +59,9 @@ test:  ## all tests, on the host and in QEMU; ends with "N passed, N failed"
 
 mutants:  ## makes small wrong changes and shows that a test notices (SEED=7 N=100 ROOM=fs MUTANT=name)
 	@BUILD=$(BUILD) MUTANT="$(MUTANT)" SEED=$(SEED) N=$(N) ROOM=$(ROOM) $(PYTHON) tools/mutants.py
+
+fuzz: fuzzer  ## hostile descriptors, SCSI data, partition tables and MINIX images (TARGET=name RUNS=N SEED=N PLANTED=1)
+	@BUILD=$(BUILD) TARGET=$(TARGET) RUNS=$(RUNS) SEED=$(SEED) PLANTED=$(PLANTED) $(PYTHON) tools/fuzz.py
 
 calls:  ## the same random system calls here and on Linux, compared line by line (SEEDS=1-100)
 	@$(DOCTOR) --quiet build test

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What this machine lacks for work on Replug, and how to get it.
 #
-#   doctor.sh [--quiet | --install] build|demo|test|debug|bench …
+#   doctor.sh [--quiet | --install] build|demo|test|debug|bench|fuzz …
 #
 # It only reports; with --quiet only what is missing. With --install, what is missing is installed by
 # apt-get where that exists (with sudo when not root); nothing is done when nothing is missing. A
@@ -21,9 +21,9 @@ for argument in "$@"; do
     *) topics="$topics $argument" ;;
   esac
 done
-for topic in ${topics:=build demo test debug bench}; do
+for topic in ${topics:=build demo test debug bench fuzz}; do
   case $topic in
-    build | demo | test | debug | bench) ;;
+    build | demo | test | debug | bench | fuzz) ;;
     *) echo "doctor: unknown topic $topic" >&2; exit 2 ;;
   esac
 done
@@ -124,6 +124,12 @@ needs_of_bench() {
   need_command gcc gcc "the counter of instructions"
   /usr/bin/python3 -c 'import matplotlib' 2>/dev/null ||
     lacks matplotlib python3-matplotlib "the picture of a bench"
+}
+
+needs_of_fuzz() {
+  need_command clang++-19 clang-19 "builds the fuzzers"
+  test -e /usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-x86_64.a ||
+    lacks "libFuzzer of clang 19" libclang-rt-19-dev "runs the fuzzers"
 }
 
 # Newer Debians have these two in a package of their own.
