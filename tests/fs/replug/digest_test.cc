@@ -90,6 +90,19 @@ TEST(digest, says_nothing_of_what_is_held) {
     });
 }
 
+// Its write has ended, and no flush has followed.
+TEST(digest, says_nothing_of_what_is_written_and_not_durable) {
+  for (const cache_loss loss : {cache_loss::none, cache_loss::all})
+    with_many_inodes([=](medium& stick, session& process) {
+      ASSERT_TRUE(process.write("/mnt/file", "x"));
+      ASSERT_TRUE(write_buffers(sda));
+      stick.pull({.loss = loss});
+      sleep_for(1_s);
+      plug_as(stick, sda);
+      expect_on_medium(stick, process, "/file", "x");
+    });
+}
+
 // After `ckpt force` the stick has what another system has written there.
 TEST(digest, is_read_again_when_a_stick_is_forced) {
   with_many_inodes([](medium& stick, session& process) {
@@ -390,17 +403,19 @@ TEST(digest, two_slots_at_a_place_of_the_fingerprint) {
 }
 
 // What was written through the other name before the mount may be lost with the stick's cache.
-TEST(digest, knows_nothing_of_what_another_name_holds_at_the_mount) {
-  medium stick(two_partitions());
+void expect_nothing_known_of_the_last_block(const image_bytes& image, u32 block_of_disk,
+                                            const std::string& mounted) {
+  medium stick(image);
   run(1, [&] {
     session process(boot_with_root());
     plug_as(stick, sda);
-    ASSERT_TRUE(change_bytes(sda, start_1 / 2 + first_data - 1, 100, 10, 2));
+    ASSERT_TRUE(change_bytes(sda, block_of_disk, 100, 10, 2));
     ASSERT_TRUE(write_buffers(sda));  // and it is not durable
     stick.least_latency = stick.most_latency = 100_ms;
-    const fiber mounting = spawn("mount", [&] { EXPECT_TRUE(process.mount("/dev/sda1", "/mnt")); });
+    const fiber mounting = spawn("mount", [&] { EXPECT_TRUE(process.mount(mounted, "/mnt")); });
     const auto& digests = checkpoint::volume_of(sda)->digests;
-    while (digests.empty() || !digests.front()->is_known(0)) sleep_for(1_ms);
+    constexpr u32 one_before = first_data - first_metadata - 2;
+    while (digests.empty() || !digests.front()->is_known(one_before)) sleep_for(1_ms);
     sleep_for(50_ms);  // the superblock is being written
     pull_from(stick, sda, {.loss = cache_loss::all});
     stick.least_latency = stick.most_latency = 1_ms;
@@ -409,6 +424,15 @@ TEST(digest, knows_nothing_of_what_another_name_holds_at_the_mount) {
     mounting.join();
     EXPECT_TRUE(process.umount());
   });
+}
+
+TEST(digest, knows_nothing_of_what_another_name_holds_at_the_mount) {
+  expect_nothing_known_of_the_last_block(two_partitions(), start_1 / 2 + first_data - 1,
+                                         "/dev/sda1");
+}
+
+TEST(digest, knows_nothing_of_what_is_held_at_the_mount) {
+  expect_nothing_known_of_the_last_block(mkfs_minix(400, 320), first_data - 1, "/dev/sda");
 }
 
 // One read error while the stick is compared hides a change.
