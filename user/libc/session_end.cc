@@ -46,7 +46,7 @@ int end_session(int argc, char** argv, const char* usage, unsigned command) {
   if (optind < argc) tool::misuse();
   do {
     reboot(command, flags);
-  } while (errno == EBUSY && sticks_are_missed() && come_back());
-  if (errno != EBUSY) return tool::complain("the machine stays on");
+    if (errno != EBUSY) return tool::complain("the machine stays on");
+  } while (sticks_are_missed() && come_back());
   return tool::complain("the machine stays on", "plug the stick in, or give up what waits with -f");
 }
