@@ -19,6 +19,7 @@ import lint
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("BUILD", "build"))
 JOBS = os.cpu_count() or 1
+FAILED = []  # what is told again at the end, as thousands of lines stand before it
 
 
 def make(*goals, **more):
@@ -34,10 +35,12 @@ def make(*goals, **more):
 def host_tests():
     """(passed, failed, skipped) of the GoogleTests."""
     if make("host-tests").returncode:
-        print("The host tests do not build.")
+        FAILED.append("the host tests do not build")
         return 0, 1, 0
     result = make("host-test", stdout=subprocess.PIPE, text=True)
     print(result.stdout, end="")
+    FAILED.extend(re.findall(r"^(?:\[  FAILED  \] .* ms\)|fewer than .*|no line \"floor.*|never pulled at.*|"
+                             r"==\d+==ERROR.*)$", result.stdout, re.MULTILINE))
     summary = re.findall(r"^(\d+) passed, (\d+) failed$", result.stdout, re.MULTILINE)
     if not summary or (result.returncode and summary[-1][1] == "0"):
         return 0, 1, 0
@@ -56,6 +59,8 @@ def python_tests():
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     try:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        FAILED.extend(f"{case.get('classname')}.{case.get('name')}" for case in suite.iter("testcase")
+                      if case.find("failure") is not None or case.find("error") is not None)
         total, failures, errors, skipped = (
             int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped"))
     except (OSError, AttributeError, xml.etree.ElementTree.ParseError):
@@ -77,6 +82,8 @@ def main():
         sys.stdout.flush()
         sums = [before + more for before, more in zip(sums, part())]
     passed, failed, skipped = sums
+    for name in FAILED:
+        print(f"failed: {name}")
     print(f"({time.monotonic() - began:.0f} s)")
     if skipped:
         print(f"{skipped} skipped: see above why")

@@ -112,9 +112,9 @@ TEST(closing_audit, tells_of_a_port_that_is_given_up) {
 
 // A kernel task whose second sleep no event ends. Its first one was by the clock, or was not.
 void sleep_for_ever(bool first_by_the_clock) {
-  static wait_queue work, silence;
-  run(1, [first_by_the_clock] {
-    daemon("stuck", [first_by_the_clock] {
+  wait_queue work, silence;
+  run(1, [&, first_by_the_clock] {
+    daemon("stuck", [&, first_by_the_clock] {
       if (first_by_the_clock)
         sleep_for(1_ms);
       else

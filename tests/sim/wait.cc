@@ -216,7 +216,7 @@ bool world::state::run_handlers(u8 line) {
 // A line without a handler is masked in the interrupt controller.
 void world::state::serve_level(u8 line) {
   constexpr u32 most = 10'000;
-  if (!irq_handlers.contains(line)) return;
+  if (!(irq_levels >> line & 1) || !irq_handlers.contains(line)) return;
   u32 unclaimed = 0, claimed = 0;
   while (irq_levels >> line & ~(irq_masked >> line) & 1) {
     if (run_handlers(line))
