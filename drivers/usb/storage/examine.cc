@@ -30,14 +30,23 @@ bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
   return true;
 }
 
-// Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). A direct-access
-// device that is connected has a 0 in the first one.
-result<void> scsi_disk::inquire(disk_facts& to) {
+// Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). An answer that
+// was cut off is asked for again: half of a name would be another stick's.
+result<standard_inquiry> scsi_disk::ask_identity() {
+  constexpr int max_tries = 3;
   constexpr u32 least = 5;
   standard_inquiry reply{};
-  const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), least));
-  if (length < least) return fail(error::eproto);
-  std::memcpy(&reply, transport_.scratch().data(), length);
+  for (int tries = 0; tries < max_tries; ++tries) {
+    const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), least));
+    std::memcpy(&reply, transport_.scratch().data(), length);
+    if (length >= std::min<u32>(sizeof(reply), least + reply.additional_length)) return reply;
+  }
+  return reply;
+}
+
+// A direct-access device that is connected has a 0 in the first byte.
+result<void> scsi_disk::inquire(disk_facts& to) {
+  const standard_inquiry reply = TRY(ask_identity());
   if (reply.device_type != 0) return fail(error::enotsup);
   to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
@@ -76,18 +85,15 @@ result<void> scsi_disk::start_if_needed() {
 // READ CAPACITY(10), and (16) for a disk that is too large for it (SBC-3, 5.12 and 5.13).
 result<capacity_16_reply> scsi_disk::ask_capacity() {
   capacity_reply small;
-  if (TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small),
-              sizeof(small))) < sizeof(small))
-    return fail(error::eproto);
+  TRY(ask({opcode::read_capacity_10, 0, 0, 0, 0, 0, 0, 0, 0, 0}, sizeof(small), sizeof(small)));
   std::memcpy(&small, transport_.scratch().data(), sizeof(small));
   if (small.last_lba != 0xFFFF'FFFF)
     return capacity_16_reply{u64{small.last_lba}, small.block_size};
   constexpr u8 length = 32;
   capacity_16_reply large;
-  if (TRY(ask({opcode::service_action_in_16, opcode::read_capacity_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-               0, length, 0, 0},
-              length)) < sizeof(large))
-    return fail(error::eproto);
+  TRY(ask({opcode::service_action_in_16, opcode::read_capacity_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+           length, 0, 0},
+          length, sizeof(large)));
   std::memcpy(&large, transport_.scratch().data(), sizeof(large));
   return large;
 }

@@ -34,6 +34,10 @@ sector_range sectors_of(const scsi_command& c) {
   return {first, first + (at(7) << 8 | at(8))};
 }
 
+// The bytes with which a success is whole. A READ or WRITE of which fewer count is sent once more,
+// as a lost piece is asked for again in Linux.
+u32 least_answer(const scsi_command& c) { return moves_sectors(c) ? c.length : c.least; }
+
 }  // namespace
 
 scsi_command command_of(std::initializer_list<u8> cdb) {
@@ -227,12 +231,9 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
       if (what == after_failure::give_up) return fail(error::eio);
       continue;
     }
-    if (!reply->failed) {
-      note_success(command);
-      return reply->actual;
-    }
-    const verdict why = judge_failure(reply->sense);
+    const verdict why = reply->failed ? judge_failure(reply->sense) : verdict::recovered;
     if (why == verdict::recovered) {
+      if (reply->actual < least_answer(command)) continue;
       note_success(command);
       return reply->actual;
     }
@@ -280,8 +281,7 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
   TRY(start_if_needed());
   const scsi_command c = read_write_10(write, first, sectors, segments, head);
   const result<u32> moved = run(c);
-  if (!moved) return fail(as_told(moved.error()));
-  return *moved == c.length ? result<void>{} : fail(error::eio);
+  return moved ? result<void>{} : fail(as_told(moved.error()));
 }
 
 // Without a write cache there is nothing to flush; but the medium may have left.

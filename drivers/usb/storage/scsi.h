@@ -176,6 +176,7 @@ class scsi_disk {
                   after_failure what = after_failure::try_again);
   result<disk_facts> examine();
   result<disk_facts> examine_one_medium();
+  result<standard_inquiry> ask_identity();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
   result<void> read_capacity(disk_facts& to);

@@ -66,6 +66,21 @@ TEST(scsi_disk, describes_itself_in_five_bytes_or_more) {
         });
 }
 
+// The answer tells how long it is. One that was cut off would be another stick's name.
+TEST(scsi_disk, is_asked_again_for_a_name_that_was_cut_off) {
+  arrives(
+      [](fake_stick& s) {
+        change_inquiry(s, [once = true](auto& d) mutable {
+          if (std::exchange(once, false)) d.resize(18);
+        });
+      },
+      true,
+      [](served_stick& s, block_device& disk) {
+        EXPECT_STREQ(disk.identity.product.data(), "STICK");
+        EXPECT_EQ(s.stick.count(inquiry), 2u);
+      });
+}
+
 TEST(scsi_disk, says_who_made_it) {
   arrives(
       [](fake_stick& s) {

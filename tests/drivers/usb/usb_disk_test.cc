@@ -114,6 +114,29 @@ TEST(usb_disk, a_residue_with_a_good_status_is_no_success) {
   });
 }
 
+// A success of a part: the command is sent once more.
+TEST(usb_disk, moves_everything_when_only_a_part_was_moved) {
+  with_disk({}, [](served_stick& s, block_device& disk) {
+    bool once = true;
+    s.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& answer) {
+      const bool moves = cbw.cdb[0] == read_10 || cbw.cdb[0] == write_10;
+      if (!moves || !std::exchange(once, false)) return;
+      answer.residue = SECTOR_SIZE;
+      if (cbw.cdb[0] == read_10) answer.data.resize(SECTOR_SIZE);
+    };
+    dma_block block;
+    block.fill(0x5C);
+    EXPECT_TRUE(block.move(disk, block_command::write, 8));
+    EXPECT_EQ(s.stick.count(write_10), 2u);
+    once = true;
+    block.fill(0);
+    const u32 before = s.stick.count(read_10);
+    EXPECT_TRUE(block.move(disk, block_command::read, 8));
+    EXPECT_EQ(s.stick.count(read_10) - before, 2u);
+    EXPECT_EQ(block.head.b_data[1023], byte{0x5C});
+  });
+}
+
 // The command has failed, though the REQUEST SENSE after it succeeds.
 TEST(usb_disk, a_command_that_is_refused_has_failed) {
   with_disk({}, [](served_stick& s, block_device& disk) {
