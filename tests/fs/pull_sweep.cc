@@ -120,16 +120,16 @@ class experiment {
   void power_on() {
     machine_->power_on();
     machine_->watch(stick_);
+    begin_mischief(*machine_, stick_, plan_.usb->trouble);
     sleep_for(100_ms);
     pages_before_ = free_page_count();
     tasks_before_ = here().kernel_tasks();
   }
 
   void plug(medium& stick, u32 port) {
-    if (machine_)
-      stick.plug(machine_->port(port));
-    else
-      stick.plug();
+    if (!machine_) return stick.plug();
+    disturb_plug(*machine_, port, plan_.usb->trouble);
+    stick.plug(machine_->port(port));
   }
 
   // The stick may have been pulled before anything on it was known: then there is no device.
@@ -141,6 +141,8 @@ class experiment {
     }
     return mounted;
   }
+
+  bool is_disturbed() const { return plan_.usb && plan_.usb->trouble.answers != 0; }
 
   phase phase_now() {
     usb_stick& device = machine_->stick_of(stick_);
@@ -239,7 +241,7 @@ class experiment {
   void await_live() {
     wait_queue& changed = checkpoint::all_volumes()[0].changed;
     const auto live = [] { return state_of(sda) == volume_state::live; };
-    const instant deadline = now() + 10_s;
+    const instant deadline = now() + (is_disturbed() ? 60_s : 10_s);
     while (!live() && stick_.plugged() && now() < deadline) {
       const instant next_look = now() + 20_ms;
       while (!live() && sleep_on(changed, next_look) == wake_reason::woken) {

@@ -8,6 +8,7 @@
 
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/xhci/machine.h"
+#include "tests/sim/xhci/mischief.h"
 
 namespace sim {
 
@@ -43,6 +44,7 @@ const char* name_of(phase now);
 struct usb_setup {
   hc::controller_settings controller;
   u32 port = 1, return_port = 1;
+  mischief trouble{};
 };
 
 // What is done to the stick, and how.

@@ -37,6 +37,9 @@ const std::array variants{
     variant{"to_high_speed_without_interrupts",
             {cache_loss::some, in_flight::torn},
             {{.interrupt_line = false}, 2, 4}},
+    variant{"bad_cable",
+            {cache_loss::some, in_flight::torn},
+            {{}, 1, 3, {.packets = 300, .answers = 40, .plugs = 3}}},
 };
 
 using parameters = std::tuple<u8, size_t>;  // workload, variant

@@ -4,7 +4,9 @@
 // - All three are queued at once where that is safe; then only the status causes an interrupt. Two
 //   cases are not safe, both seen in QEMU 7.2: a status queued behind data IN is never answered,
 //   and a status requested while the device still waits for data of a long write is answered with
-//   STALL. In these cases the status is requested when the data transfer has ended.
+//   STALL. In these cases the status is requested when the data transfer has ended. What the queue
+//   gains in QEMU: append + sync is 2.7 times as fast, writes are 1.2 to 1.4 times as fast as with
+//   one transfer at a time.
 // - Other hosts submit one transfer at a time, so that is what devices are tested with. A device
 //   that has stumbled (the transport failed, or the status behind data OUT was answered with STALL)
 //   gets one transfer at a time from then on.

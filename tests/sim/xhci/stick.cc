@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tests/sim/scheduler.h"
 
@@ -62,6 +63,7 @@ void usb_stick::bus_reset() {
 void usb_stick::reset_transport() {
   state_ = state::command;
   in_halted_ = out_halted_ = busy_ = false;
+  repeated_.clear();
   answer_ = {};
   toggles.reset();
 }
@@ -191,6 +193,8 @@ packet usb_stick::in(u8 endpoint, u32 most) {
     return {handshake::ack, {from, from + static_cast<long>(part)}};
   }
   if (endpoint != in_endpoint || in_halted_ || configuration_ == 0) return {handshake::stall, {}};
+  if (!repeated_.empty() && state_ != state::command)
+    return {handshake::ack, std::exchange(repeated_, {})};
   if (busy_ || answer_.hang) return {handshake::nak, {}};
   if (state_ == state::data_in) return give_data(most);
   if (state_ == state::status) return give_status();
@@ -229,7 +233,7 @@ handshake usb_stick::take_command(std::span<const byte> data) {
   execute();
   if (meddle) meddle(disk_.opcode(), answer_);
   if (answer_.leave_data) state_ = state::status;
-  be_busy(storage_.least_latency, storage_.most_latency);
+  be_busy(storage_.least_latency + answer_.late, storage_.most_latency + answer_.late);
   return handshake::ack;
 }
 
@@ -300,6 +304,7 @@ std::vector<byte> usb_stick::status_wrapper() const {
   std::memcpy(csw.data(), "USBS", 4);
   std::memcpy(csw.data() + 4, cbw_.data() + 4, 4);
   if (answer_.wrong_tag) csw[4] ^= byte{0x55};
+  if (answer_.wrong_signature) csw[0] ^= byte{0x55};
   std::memcpy(csw.data() + 8, &answer_.residue, 4);
   csw[12] = static_cast<byte>(answer_.status);
   return csw;
@@ -318,6 +323,7 @@ packet usb_stick::give_status() {
     refuse();
   if (storage_.step(step_kind::status)) return {handshake::nak, {}};
   const std::vector<byte> csw = status_wrapper();
+  if (answer_.status_twice) repeated_ = csw;
   state_ = state::command;
   if (answer_.leave_data)
     be_busy(5_ms, 5_ms);

@@ -26,7 +26,9 @@ class usb_stick final : public usb_function {
     bool stall_status = false;  // once
     bool leave_data = false;    // the status comes although the data OUT have not been taken
     bool hang = false;          // neither data nor status, until a reset
-    bool wrong_tag = false;
+    bool wrong_tag = false, wrong_signature = false;
+    bool status_twice = false;    // it comes once more, in place of what is asked for next
+    duration late{};              // it is busy so much longer
     bool status_as_data = false;  // the status comes in place of the data IN
   };
   std::function<void(u8 opcode, answer&)> meddle;
@@ -110,6 +112,7 @@ class usb_stick final : public usb_function {
   u32 data_taken_ = 0;
   bool busy_ = false;
   bool in_halted_ = false, out_halted_ = false;
+  std::vector<byte> repeated_;  // a status that is given once more; empty: none
 
   scsi_target disk_;
 };
