@@ -31,7 +31,7 @@ result<attendant*> attendant::make(controller& host, root_port& port) {
 
 bool attendant::serve(bool hot) {
   if (device_) return false;
-  port_.occupant = &device_.emplace(host_, port_, hot, memory_);
+  port_.occupant = &device_.emplace(host_, port_, port_, hot, memory_);
   wake_up(plugged_);
   return true;
 }

@@ -21,6 +21,7 @@ constexpr u32 dci_of(u8 endpoint_address) {
 }
 
 namespace slot_context {
+using route_string = field<19, 0>;      // word 0
 using speed = field<23, 20>;            // word 0
 using context_entries = field<31, 27>;  // word 0: the highest DCI
 using root_port = field<23, 16>;        // word 1

@@ -108,8 +108,13 @@ class controller final : public port_host {
   root_port* port_at_work(const root_port* asked = nullptr);
   // Sleeps until the dead controller has been stopped: only then may its memory be used again.
   void wait_stopped();
+  // What tells the speed of a device in a slot context (7.2.2.1.1): in a root port the ID that
+  // PORTSC shows, because a controller may define some of its own. Never sleeps.
+  u32 speed_id(const usb::route& way, usb::speed at) const {
+    return way.string ? static_cast<u32>(at) : ports_[way.root_port].status().speed_id();
+  }
   // The device that was in the port since `begun` is gone (port_history.h). Never sleeps.
-  void end_visit(root_port& port, instant begun, bool used);
+  void end_visit(port_record& record, u32 port, instant begun, bool used);
   // An Enable Slot was aborted: it may have taken a slot whose number is not known. Never sleeps.
   void note_lost_slot() { slot_is_lost_ = true; }
   // No slot is free. Disables those that no device has, if any was lost. Sleeps. Returns whether

@@ -25,10 +25,10 @@ const usb::transfer* failed_before(const usb::transfer& t) {
 
 void device::live() {
   facts.bus = host_.number();
-  facts.port = static_cast<u8>(port_.number());
+  facts.port = port_.route().root_port;
   if (const result<void> up = bring_up()) {
     usb::attend(*this);
-  } else if (!gone_ && !port_.wants_slot) {
+  } else if (!gone_ && !record_.wants_slot) {
     facts.unused = "it does not answer";
     printk("usb %u-%u: no contact with the device (error %d)\n", facts.bus, facts.port,
            to_errno(up.error()));
@@ -56,7 +56,7 @@ void device::release() {
   for (transfer_queue& q : queues_) q.fail_all(error::enodev);
   end_visit(was_gone);
   port_.vacate();
-  port_.given_up = !was_gone;
+  record_.given_up = !was_gone;
 }
 
 // It was no visit when the contacts have only bounced, when the controller had no slot, or when the
@@ -65,15 +65,15 @@ void device::release() {
 // that is not used goes on until the device is pulled.
 void device::end_visit(bool was_gone) {
   if (host_.dead()) {
-    if (const auto pulled = port_.pulled_at)
-      host_.end_visit(port_, claimed_.value_or(*pulled), false);
+    if (const auto pulled = record_.pulled_at)
+      host_.end_visit(record_, facts.port, claimed_.value_or(*pulled), false);
     return;
   }
-  if (!claimed_ || port_.wants_slot) return;
+  if (!claimed_ || record_.wants_slot) return;
   if (was_gone || facts.driver)
-    host_.end_visit(port_, *claimed_, facts.driver);
+    host_.end_visit(record_, facts.port, *claimed_, facts.driver);
   else
-    port_.visit = claimed_;
+    record_.visit = claimed_;
 }
 
 // --- events ---
@@ -143,7 +143,7 @@ result<u32> device::control(const usb::setup_packet& setup, std::span<byte> data
 // not given it back, it may read and write it at any moment: then the controller must be stopped.
 void device::or_stop_controller(ownership answer, const char* why) {
   if (answer.given_back()) return;
-  host_.die(why, host_.port_at_work(&port_));
+  host_.die(why, host_.port_at_work(&root()));
   host_.wait_stopped();
 }
 
@@ -251,7 +251,7 @@ result<void> device::reset() {
   if (gone_) return fail(error::enodev);
   for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
   if (gone_) return fail(error::enodev);  // the controller was stopped: its ports are not touched
-  TRY(port_.reset(true, root_port::device_is::served));
+  TRY(port_.reset(true, usb::downstream_port::device_is::served));
   TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
   TRY(address_device());
   TRY(configure_endpoints());

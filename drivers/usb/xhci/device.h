@@ -62,9 +62,16 @@ class [[nodiscard]] ownership {
 
 class device final : public usb::host_device {
  public:
-  // The device that is plugged into `port`. `hot`: it was plugged in just now.
-  device(controller& host, root_port& port, bool hot, device_memory& reserved)
-      : host_device(reserved.driver), host_(host), port_(port), hot_(hot), memory_(reserved) {}
+  // The device that is plugged into `port`, a root port or one of a hub. `record`: what the
+  // controller keeps of the port. `hot`: it was plugged in just now.
+  device(controller& host, usb::downstream_port& port, port_record& record, bool hot,
+         device_memory& reserved)
+      : host_device(reserved.driver),
+        host_(host),
+        port_(port),
+        record_(record),
+        hot_(hot),
+        memory_(reserved) {}
 
   // Serves the device, from the reset of its port to the end of its last user. Sleeps.
   void live();
@@ -94,7 +101,7 @@ class device final : public usb::host_device {
  private:
   // slot.cc: from nothing to an address, and back
   result<void> bring_up();
-  result<void> address_once();
+  result<void> address_once(usb::speed at);
   result<command_outcome> take_slot();
   result<void> enable_slot();
   result<void> address_device();
@@ -117,6 +124,7 @@ class device final : public usb::host_device {
     return index ? dci_of(endpoints_[index - 1].address) : control_dci;
   }
   void or_stop_controller(ownership answer, const char* why);
+  root_port& root() const { return host_.port(port_.route().root_port); }
   bool is_at_rest(u32 dci);
   ownership stop_endpoint(u32 dci);
   void stop(u32 dci);
@@ -128,13 +136,13 @@ class device final : public usb::host_device {
   u32 endpoint_state(u32 dci) const { return endpoint_context::state::get(output_.at(dci)[0]); }
 
   controller& host_;
-  root_port& port_;
+  usb::downstream_port& port_;
+  port_record& record_;
   bool hot_;
   bool gone_ = false;
   bool released_ = false;
   std::optional<instant> claimed_;  // the port, at this time
   u32 slot_ = 0;
-  u32 speed_id_ = 0;  // as PORTSC tells it
   u16 control_packet_ = 0;
 
   device_memory& memory_;

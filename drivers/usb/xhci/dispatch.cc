@@ -133,11 +133,10 @@ void controller::choose_suspect() {
 }
 
 // A visit ends with its pull. Taking the device down may last longer than the visit.
-void controller::end_visit(root_port& port, instant begun, bool used) {
+void controller::end_visit(port_record& record, u32 port, instant begun, bool used) {
   const instant time = now();
-  if (port.history.end_visit(port.pulled_at.value_or(time) - begun, used, time))
-    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", number_,
-           port.number());
+  if (record.history.end_visit(record.pulled_at.value_or(time) - begun, used, time))
+    printk("usb %u-%u: a device comes and goes; from now on the port has rests\n", number_, port);
 }
 
 // Whether the device in the port is served now (port_history.h).
@@ -169,7 +168,8 @@ void controller::note_loss(root_port& port, port_status status) {
 // been pulled: a start shows every device as one that has appeared.
 void controller::note_change(root_port& port) {
   port.given_up = false;
-  if (const auto begun = std::exchange(port.visit, {})) end_visit(port, *begun, false);
+  if (const auto begun = std::exchange(port.visit, {}))
+    end_visit(port, port.number(), *begun, false);
   if (!std::exchange(port.seen_connected, false)) return;
   last_pull_ = now();
   port.history.note_pull();

@@ -10,7 +10,7 @@ namespace xhci {
 
 namespace {
 constexpr duration reset_recovery = 10_ms;  // TRSTRCY (USB 2.0, 7.1.7.5)
-}
+}  // namespace
 
 // A dead controller may be halted or under reset: none of its registers is touched.
 port_status root_port::status() const {
@@ -110,13 +110,12 @@ bool root_port::steady_contact() const {
 }
 
 result<void> root_port::claim(bool hot) {
-  wants_slot = false;
   clear_changes();
   if (hot && !steady_contact()) return fail(error::enodev);
   const irq_guard guard;
   clear_changes();
   watched_ = true;
-  if (lost(status())) return fail(error::enodev);
+  if (lost()) return fail(error::enodev);
   return {};
 }
 
@@ -134,13 +133,13 @@ bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const
   return false;
 }
 
-result<void> root_port::reset(bool again, device_is which) {
+result<usb::speed> root_port::reset(bool again, device_is which) {
   enabled_ = may_be_another_ = false;
   const result<void> outcome = is_super_speed() ? reset_usb3(again, which) : reset_usb2();
-  if (host_->dead() || lost(status())) return fail(error::enodev);
-  if (!outcome) return outcome;
+  if (host_->dead() || lost()) return fail(error::enodev);
+  TRY(outcome);
   enabled_ = true;
-  return {};
+  return speed();
 }
 
 // The reset of a USB 2 port enables the port and finds out the device's speed.

@@ -1,4 +1,5 @@
-// root_port: one port of the controller's root hub, and the device in it.
+// root_port: one port of the controller's root hub, and the device in it. What enumerates the
+// device knows it only as a usb::downstream_port.
 //
 // An event is sent when the first change bit of PORTSC is set, and no other until all change bits
 // are clear. So they are cleared and read again until none is left. The event tells only that the
@@ -14,6 +15,7 @@
 
 #include <optional>
 
+#include "drivers/usb/port.h"
 #include "drivers/usb/xhci/port_history.h"
 #include "drivers/usb/xhci/registers.h"
 #include "lib/result.h"
@@ -34,7 +36,24 @@ class port_host {
   ~port_host() = default;
 };
 
-class root_port {
+// What the controller keeps of a port and its device.
+struct port_record {
+  port_history history;
+  device* occupant = nullptr;
+  // When the occupant was pulled, as PORTSC has shown while the controller was alive.
+  std::optional<instant> pulled_at;
+  // The device in the port is of no use: nothing is done with it until it is pulled.
+  bool given_up = false;
+  // Since when it has been there, if that is still to be told to the history.
+  std::optional<instant> visit;
+  // Since the controller was started or a device was pulled, one was connected here, without a
+  // change.
+  bool seen_connected = false;
+  // It is of no use only because all slots of the controller are taken: until one is free.
+  bool wants_slot = false;
+};
+
+class root_port final : public usb::downstream_port, public port_record {
  public:
   // Makes this object a port of that controller, about which nothing is known yet but its history.
   void begin_as(const port_host& host, u32 number) {
@@ -77,46 +96,24 @@ class root_port {
   // sleeps.
   void tend_link(port_status now);
 
-  port_history history;
-
-  // --- occupation ---
-  device* occupant = nullptr;
-  // When the occupant was pulled, as PORTSC has shown while the controller was alive.
-  std::optional<instant> pulled_at;
-  // The device in the port is of no use: nothing is done with it until it is pulled.
-  bool given_up = false;
-  // Since when it has been there, if that is still to be told to the history.
-  std::optional<instant> visit;
-  // Since the controller was started or a device was pulled, one was connected here, without a
-  // change.
-  bool seen_connected = false;
-  // It is of no use only because all slots of the controller are taken: until one is free.
-  bool wants_slot = false;
-
-  // The occupant begins: waits for steady contact if `hot` (plugged in just now), clears all change
-  // bits, and watches the port from then on. Sleeps. Errors: enodev when nothing is plugged in.
-  result<void> claim(bool hot);
-  void vacate() {
+  // --- usb::downstream_port ---
+  // Clears all change bits, too.
+  result<void> claim(bool hot) override;
+  // A warm reset may set CSC: that is how it shows the device as connected anew.
+  result<usb::speed> reset(bool again, device_is which) override;
+  bool may_be_another() const override { return may_be_another_; }
+  bool lost() const override { return lost(status()); }
+  usb::route route() const override { return {.root_port = static_cast<u8>(number_)}; }
+  void vacate() override {
     occupant = nullptr;
     pulled_at.reset();
     watched_ = enabled_ = false;
   }
+
   // Whether the occupant was pulled, judged by PORTSC.
   bool pulled(port_status now) const;
   // Whether the occupant has gone: it was pulled, or its link has failed.
   bool lost(port_status now) const;
-
-  // Resets the port in the way of its protocol: afterwards the port is enabled, and the device has
-  // the default address. A USB 3 port that is enabled already is reset only with `again`. Sleeps.
-  // Errors: enodev, eio.
-  //
-  // A warm reset may set CSC. Of a device that is `served` that cannot be told from an exchange, so
-  // it counts as one; of a device about which nothing is known yet it means nothing.
-  enum class device_is : u8 { unknown, served };
-  result<void> reset(bool again, device_is which);
-  // The last reset of an unknown device has set CSC: another device may have been plugged in
-  // meanwhile. So what the resets before have shown does not prove that this one is of no use.
-  bool may_be_another() const { return may_be_another_; }
 
  private:
   bool steady_contact() const;

@@ -50,6 +50,7 @@ result<void> device_memory::allocate(u32 context_stride) {
 }
 
 result<void> device::bring_up() {
+  record_.wants_slot = false;
   if (const result<void> claimed = port_.claim(hot_); !claimed) {
     gone_ = true;  // or its contacts still bounce: then the port is looked at again
     return claimed;
@@ -57,11 +58,11 @@ result<void> device::bring_up() {
   claimed_ = now();
   queues_[0].open(memory_.control_ring, 8);
   result<void> addressed = fail(error::eio);
-  for (int tries = 0; tries < 3 && !addressed && !port_.wants_slot; ++tries) {
-    const result<void> reset = port_.reset(tries > 0, root_port::device_is::unknown);
-    if (!reset && reset.error() == error::enodev) gone_ = true;
-    if (reset) addressed = address_once();
+  for (int tries = 0; tries < 3 && !addressed && !gone_ && !record_.wants_slot; ++tries) {
+    const result<usb::speed> at = port_.reset(tries > 0, usb::downstream_port::device_is::unknown);
+    if (at) addressed = address_once(*at);
     if (!addressed) disable_slot();
+    if (port_.lost()) gone_ = true;
   }
   if (!addressed && port_.may_be_another()) gone_ = true;  // then the port is looked at again
   if (addressed)
@@ -70,9 +71,8 @@ result<void> device::bring_up() {
   return addressed;
 }
 
-result<void> device::address_once() {
-  facts.at = port_.speed();
-  speed_id_ = port_.status().speed_id();
+result<void> device::address_once(usb::speed at) {
+  facts.at = at;
   if (facts.at == usb::speed::none) return fail(error::eio);
   control_packet_ = default_control_packet(facts.at);
   TRY(enable_slot());
@@ -82,7 +82,7 @@ result<void> device::address_once() {
 // When the event of the command is lost, so is the number of the slot that it has taken. The slot
 // is found again when no other one is free.
 result<command_outcome> device::take_slot() {
-  const trb take = enable_slot_command(port_.slot_type());
+  const trb take = enable_slot_command(root().slot_type());
   result<command_outcome> taken = host_.command(take);
   if (taken && taken->code == completion::no_slots && host_.find_lost_slots())
     taken = host_.command(take);
@@ -92,8 +92,8 @@ result<command_outcome> device::take_slot() {
 
 result<void> device::enable_slot() {
   const command_outcome enabled = TRY(take_slot());
-  port_.wants_slot = enabled.code == completion::no_slots;
-  if (port_.wants_slot) {
+  record_.wants_slot = enabled.code == completion::no_slots;
+  if (record_.wants_slot) {
     facts.unused = "the controller has no slot for it; it waits";
     printk("usb %u-%u: %s\n", facts.bus, facts.port, facts.unused);
   }
@@ -142,8 +142,11 @@ void device::copy_slot_context(u32 entries) {
 void device::fill_input_for_address() {
   begin_input(3, 0);
   volatile u32* slot = input_.at(1);
-  slot[0] = slot_context::speed::of(speed_id_) | slot_context::context_entries::of(1);
-  slot[1] = slot_context::root_port::of(port_.number());
+  const usb::route way = port_.route();
+  slot[0] = slot_context::route_string::of(way.string) |
+            slot_context::speed::of(host_.speed_id(way, facts.at)) |
+            slot_context::context_entries::of(1);
+  slot[1] = slot_context::root_port::of(way.root_port);
   volatile u32* ep0 = input_.at(control_dci + 1);
   const u64 ring = queues_[0].resume_pointer();
   ep0[1] = endpoint_context::error_count::of(3) |

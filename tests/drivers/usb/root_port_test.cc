@@ -52,11 +52,9 @@ TEST(root_port, has_no_change_bit_left_when_they_are_cleared) {
 
 TEST(root_port, is_claimed_at_once_by_a_device_that_was_there_before) {
   on_port(usb2, powered | connected | csc, [](root_port& port, port_register& host) {
-    port.wants_slot = true;
     EXPECT_TRUE(port.claim(false));
     EXPECT_EQ(now().ns, 0);
     EXPECT_EQ(host.raw & all_changes, 0u);
-    EXPECT_FALSE(port.wants_slot);
     EXPECT_FALSE(port.lost(port.status()));
     host.raw &= ~connected;
     EXPECT_TRUE(port.lost(port.status()));

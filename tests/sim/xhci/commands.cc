@@ -162,11 +162,12 @@ bool controller::is_zero(bus_place context) const {
   return all == 0;
 }
 
-// Of a device in a root port, which is no hub (6.2.2).
+// Of a device that is no hub, and not slower than the hubs before it (6.2.2).
 void controller::check_slot_context(bus_place input) {
-  u32 rest = (word(input, 1, 0) & ~(15u << 20 | 31u << 27)) | (word(input, 1, 1) & ~(255u << 16));
+  u32 rest = (word(input, 1, 0) & ~(0xF'FFFFu | 15u << 20 | 31u << 27)) |
+             (word(input, 1, 1) & ~(255u << 16));
   for (u32 index = 2; index < 8; ++index) rest |= word(input, 1, index);
-  if (rest != 0) complain("a slot context with more than a device in a root port has");
+  if (rest != 0) complain("a slot context with more than a device has that is no hub");
 }
 
 // Of a control or bulk endpoint without streams (6.2.3).
@@ -195,6 +196,10 @@ u32 controller::address_device(u32 id, u64 at) {
   if (s.root_port == 0 || s.root_port > ports || word(input, 1, 0) >> 27 != 1 ||
       (ep0 >> 3 & 7) != control_type)
     return parameter_error;
+  if ((word(input, 1, 0) & 0xF'FFFF) != ports_[s.root_port].route_string) {
+    complain("a route string that leads to no device");
+    return transaction_error;
+  }
   for (u32 n = 1; n <= config_; ++n)
     if (n != id && slots_[n].enabled && slots_[n].root_port == s.root_port &&
         slots_[n].connection == ports_[s.root_port].connection)
@@ -212,9 +217,10 @@ u32 controller::address_device(u32 id, u64 at) {
     complain("Address Device for a device that has an address");
     return transaction_error;
   }
-  if (speed != (ports_[s.root_port].status >> 10 & 15))
-    complain("the slot context has another speed");
   const bus_speed actual = speed_in(s.root_port);
+  const bool is_behind_hubs = ports_[s.root_port].route_string != 0;
+  if (speed != (is_behind_hubs ? static_cast<u32>(actual) : ports_[s.root_port].status >> 10 & 15))
+    complain("the slot context has another speed");
   const bool known = actual == bus_speed::full && ep0 >> 16 == device->packet_sizes[1];
   if (ep0 >> 16 != packet_size_at_start(actual) && !known) complain("EP0 has another packet size");
   check_patience(s.root_port);

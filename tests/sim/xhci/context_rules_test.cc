@@ -23,15 +23,27 @@ TEST(context_rules, slot_context) {
   struct bits {
     u32 word, value;
   };
-  // A route, a hub, a latency, a hub's ports, a hub's slot, an address, a state, a reserved word.
+  // A hub, a latency, a hub's ports, a hub's slot, an address, a state, a reserved word.
   for (const bits& b : std::initializer_list<bits>{
-           {0, 1}, {0, 1u << 26}, {1, 1}, {1, 1u << 24}, {2, 1}, {3, 1}, {3, 1u << 27}, {7, 1}})
-    expect_complaint("a slot context with more than a device in a root port has",
+           {0, 1u << 26}, {1, 1}, {1, 1u << 24}, {2, 1}, {3, 1}, {3, 1u << 27}, {7, 1}})
+    expect_complaint("a slot context with more than a device has that is no hub",
                      [&](hand_driver& d) {
                        d.plug();
                        d.input_word(1, b.word) |= b.value;
                        EXPECT_EQ(d.address_device(), success);
                      });
+}
+
+// 4.3.3: the Route String leads from the root port to the device; to one in a root port it is 0.
+TEST(context_rules, route_string) {
+  for (const u32 behind : {0u, 0x42u})
+    for (const u32 route : {1u, 0x24u, 0xF'FFFFu})
+      expect_complaint("a route string that leads to no device", [&](hand_driver& d) {
+        d.model().put_behind_hubs(1, behind);
+        d.plug();
+        d.input_word(1, 0) |= route;
+        EXPECT_EQ(d.address_device(), transaction_error);
+      });
 }
 
 TEST(context_rules, endpoint_context) {

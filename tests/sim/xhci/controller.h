@@ -81,6 +81,8 @@ class controller final : public mmio_model {
   // --- trouble ---
   // How the link of this port ends at its plugs, until a warm reset.
   void train_as(u32 number, training how) { ports_[number].trains = how; }
+  // A hub stands in this port, and what is plugged in is behind it, on this way (USB 3.2, 8.9).
+  void put_behind_hubs(u32 number, u32 route_string) { ports_[number].route_string = route_string; }
   // The link fails: the port goes to Inactive, which only a warm reset leads out of.
   void lose_link(u32 number);
   // The next resets of the port fail: it is not enabled afterwards.
@@ -219,6 +221,7 @@ class controller final : public mmio_model {
     bool pull_unnoticed = false;  // the device is gone, but PORTSC does not show it yet
     training trains = training::good;
     u32 failing_resets = 0;
+    u32 route_string = 0;  // of its device, behind hubs
     // Since when: the contacts do not bounce any more (while the controller ran), the reset is
     // over, the port has power.
     std::optional<instant> contact, reset_ended, powered;
