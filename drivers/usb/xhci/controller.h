@@ -80,6 +80,7 @@ class controller final : public port_host {
   // --- for its ports and devices ---
   u8 number() const { return number_; }
   bool dead() const override { return dead_; }
+  void tell(u32 port, const char* trouble) const override;
   u32 context_stride() const { return context_stride_; }
   root_port& port(u32 number) { return ports_[number]; }
   u32 read_operational(u32 offset) const override { return operational_.read32(offset); }

@@ -196,14 +196,17 @@ void controller::look_at_port(root_port& port) {
   attendants_[port.number()]->serve(!at_start_ || has_died_);
 }
 
+void controller::tell(u32 port, const char* trouble) const {
+  printk("usb %u-%u: %s\n", number_, port, trouble);
+}
+
 void controller::tend_power(root_port& port, port_status status) {
   switch (port.tend_power(status)) {
     case root_port::power_news::none: break;
     case root_port::power_news::off:
-      printk("usb %u-%u: over-current, the port is switched off\n", number_, port.number());
+      tell(port.number(), "over-current, the port is switched off");
       break;
-    case root_port::power_news::on:
-      printk("usb %u-%u: the port has power again\n", number_, port.number());
+    case root_port::power_news::on: tell(port.number(), "the port has power again");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "drivers/usb/xhci/ports.h"
 
 #include <algorithm>
+#include <array>
 
 #include "hal/clock.h"
 #include "hal/irq.h"
@@ -10,6 +11,11 @@ namespace xhci {
 
 namespace {
 constexpr duration reset_recovery = 10_ms;  // TRSTRCY (USB 2.0, 7.1.7.5)
+
+bool is_stuck(port_status at) {
+  return at.cold_attach() || at.link() == link_state::compliance ||
+         at.link() == link_state::inactive;
+}
 }  // namespace
 
 // A dead controller may be halted or under reset: none of its registers is touched.
@@ -69,11 +75,30 @@ root_port::power_news root_port::tend_power(port_status at) {
 }
 
 void root_port::tend_link(port_status at) {
-  const bool stuck =
-      at.cold_attach() || at.link() == link_state::compliance || at.link() == link_state::inactive;
-  if (!is_super_speed() || !stuck || now() < next_warm_reset_) return;
+  const bool stuck = is_super_speed() && is_stuck(at);
+  const bool is_empty = !stuck && at.link() == link_state::rx_detect;
+  if (is_empty && now() - last_trouble_ > longest_calm) told_ = 0;
+  if (!stuck || now() < next_warm_reset_) return;
+  tell_stuck_link(at);
   next_warm_reset_ = now() + 1_s;
   write(at.to_warm_reset());
+}
+
+void root_port::tell(trouble what) {
+  constexpr std::array lines{"the contacts bounce", "cold attach, a warm reset follows",
+                             "the link is inactive, a warm reset follows",
+                             "the link is in compliance mode, a warm reset follows",
+                             "a reset has failed, another one follows"};
+  const u32 bit = 1u << static_cast<u32>(what);
+  last_trouble_ = now();
+  if (told_ & bit) return;
+  told_ |= bit;
+  host_->tell(number_, lines[static_cast<u32>(what)]);
+}
+
+void root_port::tell_stuck_link(port_status at) {
+  if (at.cold_attach()) return tell(trouble::cold_attach);
+  tell(at.link() == link_state::inactive ? trouble::inactive : trouble::compliance);
 }
 
 // Clears all change bits except that of the connection, which tells of a pull.
@@ -95,7 +120,7 @@ bool root_port::lost(port_status now) const {
 
 // The contacts of a plug bounce. After 100 ms without a change the device counts as plugged in,
 // after 2 s of changes as not.
-bool root_port::steady_contact() const {
+bool root_port::steady_contact() {
   constexpr duration step = 25_ms, enough = 100_ms;
   const instant deadline = now() + 2_s;
   duration steady{};
@@ -106,6 +131,7 @@ bool root_port::steady_contact() const {
     steady = at.connect_changed() ? duration{} : steady + step;
     clear_changes();
   }
+  if (steady < enough && !host_->dead()) tell(trouble::bouncing);
   return steady >= enough;
 }
 
@@ -139,6 +165,7 @@ result<usb::speed> root_port::reset(bool again, device_is which) {
   if (host_->dead() || lost()) return fail(error::enodev);
   TRY(outcome);
   enabled_ = true;
+  told_ = 0;
   return speed();
 }
 
@@ -154,6 +181,7 @@ result<void> root_port::reset_usb2() {
       sleep_for(reset_recovery);
       return {};
     }
+    tell(trouble::failed_reset);
     sleep_for(tries < 2 ? 10_ms : 200_ms);
   }
   return fail(error::eio);
@@ -192,8 +220,11 @@ result<void> root_port::reset_usb3(bool again, device_is which) {
       at = status();
     }
     if (lost(at)) return fail(error::enodev);
-    const bool warm = at.link() == link_state::inactive || at.link() == link_state::compliance ||
-                      at.cold_attach() || tries > 0;
+    const bool warm = is_stuck(at) || tries > 0;
+    if (tries > 0)
+      tell(trouble::failed_reset);
+    else if (warm)
+      tell_stuck_link(at);
     if (warm ? warm_reset(at, which) : reset_link(at.to_reset())) {
       sleep_for(reset_recovery);
       return {};

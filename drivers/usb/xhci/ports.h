@@ -31,6 +31,8 @@ class port_host {
   virtual u32 read_operational(u32 offset) const = 0;
   virtual void write_operational(u32 offset, u32 value) const = 0;
   virtual bool dead() const = 0;
+  // Prints what is wrong with the port of that number.
+  virtual void tell(u32 port, const char* trouble) const = 0;
 
  protected:
   ~port_host() = default;
@@ -92,8 +94,8 @@ class root_port final : public usb::downstream_port, public port_record {
   enum class power_news : u8 { none, off, on };
   power_news tend_power(port_status now);
   // A link that has not trained shows no device (CCS = 0): Compliance, Cold Attach, Inactive. A
-  // warm reset begins anew, at most once a second. Only for a port without an occupant. Never
-  // sleeps.
+  // warm reset begins anew, at most once a second. Only for a port that shows no device and has no
+  // occupant. Never sleeps.
   void tend_link(port_status now);
 
   // --- usb::downstream_port ---
@@ -116,9 +118,13 @@ class root_port final : public usb::downstream_port, public port_record {
   bool lost(port_status now) const;
 
  private:
-  bool steady_contact() const;
+  bool steady_contact();
   void write(u32 value) const;
   void clear_reset_changes() const;
+  // Each is told once, until a reset has succeeded, or the port is empty after some calm.
+  enum class trouble : u8 { bouncing, cold_attach, inactive, compliance, failed_reset };
+  void tell(trouble what);
+  void tell_stuck_link(port_status at);
   bool wait_for(bool (*condition)(port_status), i64 milliseconds) const;
   result<void> reset_usb2();
   result<void> reset_usb3(bool again, device_is which);
@@ -132,6 +138,10 @@ class root_port final : public usb::downstream_port, public port_record {
   bool watched_ = false;
   bool enabled_ = false;
   bool may_be_another_ = false;
+  u32 told_ = 0;  // a bit for each trouble
+  instant last_trouble_{};
+  // Within one trouble; the contacts bounce for 2 s before they are given up.
+  static constexpr duration longest_calm = 3_s;
 
   static constexpr duration shortest_pause = 1_s, longest_pause = 64_s;
   bool had_power_ = false;

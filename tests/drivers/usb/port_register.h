@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "drivers/usb/xhci/ports.h"
@@ -70,6 +71,11 @@ class port_register final : public port_host {
     warm_ = value & warm_reset;
   }
   bool dead() const override { return is_dead; }
+  void tell(u32 port, const char* trouble) const override {
+    EXPECT_EQ(port, 3u);
+    told.emplace_back(trouble);
+  }
+  mutable std::vector<std::string> told;  // since the beginning
 
  private:
   void advance() const {
@@ -108,6 +114,14 @@ inline void expect_between(duration least, duration time, duration most) {
   EXPECT_GE(time.ns, least.ns);
   EXPECT_LE(time.ns, most.ns);
 }
+
+// What is told of a port, once for each trouble (ports.h).
+using lines = std::vector<std::string>;
+constexpr const char *bouncing = "the contacts bounce",
+                     *cold_attach = "cold attach, a warm reset follows",
+                     *link_inactive = "the link is inactive, a warm reset follows",
+                     *in_compliance = "the link is in compliance mode, a warm reset follows",
+                     *failed_reset = "a reset has failed, another one follows";
 
 // The same with a port that has an occupant. What was written until then is forgotten.
 inline void on_claimed(u8 version, u32 portsc,

@@ -37,6 +37,24 @@ TEST(root_port, resets_a_port_again_that_is_not_enabled) {
   });
 }
 
+TEST(root_port, tells_once_that_its_resets_fail) {
+  for (const u8 version : {usb2, usb3})
+    on_claimed(version, connected | polling, [&](root_port& port, port_register& host) {
+      EXPECT_TRUE(port.reset(true, served));
+      EXPECT_EQ(host.told, lines{});
+      for (const u32 failing : {2u, 1u}) {
+        host.told.clear();
+        host.failing_resets = failing;
+        EXPECT_TRUE(port.reset(true, served));
+        EXPECT_EQ(host.told, lines{failed_reset}) << "once until a reset has helped";
+      }
+      host.told.clear();
+      host.failing_resets = 100;
+      for (int i = 0; i < 3; ++i) EXPECT_FALSE(port.reset(true, served));
+      EXPECT_EQ(host.told, lines{failed_reset});
+    });
+}
+
 TEST(root_port, gives_a_reset_eight_tenths_of_a_second) {
   for (const bool in_time : {true, false})
     on_claimed(usb2, connected, [&](root_port& port, port_register& host) {
@@ -119,9 +137,12 @@ TEST(root_port, resets_a_link_that_has_trained_only_if_it_must) {
 
 // 4.19.1.2: these states are left by a warm reset alone.
 TEST(root_port, warms_a_link_that_ended_somewhere_else) {
-  for (const u32 state : {inactive, compliance, polling | cas})
-    on_claimed(usb3, connected | state, [](root_port& port, port_register& host) {
+  for (const auto& [state, line] : {std::pair{inactive, link_inactive},
+                                    {compliance, in_compliance},
+                                    {polling | cas, cold_attach}})
+    on_claimed(usb3, connected | state, [&](root_port& port, port_register& host) {
       EXPECT_TRUE(port.reset(true, served));
+      EXPECT_EQ(host.told, lines{line});
       ASSERT_EQ(host.resets().size(), 1u);
       EXPECT_EQ(host.resets()[0].value & (resetting | warm_reset), warm_reset);
       EXPECT_EQ(host.raw & all_changes, 0u);
@@ -133,7 +154,7 @@ TEST(root_port, gives_an_inactive_link_a_moment) {
   on_claimed(usb3, connected | inactive, [](root_port& port, port_register& host) {
     host.at(50_ms, [](u32& raw) { raw &= ~(connected | link_bits); });
     EXPECT_EQ(port.reset(true, served).error(), error::enodev);
-    EXPECT_TRUE(host.resets().empty());
+    EXPECT_TRUE(host.resets().empty() && host.told.empty());
     expect_between(50_ms, since({}), 60_ms);
   });
   on_claimed(usb3, connected | inactive, [](root_port& port, port_register& host) {

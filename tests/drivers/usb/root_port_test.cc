@@ -81,6 +81,7 @@ TEST(root_port, is_not_claimed_by_a_plug_that_never_comes_to_rest) {
     for (int i = 1; i < 40; ++i) host.at(duration{i * 70'000'000}, [](u32& raw) { raw |= csc; });
     EXPECT_EQ(port.claim(true).error(), error::enodev);
     expect_between(2_s, since({}), 2025_ms);
+    EXPECT_EQ(host.told, lines{bouncing});
     host.raw |= csc;
     EXPECT_FALSE(port.lost(port.status())) << "it has no occupant";
   });
@@ -260,6 +261,44 @@ TEST(root_port, warms_a_link_that_shows_no_device) {
       port.tend_link(port.status());
       EXPECT_TRUE(host.writes.empty());
     });
+}
+
+// Not each time that it is looked at, nor at each reset.
+TEST(root_port, tells_once_what_keeps_its_link_from_training) {
+  for (const auto& [stuck, line] : {std::pair{compliance, in_compliance},
+                                    {polling | cas, cold_attach},
+                                    {inactive, link_inactive}})
+    on_port(usb3, powered | stuck, [&](root_port& port, port_register& host) {
+      host.failing_resets = 100;
+      host.link_of_a_failure = stuck & link_bits;
+      const auto looks = [&](u32 portsc) {
+        host.raw = powered | portsc;
+        for (int i = 0; i < 80; ++i, sleep_for(50_ms)) port.tend_link(port.status());
+      };
+      looks(stuck);
+      EXPECT_GE(host.resets().size(), 4u);
+      EXPECT_EQ(host.told, lines{line});
+      looks(link(link_state::rx_detect));
+      looks(stuck);
+      EXPECT_EQ(host.told, (lines{line, line})) << "that was another trouble";
+    });
+}
+
+// A device that comes and goes within moments is one trouble.
+TEST(root_port, tells_a_trouble_again_only_after_some_calm) {
+  on_port(usb3, powered | compliance, [](root_port& port, port_register& host) {
+    for (const duration calm : {1_s, 2900_ms, 3100_ms}) {
+      host.raw = powered | compliance;
+      port.tend_link(port.status());
+      EXPECT_EQ(host.told.size(), 1u);
+      sleep_for(calm);
+      host.raw = powered | link(link_state::rx_detect);
+      port.tend_link(port.status());
+    }
+    host.raw = powered | compliance;
+    port.tend_link(port.status());
+    EXPECT_EQ(host.told.size(), 2u);
+  });
 }
 
 TEST(root_port, clears_what_its_occupant_does_not_wait_for) {

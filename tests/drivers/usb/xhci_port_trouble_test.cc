@@ -83,6 +83,10 @@ TEST(usb_port_trouble, links_that_do_not_train_are_warmed) {
         b.hardware().train_as(1, how);
         b.plug();
         EXPECT_LT(b.until_live(3_s).ns, (400_ms).ns);
+        EXPECT_EQ(times_said(how == training::compliance
+                                 ? "usb 0-1: the link is in compliance mode, a warm reset follows\n"
+                                 : "usb 0-1: cold attach, a warm reset follows\n"),
+                  1u);
         b.works(0x31);
       });
     });
@@ -98,6 +102,7 @@ TEST(usb_port_trouble, a_link_that_fails_comes_back) {
       b.hardware().lose_link(1);
       b.until_gone();
       EXPECT_LT(b.until_live(3_s).ns, (1_s).ns);
+      EXPECT_EQ(times_said("usb 0-1: the link is inactive, a warm reset follows\n"), 1u);
       EXPECT_TRUE(sys_sync());
       EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x41));
     });
@@ -150,6 +155,9 @@ TEST(usb_port_trouble, resets_that_fail_are_tried_again) {
         b.plug();
         b.until_live(5_s);
         EXPECT_EQ(b.hardware().resets_left_to_fail(port), 0u);
+        if (port == 3) {
+          EXPECT_EQ(times_said("usb 0-3: a reset has failed, another one follows\n"), 1u);
+        }
         b.works(0x51);
       });
     }
@@ -236,6 +244,7 @@ TEST(usb_port_trouble, a_pull_during_the_plug_is_not_told_as_a_failure) {
 // Contact is steady only after the driver has lost its patience: it must look again, although the
 // port shows no further change.
 TEST(usb_port_trouble, contacts_that_bounce_come_to_rest) {
+  bool told_at_all = false;
   for (const u32 port : one_of_each)
     for (const duration bouncing : {50_ms, 500_ms, 1950_ms, 2500_ms, 5_s})
       for_each_seed(3, [&](u64 seed) {
@@ -245,9 +254,14 @@ TEST(usb_port_trouble, contacts_that_bounce_come_to_rest) {
           b.plug();
           EXPECT_LT(b.until_live(bouncing + 3_s).ns, (bouncing + 300_ms).ns);
           EXPECT_EQ(b.stick.plugs(), 1u);
+          // A look that meets the contacts open is none of a plug that bounces.
+          const u32 told = times_said("usb 0-" + std::to_string(port) + ": the contacts bounce\n");
+          EXPECT_LE(told, bouncing > 1_s ? 1u : 0u);
+          told_at_all |= told > 0;
           b.works(0x61);
         });
       });
+  EXPECT_TRUE(told_at_all);
 }
 
 // --- devices that come and go ---
