@@ -6,7 +6,6 @@
 
 #include "fs/buffer/buffer_table.h"
 #include "hal/clock.h"
-#include "hal/irq.h"
 #include "hal/memory.h"
 #include "hal/panic.h"
 #include "tests/fs/minix_image.h"
@@ -22,9 +21,6 @@ using volume_state = checkpoint::volume_state;
 
 constexpr u32 image_blocks = 400;
 constexpr int umount_tries = 6;
-// Of a task, for a stick that is pulled; without interrupts the driver looks every 50 ms, and
-// several times.
-constexpr duration longest_wait = 10_ms, longest_wait_without_interrupts = 200_ms;
 
 // A file system that another machine has used before.
 const std::vector<byte>& used_image() {
@@ -59,9 +55,10 @@ class experiment {
     if (plan.usb) machine_ = std::make_unique<usb_machine>(plan.usb->controller);
     if (plan.usb) stick_.phase = [this] { return static_cast<u8>(phase_now()); };
     stick_.on_pull = [this] {
-      ++pulls_;
-      wake_up(pull_);
+      waits_.pulled();
+      if (!machine_) waits_.told();
     };
+    if (machine_) machine_->controller().before_pull_event = [this] { waits_.told(); };
     if (plan.first_pull) stick_.pull_at(plan.first_pull, plan.style);
   }
 
@@ -71,6 +68,7 @@ class experiment {
     world world({.seed = plan_.seed, .time_limit = 3000_s, .plain_sleeps = quiet});
     world.run([&] { live(); });
     outcome_.story = world.console() + log_text(stick_);
+    judge_waits(quiet);
     if (world.panicked()) complain("panic: " + world.panic_message());
     complain_all(judge_medium(stick_, work_.promised(), plan_.ask_fsck));
     if (left_in_port_) complain_all(judge_state(stick_));
@@ -94,12 +92,12 @@ class experiment {
   // --- the world ---
 
   void live() {
+    waits_.begin();
     session process(boot_with_root({.buffers = 64, .slots = 128}));
     const u32 free_before = checkpoint::unreserved();
     if (machine_) power_on();
     plug(stick_, plan_.usb ? plan_.usb->port : 0);
     auto hand = spawn("hand", [&] { bring_back(); });
-    auto watch = spawn("watch", [&] { watch_waiters(); });
     await_state(sda, volume_state::live);
     if (work_.demand(mount(process), "mount")) {
       plugs_at_mount_ = stick_.plugs();
@@ -109,9 +107,6 @@ class experiment {
     over_ = true;
     hand.join();
     put_away();
-    put_away_ = true;
-    wake_up(pull_);
-    watch.join();
     if (checkpoint::unreserved() != free_before) complain("a slot of the region leaked");
     check_buffer_invariants();
     if (machine_) look_for_leaks();
@@ -127,6 +122,7 @@ class experiment {
   }
 
   void plug(medium& stick, u32 port) {
+    waits_.plugged();
     if (!machine_) return stick.plug();
     disturb_plug(*machine_, port, plan_.usb->trouble);
     stick.plug(machine_->port(port));
@@ -185,25 +181,6 @@ class experiment {
     }
   }
 
-  // A pull may happen in an interrupt handler.
-  void wait_for_pull() {
-    const irq_guard masked;
-    for (const u32 seen = pulls_; pulls_ == seen && !put_away_;) sleep_on(pull_);
-  }
-
-  // A pull is noticed at once: soon every request has an answer, and so every task that waited for
-  // one goes on.
-  void watch_waiters() {
-    while (!put_away_) {
-      wait_for_pull();
-      const u32 plugs = stick_.plugs();
-      const bool tells = !plan_.usb || plan_.usb->controller.interrupt_line;
-      sleep_for(tells ? longest_wait : longest_wait_without_interrupts);
-      if (stick_.plugs() == plugs && !stick_.plugged() && requests_in_use() > 0)
-        complain("a request has no answer although the stick was pulled some time ago");
-    }
-  }
-
   // What a stick that comes back needs has been reserved at boot: nothing is even asked for.
   void starve() {
     memory().refuse_all();
@@ -259,6 +236,14 @@ class experiment {
 
   // --- the judgement ---
 
+  // A pull is noticed at once: soon every task that waited for the stick goes on.
+  void judge_waits(bool quiet) {
+    outcome_.waited = waits_.end();
+    if (outcome_.waited.time > (quiet ? longest_wait_without : longest_wait_with_interrupts))
+      complain("a task has waited " + std::to_string(outcome_.waited.time.ns / 1000) +
+               " us for a stick that was pulled");
+  }
+
   void judge_order_of_commands() {
     std::set<u32> epochs;
     for (const command_record& command : stick_.log()) {
@@ -274,9 +259,7 @@ class experiment {
   medium stick_;
   medium other_;
   bool over_ = false;
-  bool put_away_ = false;
-  u32 pulls_ = 0;
-  wait_queue pull_;
+  pull_waits waits_;
   bool left_in_port_ = false;  // at the end of umount
   pull_outcome outcome_;
   pull_workload work_{plan_, outcome_.complaints};

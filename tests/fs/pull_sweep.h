@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fs/pull_waits.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/xhci/machine.h"
 #include "tests/sim/xhci/mischief.h"
@@ -69,10 +70,16 @@ struct pull_outcome {
   u64 steps_before_return = 0;          // when the stick was first plugged in again
   u64 steps_of_return = 0;              // of verification and replay after the first pull
   std::vector<medium::step_record> trace;
+  longest_wait waited;        // of its pulls
   u32 commands_verified = 0;  // writes of replays that were looked at
   std::string story;          // the console, and the last commands of the stick
   std::string complaint_text() const;
 };
+
+// The longest that a task may wait for a stick that was pulled. Without interrupts the driver looks
+// at its events every 50 ms, and it needs several of them: that of the port, and those of the
+// commands that stop the endpoints and disable the slot.
+constexpr duration longest_wait_with_interrupts = 10_ms, longest_wait_without = 200_ms;
 
 // Runs the experiment in a world of its own.
 pull_outcome run_with_pulls(const pull_plan& plan);

@@ -97,6 +97,7 @@ std::vector<u64> choose_steps(const pull_outcome& seen, u64 first, u64 last, u64
 
 class coverage {
  public:
+  void count(const longest_wait& waited) { waited_.add(waited); }
   void count(const medium::step_record& at) {
     ++kinds_[static_cast<u8>(at.kind)];
     ++phases_[at.phase];
@@ -112,6 +113,13 @@ class coverage {
       print(which, name.c_str(), phases_[i]);
     }
   }
+  // Another line for it, which tells the longest of all.
+  void print_wait(const usb_setup& usb) const {
+    std::printf("longest_wait: %s %lld %llu\n",
+                usb.controller.interrupt_line ? "with_interrupts" : "without_interrupts",
+                static_cast<long long>(waited_.time.ns / 1000),
+                static_cast<unsigned long long>(waited_.pulls));
+  }
 
  private:
   static void print(const char* which, const char* name, u64 count) {
@@ -120,10 +128,12 @@ class coverage {
   }
   std::array<u64, step_kinds> kinds_{};
   std::array<u64, phases> phases_{};
+  longest_wait waited_;
 };
 
-bool holds(const pull_plan& plan) {
+bool holds(const pull_plan& plan, coverage& covered) {
   const pull_outcome outcome = run_with_pulls(plan);
+  covered.count(outcome.waited);
   if (outcome.complaints.empty()) return true;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   ADD_FAILURE() << describe(plan) << "\n"
@@ -149,10 +159,11 @@ TEST_P(usb_pull_sweep, loses_nothing) {
   for (u64 step : steps) {
     plan.first_pull = step;
     plan.ask_fsck = ++runs % 40 == 0;
-    if (!holds(plan)) return;
+    if (!holds(plan, covered)) return;
     covered.count(undisturbed.trace[step - 1]);
   }
   covered.print("first");
+  covered.print_wait(*plan.usb);
   if (steps.size() == 1) return;
   for (step_kind kind :
        {step_kind::sector, step_kind::flushed, step_kind::status, step_kind::register_before,
@@ -204,11 +215,12 @@ TEST_P(usb_second_pull, is_only_another_pull) {
                                    only_second ? ~u64{0} : points_of_each(1))) {
       if (only_second && second != before + only_second) continue;
       plan.second_pull = second - before;
-      if (!holds(plan)) return;
+      if (!holds(plan, covered)) return;
       covered.count(once.trace[second - 1]);
     }
   }
   covered.print("second");
+  covered.print_wait(*plan.usb);
   if (only_second) return;
   EXPECT_GT(covered.of(phase::verify), 0u);
   EXPECT_GT(covered.of(phase::replay), 0u);

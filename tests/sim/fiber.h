@@ -41,6 +41,7 @@ struct task_struct {
   wait_queue* queue = nullptr;
   waiter* standing = nullptr;
   const void* site = nullptr;  // where sleep_on was called
+  instant asleep_since{};
   instant deadline = never;
   bool interruptible = false;
   wake_reason reason = wake_reason::woken;

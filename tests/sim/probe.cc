@@ -7,6 +7,7 @@
 
 #include "fs/checkpoint/region.h"
 #include "tests/sim/irq.h"
+#include "tests/sim/sleeps.h"
 #include "tests/sim/world_state.h"
 
 extern "C" byte kernel_state_start[], kernel_state_end[];
@@ -21,19 +22,18 @@ bool lasts(const wait_queue& queue) {
   return at >= kernel_state_start && at < kernel_state_end;
 }
 
-// "function file:line" of the call before this return address.
+// A sleep that is not probed: reserve_room flushes a volume each time before it waits again, and
+// that is an effect although its event has not come.
+bool is_left_alone(const wait_queue& queue) { return &queue == &checkpoint::room_made(); }
+
+}  // namespace
+
 std::string place_of(const void* return_address) {
   std::array<char, 512> text{};
   auto* const call = static_cast<const char*>(return_address) - 1;
   __sanitizer_symbolize_pc(const_cast<char*>(call), "%f %S", text.data(), text.size());
   return text.data();
 }
-
-// A sleep that is not probed: reserve_room flushes a volume each time before it waits again, and
-// that is an effect although its event has not come.
-bool is_left_alone(const wait_queue& queue) { return &queue == &checkpoint::room_made(); }
-
-}  // namespace
 
 std::vector<wait_place> world::waits() const {
   std::vector<wait_place> places;
@@ -58,7 +58,7 @@ void world::state::probe(task_struct& task) {
   if ((!tests_running() && !lasts(*task.queue)) || is_left_alone(*task.queue)) return;
   wait_queue* const queue = task.queue;
   waiter* const behind = queue->waiters.next(*task.standing);
-  const instant deadline = task.deadline;
+  const instant deadline = task.deadline, since = task.asleep_since;
   const void* const site = task.site;
   const size_t said = console.size();
   wait_count counted = waits[site];
@@ -66,8 +66,10 @@ void world::state::probe(task_struct& task) {
   wake(task, wake_reason::woken);
   ready.clear();
   const auto no_step = std::exchange(before_mask, nullptr);  // nothing happens during a probe
+  const auto no_return = std::exchange(after_sleep, nullptr);
   switch_to(task);
   before_mask = no_step;
+  after_sleep = no_return;
   if (stopped) return;
   const bool sleeps_on = task.state == fiber_state::asleep && task.queue == queue &&
                          task.site == site && ready.empty() && console.size() == said;
@@ -78,6 +80,7 @@ void world::state::probe(task_struct& task) {
   queue->waiters.remove(*task.standing);
   queue->waiters.insert_before(behind, *task.standing);
   task.deadline = deadline;
+  task.asleep_since = since;
 }
 
 // No fiber can go on without the clock, which is going to move to `next`: a fiber whose time is

@@ -7,6 +7,7 @@
 #include "hal/panic.h"
 #include "hal/task.h"
 #include "tests/sim/irq.h"
+#include "tests/sim/sleeps.h"
 #include "tests/sim/world_state.h"
 
 using sim::state_here;
@@ -38,6 +39,7 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible,
   self.queue = queue;
   self.standing = &standing;
   self.site = site;
+  self.asleep_since = s.time;
   self.deadline = rounded_up(deadline);
   self.interruptible = interruptible;
   self.state = sim::fiber_state::asleep;
@@ -48,6 +50,7 @@ wake_reason sleep_until(wait_queue* queue, instant deadline, bool interruptible,
   }
   if (queue) s.note_wait(self);
   s.switch_away();
+  if (queue && s.after_sleep) s.after_sleep(site, self.asleep_since);
   return self.reason;
 }
 
@@ -147,6 +150,10 @@ result<void> request_irq(u8 line, bool level, irq_handler handler, void* argumen
 }
 
 namespace sim {
+
+void after_each_sleep(std::function<void(const void*, instant)> action) {
+  state_here().after_sleep = std::move(action);
+}
 
 void before_each_mask(std::function<void(const void*)> action) {
   state_here().before_mask = std::move(action);

@@ -53,6 +53,7 @@ struct world::state {
   u32 irq_expected = 0;  // interrupts that the hardware holds back for a while
   bool in_interrupt = false;
   std::function<void(const void*)> before_mask;
+  std::function<void(const void*, instant)> after_sleep;
 
   std::string console;
   bool panicked = false;

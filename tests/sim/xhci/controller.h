@@ -62,6 +62,8 @@ class controller final : public mmio_model {
   void unplug(u32 port);
 
   std::function<void(step_kind)> on_step;
+  // Called before the event that tells of a pull; never sleeps.
+  std::function<void()> before_pull_event;
   // The rules that the driver has broken.
   const std::vector<std::string>& violations() const { return violations_; }
   u32 slots_in_use() const;

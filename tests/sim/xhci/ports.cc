@@ -132,6 +132,7 @@ void controller::notice_pull(u32 number) {
   hide_connection(number);
   if (!shown) return;  // PORTSC has never shown it
   if (chosen_.like_qemu) p.status &= ~all_changes;
+  if (before_pull_event) before_pull_event();
   set_changes(number, change_connect | (reset_ended && random_chance(2) ? change_reset : 0));
 }
 
