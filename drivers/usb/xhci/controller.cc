@@ -157,7 +157,8 @@ bool controller::interrupt() {
   const u32 iman = runtime_.read32(runtime::iman);
   if (!usbsts::event_interrupt::in(status) && !runtime::interrupt_pending::in(iman)) return false;
   operational_.write32(operational::usbsts, usbsts::event_interrupt::mask);
-  runtime_.write32(runtime::iman, (running_ ? runtime::interrupt_enable::mask : 0) |
+  runtime_.write32(runtime::iman, (iman & runtime::iman_reserved) |
+                                      (running_ ? runtime::interrupt_enable::mask : 0) |
                                       runtime::interrupt_pending::mask);
   const bool silenced = !runtime::interrupt_pending::in(runtime_.read32(runtime::iman));
   // Also without any event: no further interrupt comes until "event handler busy" is cleared.

@@ -2,7 +2,8 @@
 // of its own, because writing back the value that was read would disable the port.
 //
 // A register is read once into a word; the word is examined or changed, and written once. A word of
-// all ones means that the controller has left the bus.
+// all ones means that the controller has left the bus. Reserved bits (RsvdP, 5.1.1) are written as
+// they were read.
 #pragma once
 
 #include "drivers/usb/usb.h"
@@ -35,6 +36,7 @@ constexpr u32 scratchpads(u32 hcsparams2_value) {
 namespace operational {
 constexpr u32 usbcmd = 0x00, usbsts = 0x04, pagesize = 0x08, crcr = 0x18, dcbaap = 0x30,
               config = 0x38, portsc_1 = 0x400, port_stride = 0x10;
+constexpr u32 config_reserved = 0xFFFF'FC00;
 constexpr u32 portsc(u32 port) { return portsc_1 + port_stride * (port - 1); }
 }  // namespace operational
 
@@ -43,6 +45,7 @@ using run = field<0>;
 using reset = field<1>;
 using interrupter_enable = field<2>;
 using host_system_error_enable = field<3>;
+constexpr u32 reserved = 0xFFFE'1070;
 }  // namespace usbcmd
 
 namespace usbsts {
@@ -65,6 +68,7 @@ constexpr u32 iman = 0x20, imod = 0x24, erstsz = 0x28, erstba = 0x30, erdp = 0x3
 constexpr u64 event_handler_busy = 8;  // RW1C, in ERDP
 using interrupt_pending = field<0>;    // RW1C, in IMAN
 using interrupt_enable = field<1>;     // in IMAN
+constexpr u32 iman_reserved = 0xFFFF'FFFC, erstsz_reserved = 0xFFFF'0000;
 }  // namespace runtime
 
 // 7: extended capabilities.

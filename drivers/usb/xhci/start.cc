@@ -5,6 +5,13 @@
 
 namespace xhci {
 
+namespace {
+// The reserved bits of the register are written as they were read (5.1.1).
+void write_preserving(const mmio_window& registers, u32 offset, u32 reserved, u32 value) {
+  registers.write32(offset, (registers.read32(offset) & reserved) | value);
+}
+}  // namespace
+
 result<void> controller::start() {
   running_ = dead_ = false;
   TRY(reserve());
@@ -100,12 +107,12 @@ result<void> controller::wait_register(u32 offset, u32 mask, u32 value, duration
 // The firmware may have left the controller running, with rings in memory that is the kernel's now.
 result<void> controller::halt_and_reset() {
   TRY(wait_register(operational::usbsts, usbsts::not_ready::mask, 0, 5_s));
-  operational_.write32(operational::usbcmd, 0);
+  write_preserving(operational_, operational::usbcmd, usbcmd::reserved, 0);
   // A controller that does not halt in 16 ms (5.4.1.1) is reset all the same.
   static_cast<void>(
       wait_register(operational::usbsts, usbsts::halted::mask, usbsts::halted::mask, 32_ms));
   in_reset_ = true;
-  operational_.write32(operational::usbcmd, usbcmd::reset::mask);
+  write_preserving(operational_, operational::usbcmd, usbcmd::reserved, usbcmd::reset::mask);
   sleep_for(1_ms);  // some of Intel's controllers must not be accessed for a millisecond
   in_reset_ = false;
   TRY(wait_register(operational::usbcmd, usbcmd::reset::mask, 0, 10_s));
@@ -170,23 +177,24 @@ void controller::clear_memory() {
 
 void controller::program_rings() {
   dma_write_barrier();
-  operational_.write32(operational::config, slots_);
+  write_preserving(operational_, operational::config, operational::config_reserved, slots_);
   operational_.write64(operational::dcbaap, contexts_.address().value());
   operational_.write64(operational::crcr, commands_.pointer_to(0) | crcr::ring_cycle_state);
-  runtime_.write32(runtime::erstsz, 1);
+  write_preserving(runtime_, runtime::erstsz, runtime::erstsz_reserved, 1);
   runtime_.write64(runtime::erdp, events_.dequeue_address().value());
   runtime_.write64(runtime::erstba, events_.segment_table().value());  // starts the ring (4.9.4)
   // At least 40 µs between two interrupts.
   runtime_.write32(runtime::imod, 160);
-  runtime_.write32(runtime::iman,
+  write_preserving(runtime_, runtime::iman, runtime::iman_reserved,
                    runtime::interrupt_enable::mask | runtime::interrupt_pending::mask);
 }
 
 result<void> controller::begin() {
   stopped_ = false;
   running_ = true;
-  operational_.write32(operational::usbcmd, usbcmd::run::mask | usbcmd::interrupter_enable::mask |
-                                                usbcmd::host_system_error_enable::mask);
+  write_preserving(operational_, operational::usbcmd, usbcmd::reserved,
+                   usbcmd::run::mask | usbcmd::interrupter_enable::mask |
+                       usbcmd::host_system_error_enable::mask);
   TRY(wait_register(operational::usbsts, usbsts::halted::mask, 0, 100_ms));
   bool power_was_off = false;
   u32 super_speed = 0, supported = 0;

@@ -44,6 +44,7 @@ void controller::run_commands() {
       (ports_[deadly_port].status & port_enabled))
     return break_down();
   ++commands_begun;
+  check_reserved(next->t);
   const bool fails = fail_command.strikes();
   if (fails && fail_command.code == 0) {
     command_hangs_ = true;

@@ -45,6 +45,7 @@ struct controller_settings {
   bool ports_off = false;  // after a reset no port has power
   duration halt_time = 15_ms, reset_time = 20_ms;  // at most
   u32 scratchpads = 2;
+  u32 reserved_bits = 0xA5A5'A5A5;  // what they hold in registers where they must be preserved
   u8 irq = 11;
 };
 
@@ -237,10 +238,12 @@ class controller final : public mmio_model {
   // registers.cc
   u32 read_operational(u32 offset);
   u32 read_runtime(u32 offset) const;
+  u32 reserved(u32 bits) const { return chosen_.reserved_bits & bits; }
   u32 read_extended(u32 offset);
   void write(u32 offset, u32 value);
   void write_operational(u32 offset, u32 value);
   void write_runtime(u32 offset, u32 value);
+  void check_preserved(const char* which, u32 value, u32 bits);
   void write_command_register(u32 value);
   void write_command_ring(u32 offset, u32 value);
   void start();
@@ -310,6 +313,7 @@ class controller final : public mmio_model {
   // descriptors.cc
   bool begin_td(slot& s, u32 dci);
   void check_td(const slot& s, u32 dci);
+  void check_reserved(const trb& t);
   std::optional<fetched_trb> fetch(ring_position& at, bool inside_td);
   bool fetch_current(u32 id, u32 dci);
 

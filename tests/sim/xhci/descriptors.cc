@@ -6,6 +6,61 @@
 
 namespace sim::hc {
 
+namespace {
+
+// The bits of the control word that are defined, but for the type and the cycle bit (6.4.1, 6.4.3
+// and 6.4.4).
+u32 defined_control(u32 type) {
+  constexpr u32 evaluate_next = 2, toggle = 2, on_short = 4, no_snoop = 8, chain = 1u << 4,
+                on_completion = 1u << 5, immediate = 1u << 6, block_events = 1u << 9,
+                option = 1u << 9, direction = 1u << 16, transfer_type = 3u << 16,
+                endpoint = 31u << 16, suspend = 1u << 23, slot = 255u << 24;
+  constexpr u32 of_data = evaluate_next | on_short | no_snoop | chain | on_completion | immediate;
+  switch (type) {
+    case trb_normal: return of_data | block_events;
+    case trb_setup: return on_completion | immediate | transfer_type;
+    case trb_data: return of_data | direction;
+    case trb_status: return evaluate_next | chain | on_completion | direction;
+    case trb_link: return toggle | chain | on_completion;
+    case cmd_enable_slot: return endpoint;
+    case cmd_address_device:
+    case cmd_configure_endpoint: return option | slot;
+    case cmd_reset_endpoint: return option | endpoint | slot;
+    case cmd_stop_endpoint: return suspend | endpoint | slot;
+    case cmd_set_dequeue: return endpoint | slot;
+    case cmd_disable_slot:
+    case cmd_evaluate_context:
+    case cmd_reset_device: return slot;
+    default: return 0;
+  }
+}
+
+// Of the status word; the interrupter is looked at by itself.
+u32 defined_status(u32 type) {
+  constexpr u32 length = 0x1'FFFF, interrupter = 0x3FFu << 22, stream = 0xFFFFu << 16;
+  if (type == trb_normal || type == trb_data) return ~0u;
+  if (type == trb_setup) return length | interrupter;
+  if (type == trb_status || type == trb_link) return interrupter;
+  return type == cmd_set_dequeue ? stream : 0;
+}
+
+bool has_parameter(u32 type) {
+  return (type != trb_status && type < cmd_enable_slot) || type == cmd_address_device ||
+         type == cmd_configure_endpoint || type == cmd_evaluate_context || type == cmd_set_dequeue;
+}
+
+}  // namespace
+
+// Reserved bits are 0 (6.4).
+void controller::check_reserved(const trb& t) {
+  constexpr u32 type_and_cycle = 63u << 10 | 1;
+  const bool known = t.type() <= cmd_reset_device || t.type() == cmd_no_op;
+  if (!known) return;
+  if ((t.control & ~(defined_control(t.type()) | type_and_cycle)) ||
+      (t.status & ~defined_status(t.type())) || (t.parameter != 0 && !has_parameter(t.type())))
+    complain("reserved bits in a TRB");
+}
+
 // The TRB at a position; Links are followed. Nothing when the TRB belongs to the driver.
 std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool inside_td) {
   for (int links = 0; links < 3; ++links) {
@@ -17,6 +72,7 @@ std::optional<controller::fetched_trb> controller::fetch(ring_position& at, bool
       if (at.at.address % 0x1'0000 == 0) complain("a ring segment that crosses 64 KiB");
       return found;
     }
+    check_reserved(t);
     if (t.chain() != inside_td)
       complain(inside_td ? "a Link inside a TD is not chained" : "a Link between TDs is chained");
     if (t.toggle()) at.cycle = !at.cycle;
@@ -60,7 +116,7 @@ void controller::check_td(const slot& s, u32 dci) {
     done += t.length();
     const bool last = i + 1 == e.td.size();
     if (t.status >> 22 != 0) complain("a TRB for an interrupter that there is not");
-    if (t.type() == trb_normal && t.control >> 16 != 0) complain("reserved bits in a TRB");
+    check_reserved(t);
     const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
     if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
     if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");

@@ -14,7 +14,7 @@ constexpr u32 three_tries = 3u << 1;
 }  // namespace
 
 hand_driver::hand_driver(u32 scratchpads)
-    : controller_({.scratchpads = scratchpads}, time_),
+    : controller_({.scratchpads = scratchpads, .reserved_bits = 0}, time_),
       window_(window_at, window_size, controller_) {
   time_.start();
   registers_ = *map_mmio(window_at, window_size);

@@ -202,6 +202,7 @@ void controller::switch_on(u32 number) {
 
 void controller::write_port(u32 number, u32 value) {
   if (status_ & sts_halted) complain("PORTSC was written while the controller was halted");
+  if (value & portsc_zero) complain("reserved bits of PORTSC are not 0");
   port& p = ports_[number];
   p.status &= ~(value & all_changes);
   if ((value & port_enabled) && !chosen_.like_qemu) {

@@ -91,7 +91,7 @@ u32 controller::read_operational(u32 offset) {
     return offset % 16 == 0 && number <= ports ? ports_[number].status : 0;
   }
   switch (offset) {
-    case usbcmd: return command_register_;
+    case usbcmd: return command_register_ | reserved(usbcmd_preserved);
     case usbsts: return status_;
     case pagesize: return chosen_.page_sizes;
     case crcr_low:
@@ -99,16 +99,16 @@ u32 controller::read_operational(u32 offset) {
       return commands_running_ && !chosen_.like_qemu ? crcr_running : 0;
     case dcbaap_low: return static_cast<u32>(dcbaap_);
     case dcbaap_high: return high_of(dcbaap_);
-    case config: return config_;
+    case config: return config_ | reserved(config_preserved);
     default: return 0;
   }
 }
 
 u32 controller::read_runtime(u32 offset) const {
   switch (offset) {
-    case iman: return iman_;
+    case iman: return iman_ | reserved(iman_preserved);
     case imod: return imod_;
-    case erstsz: return erstsz_;
+    case erstsz: return erstsz_ | reserved(erstsz_preserved);
     case erstba_low: return static_cast<u32>(erstba_);
     case erstba_high: return high_of(erstba_);
     case erdp_low: return static_cast<u32>(erdp_);
@@ -154,7 +154,10 @@ void controller::write_operational(u32 offset, u32 value) {
   }
   switch (offset) {
     case usbcmd: return write_command_register(value);
-    case usbsts: status_ &= ~(value & (sts_interrupt | sts_port_change | 4)); return;
+    case usbsts:
+      if (value & usbsts_zero) complain("reserved bits of USBSTS are not 0");
+      status_ &= ~(value & (sts_interrupt | sts_port_change | 4));
+      return;
     case crcr_low:
     case crcr_high: return write_command_ring(offset, value);
     case dcbaap_low:
@@ -165,6 +168,7 @@ void controller::write_operational(u32 offset, u32 value) {
     case dcbaap_high: dcbaap_ = with_high(dcbaap_, value); return;
     case config:
       if (!(status_ & sts_halted)) complain("CONFIG was written while running");
+      check_preserved("CONFIG", value, config_preserved);
       config_ = value & 0xFF;
       if (config_ > chosen_.slots) complain("more slots enabled than there are");
       return;
@@ -172,7 +176,15 @@ void controller::write_operational(u32 offset, u32 value) {
   }
 }
 
+// 5.1.1, RsvdP.
+void controller::check_preserved(const char* which, u32 value, u32 bits) {
+  if ((value & bits) != reserved(bits))
+    complain(std::string("reserved bits of ") + which + " are not preserved");
+}
+
 void controller::write_command_register(u32 value) {
+  check_preserved("USBCMD", value, usbcmd_preserved);
+  value &= ~usbcmd_preserved;
   if (never_resets) {
     command_register_ =
         (command_register_ & ~cmd_interrupts) | (value & (cmd_reset | cmd_interrupts));
@@ -271,13 +283,17 @@ void controller::write_command_ring(u32 offset, u32 value) {
 void controller::write_runtime(u32 offset, u32 value) {
   switch (offset) {
     case iman:
+      check_preserved("IMAN", value, iman_preserved);
       // 5.4.2: otherwise an interrupt between the two is lost.
       if ((value & iman_ & iman_pending) && (status_ & sts_interrupt))
         complain("IP was cleared before EINT");
       iman_ = (value & iman_enable) | (iman_ & iman_pending & ~value);
       return drive_line();
     case imod: imod_ = value; return;
-    case erstsz: erstsz_ = value & 0xFFFF; return;
+    case erstsz:
+      check_preserved("ERSTSZ", value, erstsz_preserved);
+      erstsz_ = value & 0xFFFF;
+      return;
     case erstba_low:
       if (value & 63) complain("an event ring segment table that is not aligned");
       erstba_ = with_low(erstba_, value & ~63u);

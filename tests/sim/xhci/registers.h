@@ -18,6 +18,9 @@ constexpr u32 usbcmd = 0x00, usbsts = 0x04, pagesize = 0x08, crcr_low = 0x18, cr
 constexpr u32 cmd_run = 1, cmd_reset = 2, cmd_interrupts = 4;
 constexpr u32 sts_halted = 1, sts_interrupt = 8, sts_port_change = 16, sts_not_ready = 1u << 11,
               sts_error = 1u << 12;
+// Bits that are reserved: to be preserved (RsvdP), or to be written as 0 (RsvdZ).
+constexpr u32 usbcmd_preserved = 0xFFFE'1070, config_preserved = 0xFFFF'FC00,
+              usbsts_zero = 0xFFFF'E0E2, portsc_zero = 1u << 2 | 3u << 28;
 constexpr u32 crcr_stop = 2, crcr_abort = 4, crcr_running = 8;
 
 // Interrupter 0, from runtime_base on.
@@ -25,6 +28,7 @@ constexpr u32 iman = 0x20, imod = 0x24, erstsz = 0x28, erstba_low = 0x30, erstba
               erdp_low = 0x38, erdp_high = 0x3C;
 constexpr u32 iman_pending = 1, iman_enable = 2;
 constexpr u32 erdp_busy = 8;
+constexpr u32 iman_preserved = 0xFFFF'FFFC, erstsz_preserved = 0xFFFF'0000;
 
 // PORTSC
 constexpr u32 port_connected = 1, port_enabled = 2, port_over_current = 1u << 3,
