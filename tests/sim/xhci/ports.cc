@@ -210,7 +210,8 @@ void controller::write_port(u32 number, u32 value) {
     p.status |= link_disabled << 5;
   }
   if (!(value & port_power)) {
-    p.status &= ~(port_power | port_connected | port_enabled | port_reset);
+    hide_connection(number);
+    p.status &= ~port_power;
     return;
   }
   if (!(p.status & port_power)) switch_on(number);
