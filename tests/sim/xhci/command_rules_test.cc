@@ -40,6 +40,21 @@ TEST(command_rules, doorbell_of_a_ring_that_is_aborted) {
   });
 }
 
+// 4.6.1.1 and 4.6.1.2.
+TEST(command_rules, only_an_abort_ends_a_command_that_hangs) {
+  on_controller([](hand_driver& d) {
+    d.model().hang_command = u32{cmd_no_op};
+    d.command(cmd_no_op);
+    for (const u32 how : {crcr_stop, crcr_abort}) {
+      d.op(crcr_low, how);
+      d.op(crcr_high, 0);
+      sleep_for(1_s);
+      EXPECT_EQ(d.read_op(crcr_low), how == crcr_stop ? crcr_running : 0u);
+    }
+    EXPECT_EQ(d.complaints(), "");
+  });
+}
+
 TEST(command_rules, known_commands) {
   expect_complaint("an unknown command, type 30", [](hand_driver& d) { d.command(30); });
 }

@@ -271,7 +271,9 @@ void controller::end_reset() {
 void controller::write_command_ring(u32 offset, u32 value) {
   crcr_ = offset == crcr_low ? with_low(crcr_, value) : with_high(crcr_, value);
   if (commands_running_) {
-    if (offset == crcr_high && (crcr_ & (crcr_abort | crcr_stop))) abort_commands();
+    // A stop waits for the command under way, also for one that hangs (4.6.1.1).
+    const bool stops = (crcr_ & crcr_abort) || ((crcr_ & crcr_stop) && !command_hangs_);
+    if (offset == crcr_high && stops) abort_commands();
     return;
   }
   if (offset == crcr_low) return;
