@@ -27,6 +27,10 @@ class ring_reader {
         continue;
       }
       lengths.push_back(trb_status::length::get(t->status));
+      if (lengths.size() > producer_ring::max_segments * producer_ring::segment_trbs) {
+        ADD_FAILURE() << "the ring never ends";
+        return lengths;
+      }
       in_td_ = trb_control::chain::in(t->control);
       at_ += sizeof(trb);
     }

@@ -79,6 +79,21 @@ TEST(xhci_transfer_queue, counts_a_short_transfer_once_whether_one_event_comes_o
   });
 }
 
+// Without it, the event of the last TRB would not tell where the data have ended (xHCI 1.2,
+// 4.10.1.1).
+TEST(xhci_transfer_queue, asks_every_trb_of_an_in_transfer_for_an_event_at_a_short_packet) {
+  sim::run(1, [] {
+    for (const u8 address : {u8{0x81}, u8{2}}) {
+      transfer_test test;
+      usb::transfer t = test.make(test.two, false, address);
+      ASSERT_TRUE(test.queue.add(t));
+      for (const u32 position : {0u, 1u})
+        EXPECT_EQ(trb_control::interrupt_on_short::in(test.queue.ring().at(position).control),
+                  address == 0x81);
+    }
+  });
+}
+
 TEST(xhci_transfer_queue, a_quiet_transfer_is_over_when_a_later_one_is) {
   sim::run(1, [] {
     transfer_test test;
