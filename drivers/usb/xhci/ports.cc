@@ -10,7 +10,7 @@
 namespace xhci {
 
 namespace {
-constexpr duration reset_recovery = 10_ms;  // TRSTRCY (USB 2.0, 7.1.7.5)
+constexpr i64 reset_recovery = 10;  // milliseconds; TRSTRCY (USB 2.0, 7.1.7.5)
 
 bool is_stuck(port_status at) {
   return at.cold_attach() || at.link() == link_state::compliance ||
@@ -159,6 +159,11 @@ bool root_port::wait_for(bool (*condition)(port_status), i64 milliseconds) const
   return false;
 }
 
+// A pull ends it: other tasks may wait for the device.
+void root_port::rest(i64 milliseconds) const {
+  wait_for([](port_status) { return false; }, milliseconds);
+}
+
 result<usb::speed> root_port::reset(bool again, device_is which) {
   enabled_ = may_be_another_ = false;
   const result<void> outcome = is_super_speed() ? reset_usb3(again, which) : reset_usb2();
@@ -178,11 +183,11 @@ result<void> root_port::reset_usb2() {
     const port_status at = status();
     if (lost(at)) return fail(error::enodev);
     if (done && at.enabled()) {
-      sleep_for(reset_recovery);
+      rest(reset_recovery);
       return {};
     }
     tell(trouble::failed_reset);
-    sleep_for(tries < 2 ? 10_ms : 200_ms);
+    rest(tries < 2 ? 10 : 200);
   }
   return fail(error::eio);
 }
@@ -226,7 +231,7 @@ result<void> root_port::reset_usb3(bool again, device_is which) {
     else if (warm)
       tell_stuck_link(at);
     if (warm ? warm_reset(at, which) : reset_link(at.to_reset())) {
-      sleep_for(reset_recovery);
+      rest(reset_recovery);
       return {};
     }
   }

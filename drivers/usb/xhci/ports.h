@@ -126,6 +126,7 @@ class root_port final : public usb::downstream_port, public port_record {
   void tell(trouble what);
   void tell_stuck_link(port_status at);
   bool wait_for(bool (*condition)(port_status), i64 milliseconds) const;
+  void rest(i64 milliseconds) const;
   result<void> reset_usb2();
   result<void> reset_usb3(bool again, device_is which);
   bool warm_reset(port_status at, device_is which);
