@@ -174,6 +174,23 @@ INSTANTIATE_TEST_SUITE_P(
             "sixteen_at_an_address", {0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 32}, 32, true},
         question{"ten", {0x25}, 8, false},
         question{"ten_with_pmi", {0x25, 0, 0, 0, 0, 0, 0, 0, 1}, 8, true},
+        question{"read_10", {0x28, 0, 0, 0, 0, 8, 0, 0, 2}, 1024, false},
+        question{"read_10_of_another_length", {0x28, 0, 0, 0, 0, 8, 0, 0, 2}, 512, true},
+        question{"read_10_with_a_group", {0x28, 0, 0, 0, 0, 8, 1, 0, 2}, 1024, true},
+        question{"read_16", {0x88, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2}, 1024, false},
+        question{
+            "read_16_of_another_length", {0x88, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2}, 512, true},
+        question{"read_16_with_protection",
+                 {0x88, 0x20, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2},
+                 1024,
+                 true},
+        question{
+            "read_16_with_a_group", {0x88, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2, 1}, 1024, true},
+        question{"write_16_with_control",
+                 {0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2, 0, 4},
+                 1024,
+                 true},
+        question{"write_16", {0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 2}, 1024, false},
         question{"an_inquiry", {0x12, 0, 0, 0, 36}, 36, false},
         question{"a_vital_page", {0x12, 1, 0x80, 0, 36}, 36, true}),
     [](const auto& one) { return one.param.name; });
@@ -215,6 +232,44 @@ TEST(scsi_rules, a_large_disk_tells_its_size_to_sixteen_bytes) {
       for (u32 i = 0; i < 8; ++i) EXPECT_EQ(sixteen[i], static_cast<byte>(last >> (56 - 8 * i)));
       EXPECT_EQ(sixteen[10], byte{2});
     }
+  });
+}
+
+// An address of 64 bits counts with all of them, and so does a length.
+TEST(scsi_rules, a_command_of_16_bytes_stays_within_the_medium) {
+  struct row {
+    block cdb;
+    u32 sectors;
+    bool refused;
+  };
+  with_target([](medium&, scsi_target& target) {
+    for (const u8 opcode : {u8{0x88}, u8{0x8A}})
+      for (const row& r :
+           {row{{opcode, 0, 0, 0, 0, 0, 0, 0, 0, 63, 0, 0, 0, 1}, 1, false},
+            row{{opcode, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0}, 0, false},
+            row{{opcode, 0, 0, 0, 0, 0, 0, 0, 0, 63, 0, 0, 0, 2}, 2, true},
+            row{{opcode, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, 1, true},
+            row{{opcode, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 1, true},
+            row{{opcode, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 1}, 1, true},
+            row{{opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0}, 65536, true}}) {
+        target.begin(r.cdb, r.sectors * SECTOR_SIZE);
+        EXPECT_EQ(target.failed(), r.refused) << int{opcode} << ", " << r.sectors;
+        if (r.refused) {
+          EXPECT_EQ(target.begin(request_sense, 18)[12], byte{0x21});
+        }
+      }
+  });
+}
+
+// Both forms move the same sectors.
+TEST(scsi_rules, what_16_bytes_have_written_10_bytes_read) {
+  with_target([](medium&, scsi_target& target) {
+    target.begin(block{0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1}, SECTOR_SIZE);
+    EXPECT_TRUE(target.take(std::vector<byte>(SECTOR_SIZE, byte{7})));
+    EXPECT_TRUE(target.finish(true));
+    EXPECT_EQ(target.begin(block{0x28, 0, 0, 0, 0, 3, 0, 0, 1}, SECTOR_SIZE)[511], byte{7});
+    EXPECT_EQ(target.begin(block{0x88, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1}, SECTOR_SIZE)[0],
+              byte{7});
   });
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry_command = 0x12,
              mode_sense = 0x1A, start_stop = 0x1B, read_capacity = 0x25, read_10 = 0x28,
-             write_10 = 0x2A, synchronize_cache = 0x35, service_action_in = 0x9E;
+             write_10 = 0x2A, synchronize_cache = 0x35, read_16 = 0x88, write_16 = 0x8A,
+             service_action_in = 0x9E;
 constexpr u8 read_capacity_16 = 0x10;  // its service action
 
 void put_big_endian(std::vector<byte>& to, size_t at, u32 value) {
@@ -21,9 +22,9 @@ void put_big_endian(std::vector<byte>& to, size_t at, u32 value) {
 
 }  // namespace
 
-u32 scsi_target::big_endian(size_t at, int bytes) const {
-  u32 value = 0;
-  for (int i = 0; i < bytes; ++i) value = value << 8 | cdb_[at + static_cast<size_t>(i)];
+u64 scsi_target::big_endian(size_t at, u32 bytes) const {
+  u64 value = 0;
+  for (size_t i = 0; i < bytes; ++i) value = value << 8 | cdb_[at + i];
   return value;
 }
 
@@ -89,9 +90,9 @@ std::vector<byte> scsi_target::begin(command_block cdb, u32 length) {
 // wants to move as much as the block tells.
 bool scsi_target::well_formed(u32 length) const {
   std::array<u8, 16> rest = cdb_;  // what must be 0
-  u32 expected = 0;
+  u64 expected = 0;
   const auto take = [&](size_t at, u32 count) {
-    const u32 value = big_endian(at, static_cast<int>(count));
+    const u64 value = big_endian(at, count);
     std::fill_n(rest.begin() + static_cast<long>(at), count, u8{0});
     return value;
   };
@@ -117,6 +118,11 @@ bool scsi_target::well_formed(u32 length) const {
       take(2, 4);
       expected = take(7, 2) * SECTOR_SIZE;
       break;
+    case read_16:
+    case write_16:
+      take(2, 8);
+      expected = take(10, 4) * SECTOR_SIZE;
+      break;
     default: break;
   }
   return length == expected && std::ranges::all_of(rest, [](u8 b) { return b == 0; });
@@ -131,22 +137,31 @@ std::vector<byte> scsi_target::execute() {
     case mode_sense: return modes();
     case read_capacity: return capacity();
     case service_action_in: return long_capacity();
-    case read_10: return read();
-    case write_10: begin_write(); return {};
+    case read_10:
+    case read_16: return read();
+    case write_10:
+    case write_16: begin_write(); return {};
     case synchronize_cache: begin_record(block_command::flush, 0, 0); return {};
     default: return refuse({5, 0x20, 0});
   }
 }
 
-void scsi_target::begin_record(block_command cmd, u32 first, u32 sectors) {
-  record_ = {attach_epoch{storage_.plugs()}, cmd, lba{first}, sectors, now(), {}, false};
+// A medium's sectors have numbers of 32 bits; no command for others is executed.
+void scsi_target::begin_record(block_command cmd, u64 first, u64 sectors) {
+  const lba at{static_cast<u32>(std::min<u64>(first, 0xFFFF'FFFF))};
+  record_ = {attach_epoch{storage_.plugs()}, cmd, at, static_cast<u32>(sectors), now(), {}, false};
+}
+
+bool scsi_target::in_range() const {
+  const u64 sectors = storage_.identity.sectors, first = first_sector();
+  return first <= sectors && sector_count() <= sectors - first;
 }
 
 std::vector<byte> scsi_target::read() {
   used_ = true;
-  const u32 first = first_sector(), count = sector_count();
-  begin_record(block_command::read, first, count);
-  if (u64{first} + count > storage_.identity.sectors) return refuse({5, 0x21, 0});
+  begin_record(block_command::read, first_sector(), sector_count());
+  if (!in_range()) return refuse({5, 0x21, 0});
+  const u32 first = static_cast<u32>(first_sector()), count = static_cast<u32>(sector_count());
   if (storage_.fault && storage_.fault(block_command::read, lba{first}, count))
     return refuse({fault_key, 0x11, 0});
   std::vector<byte> data;
@@ -158,9 +173,10 @@ std::vector<byte> scsi_target::read() {
 }
 
 void scsi_target::begin_write() {
-  const u32 first = next_sector_ = first_sector(), count = sector_count();
-  begin_record(block_command::write, first, count);
-  if (u64{first} + count > storage_.identity.sectors)
+  begin_record(block_command::write, first_sector(), sector_count());
+  const u32 first = next_sector_ = static_cast<u32>(first_sector());
+  const u32 count = static_cast<u32>(sector_count());
+  if (!in_range())
     refuse({5, 0x21, 0});
   else if (storage_.write_protected)
     refuse({7, 0x27, 0});

@@ -49,7 +49,7 @@ class scsi_target {
   bool recovered() const { return failed_ && recovered_; }
 
   u8 opcode() const { return cdb_[0]; }
-  bool used() const { return used_; }  // the first READ(10) since power-on has come
+  bool used() const { return used_; }  // the first READ since power-on has come
 
   // --- trouble ---
   std::deque<sense> failures;            // each of the next commands fails with one of these
@@ -91,10 +91,13 @@ class scsi_target {
   std::vector<byte> capacity() const;
   std::vector<byte> long_capacity() const;
   std::vector<byte> modes();
-  u32 big_endian(size_t at, int bytes) const;
-  u32 first_sector() const { return big_endian(2, 4); }
-  u32 sector_count() const { return big_endian(7, 2); }
-  void begin_record(block_command cmd, u32 first, u32 sectors);
+  u64 big_endian(size_t at, u32 bytes) const;
+  // What a READ or WRITE is about.
+  bool is_long() const { return length_of(opcode()) == 16; }
+  u64 first_sector() const { return is_long() ? big_endian(2, 8) : big_endian(2, 4); }
+  u64 sector_count() const { return is_long() ? big_endian(10, 4) : big_endian(7, 2); }
+  bool in_range() const;
+  void begin_record(block_command cmd, u64 first, u64 sectors);
 
   medium& storage_;
   planned_failure planned_;

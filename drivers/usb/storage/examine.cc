@@ -99,7 +99,8 @@ result<capacity_16_reply> scsi_disk::ask_capacity() {
 }
 
 // A sector's number has 32 bits in the block layer (lba), so of a disk of more than 2 TiB a part is
-// used. READ(10) and WRITE(10) reach as far.
+// used. READ(10) and WRITE(10) would reach as far, but other hosts move the data of such a disk
+// with the commands of 16 bytes, so these are what it is tested with.
 result<void> scsi_disk::read_capacity(disk_facts& to) {
   constexpr u64 most_sectors = 0xFFFF'FFFF;
   const capacity_16_reply capacity = TRY(ask_capacity());
@@ -116,6 +117,7 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   if (sectors > most_sectors)
     printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
            static_cast<u32>(sectors >> 21));
+  use_16_for_rw_ = sectors > most_sectors;
   to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
 }
@@ -136,8 +138,8 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   if (hangs_on_last_sector_) return {};
   const u32 resets_before = transport_.resets();
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
-  scsi_command c = read_write_10(false, lba{to.sectors - 1}, 1, {&segment, 1},
-                                 transport_.scratch().first(SECTOR_SIZE));
+  scsi_command c = read_write_command(false, lba{to.sectors - 1}, 1, {&segment, 1},
+                                      transport_.scratch().first(SECTOR_SIZE));
   c.timeout = 5_s;
   const result<u32> read = run(c, after_failure::do_without);
   hangs_on_last_sector_ = has_hung(resets_before);

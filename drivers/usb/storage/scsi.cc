@@ -22,16 +22,34 @@ error as_told(error e) {
   }
 }
 
-bool moves_sectors(const scsi_command& c) {
-  return c.cdb[0] == opcode::read_10 || c.cdb[0] == opcode::write_10;
+bool is_read(u8 operation) { return operation == opcode::read_10 || operation == opcode::read_16; }
+bool is_write(u8 operation) {
+  return operation == opcode::write_10 || operation == opcode::write_16;
 }
+bool moves_sectors(const scsi_command& c) { return is_read(c.cdb[0]) || is_write(c.cdb[0]); }
 
 // The sectors that a READ or WRITE moves; none of any other command.
 sector_range sectors_of(const scsi_command& c) {
   if (!moves_sectors(c)) return {};
-  const auto at = [&](size_t i) { return u64{c.cdb[i]}; };
-  const u64 first = at(2) << 24 | at(3) << 16 | at(4) << 8 | at(5);
-  return {first, first + (at(7) << 8 | at(8))};
+  const auto number = [&](size_t at, size_t bytes) {
+    u64 value = 0;
+    for (size_t i = 0; i < bytes; ++i) value = value << 8 | c.cdb[at + i];
+    return value;
+  };
+  const bool is_long = c.cdb_length == 16;
+  const u64 first = is_long ? number(2, 8) : number(2, 4);
+  return {first, first + (is_long ? number(10, 4) : number(7, 2))};
+}
+
+// What does not depend on the form of the command block.
+scsi_command add_data(scsi_command c, bool write, u32 sectors,
+                      std::span<const dma_segment> segments, std::span<const byte> head) {
+  c.data = write ? direction::out : direction::in;
+  c.segments = segments;
+  c.head = head;
+  c.length = sectors * SECTOR_SIZE;
+  c.timeout = 30_s;
+  return c;
 }
 
 // The bytes with which a success is whole. A READ or WRITE of which fewer count is sent once more,
@@ -50,16 +68,22 @@ scsi_command command_of(std::initializer_list<u8> cdb) {
 scsi_command read_write_10(bool write, lba first, u32 sectors,
                            std::span<const dma_segment> segments, std::span<const byte> head) {
   const u32 at = first.value();
-  scsi_command c =
+  const scsi_command c =
       command_of({write ? opcode::write_10 : opcode::read_10, 0, static_cast<u8>(at >> 24),
                   static_cast<u8>(at >> 16), static_cast<u8>(at >> 8), static_cast<u8>(at), 0,
                   static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0});
-  c.data = write ? direction::out : direction::in;
-  c.segments = segments;
-  c.head = head;
-  c.length = sectors * SECTOR_SIZE;
-  c.timeout = 30_s;
-  return c;
+  return add_data(c, write, sectors, segments, head);
+}
+
+scsi_command read_write_16(bool write, lba first, u32 sectors,
+                           std::span<const dma_segment> segments, std::span<const byte> head) {
+  const u32 at = first.value();
+  const scsi_command c = command_of(
+      {write ? opcode::write_16 : opcode::read_16, 0, 0, 0, 0, 0, static_cast<u8>(at >> 24),
+       static_cast<u8>(at >> 16), static_cast<u8>(at >> 8), static_cast<u8>(at),
+       static_cast<u8>(sectors >> 24), static_cast<u8>(sectors >> 16),
+       static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0, 0});
+  return add_data(c, write, sectors, segments, head);
 }
 
 // --- running a command ---
@@ -108,12 +132,10 @@ bool scsi_disk::is_exchange(verdict v, const scsi_command& command) {
 // TEST UNIT READY at once after other commands.
 command_kind scsi_disk::kind_of(const scsi_command& command) const {
   if (phase_ == phase::getting_ready) return command_kind::examination;
-  switch (command.cdb[0]) {
-    case opcode::read_10: return command_kind::read;
-    case opcode::write_10: return command_kind::write;
-    case opcode::synchronize_cache_10: return command_kind::flush;
-    default: return command_kind::other;
-  }
+  const u8 operation = command.cdb[0];
+  if (is_read(operation)) return command_kind::read;
+  if (is_write(operation)) return command_kind::write;
+  return operation == opcode::synchronize_cache_10 ? command_kind::flush : command_kind::other;
 }
 
 // Alone, a unit that is given up counts as pulled.
@@ -279,7 +301,7 @@ result<void> scsi_disk::read_write(bool write, lba first, u32 sectors,
                                    std::span<const dma_segment> segments,
                                    std::span<const byte> head) {
   TRY(start_if_needed());
-  const scsi_command c = read_write_10(write, first, sectors, segments, head);
+  const scsi_command c = read_write_command(write, first, sectors, segments, head);
   const result<u32> moved = run(c);
   return moved ? result<void>{} : fail(as_told(moved.error()));
 }

@@ -44,7 +44,7 @@ namespace usb::storage {
 namespace opcode {
 constexpr u8 test_unit_ready = 0x00, inquiry = 0x12, mode_sense_6 = 0x1A, start_stop_unit = 0x1B,
              read_capacity_10 = 0x25, read_10 = 0x28, write_10 = 0x2A, synchronize_cache_10 = 0x35,
-             service_action_in_16 = 0x9E;
+             read_16 = 0x88, write_16 = 0x8A, service_action_in_16 = 0x9E;
 constexpr u8 read_capacity_16 = 0x10;  // a service action
 }  // namespace opcode
 
@@ -89,8 +89,11 @@ struct disk_facts {
 // False for a malformed answer.
 bool parse_mode_sense(std::span<const byte> data, disk_facts& to);
 
+// The command blocks of READ and WRITE with 10 and with 16 bytes (SBC-3, 5.11, 5.15, 5.40, 5.44).
 // `head`: the beginning of the first segment, in the kernel's memory.
 scsi_command read_write_10(bool write, lba first, u32 sectors,
+                           std::span<const dma_segment> segments, std::span<const byte> head = {});
+scsi_command read_write_16(bool write, lba first, u32 sectors,
                            std::span<const dma_segment> segments, std::span<const byte> head = {});
 
 class scsi_disk {
@@ -169,6 +172,11 @@ class scsi_disk {
   bool give_up_if_hopeless();
   result<void> note_hang(const scsi_command& command, after_failure what);
   result<command_reply> send(scsi_command command);
+  scsi_command read_write_command(bool write, lba first, u32 sectors,
+                                  std::span<const dma_segment> segments,
+                                  std::span<const byte> head) const {
+    return (use_16_for_rw_ ? read_write_16 : read_write_10)(write, first, sectors, segments, head);
+  }
   verdict judge_failure(std::span<const byte> data);
   result<void> start_if_needed();
   result<void> flush_nothing();
@@ -190,6 +198,7 @@ class scsi_disk {
   bool alone_;
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
+  bool use_16_for_rw_ = false;   // its medium is too large for READ CAPACITY(10)
   bool usable_ = false;          // its medium has arrived, or could arrive
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE

@@ -109,7 +109,7 @@ TEST(boundaries, the_largest_disk_is_used_and_one_more_sector_is_not) {
       fake_stick stick;
       stick.disk.claimed_last_lba = last;
       // Not "out of range": the sector is there, but damaged.
-      stick.disk.never_succeeds[read_10] = {3, 0x11, 0};
+      stick.disk.never_succeeds[read_10] = stick.disk.never_succeeds[read_16] = {3, 0x11, 0};
       served_stick s(stick);
       const block_device* const disk = s.await_arrival();
       const bool usable = last != 0;

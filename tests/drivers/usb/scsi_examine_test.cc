@@ -147,7 +147,8 @@ TEST(scsi_disk, of_more_than_2_tib_is_used_in_part) {
     arrives(
         [&](fake_stick& s) {
           s.disk.claimed_last_lba = r.last;
-          s.disk.never_succeeds[read_10] = {3, 0x11, 0};  // it is there, but damaged
+          for (const u8 opcode : {read_10, read_16})
+            s.disk.never_succeeds[opcode] = {3, 0x11, 0};  // it is there, but damaged
         },
         true,
         [&](served_stick& s, block_device& disk) {
@@ -155,6 +156,8 @@ TEST(scsi_disk, of_more_than_2_tib_is_used_in_part) {
           EXPECT_EQ(said("only the first 2 TiB are used\n"), r.told != nullptr);
           EXPECT_TRUE(!r.told || said(r.told));
           EXPECT_EQ(s.stick.count(read_capacity_16), r.told ? 1u : 0u);
+          EXPECT_EQ(s.stick.count(read_16) > 0, r.told != nullptr);
+          EXPECT_EQ(s.stick.count(read_10) > 0, r.told == nullptr);
         });
 }
 
@@ -164,7 +167,7 @@ TEST(scsi_disk, tells_its_size_to_read_capacity_16) {
   const auto large = [](fake_stick& s, size_t at, std::initializer_list<u8> value,
                         size_t length = 32) {
     s.disk.claimed_last_lba = 0x1'7FFF'FFFF;
-    s.disk.never_succeeds[read_10] = {3, 0x11, 0};
+    s.disk.never_succeeds[read_10] = s.disk.never_succeeds[read_16] = {3, 0x11, 0};
     s.meddle = [=, bytes = std::vector<u8>(value)](const command_block_wrapper& cbw,
                                                    fake_stick::answer& a) {
       if (cbw.cdb[0] != read_capacity_16) return;
@@ -186,7 +189,11 @@ TEST(scsi_disk, tells_its_size_to_read_capacity_16) {
       [&](fake_stick& s) {
         large(s, 0, {0, 0, 0, 0, 0, 0, 0x10, 0});
       },
-      true, [](served_stick&, block_device& disk) { EXPECT_EQ(disk.identity.sectors, 0x1001u); });
+      true,
+      [](served_stick& s, block_device& disk) {
+        EXPECT_EQ(disk.identity.sectors, 0x1001u);
+        EXPECT_EQ(s.stick.count(read_16), 0u) << "it is no large one";
+      });
   arrives([&](fake_stick& s) { large(s, 0, {0, 0, 0, 0, 0, 0, 0, 0}); }, false);
   arrives([&](fake_stick& s) { large(s, 0, {255, 255, 255, 255, 255, 255, 255, 255}); }, false);
 }

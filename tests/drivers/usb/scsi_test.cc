@@ -109,6 +109,12 @@ TEST(usb_scsi, puts_addresses_in_big_endian) {
   EXPECT_EQ(c.cdb, (std::array<u8, 16>{0x2A, 0, 1, 2, 3, 4, 0, 5, 6}));
   EXPECT_EQ(c.cdb_length, 10);
   EXPECT_EQ(c.length, 0x0506u * 512);
+  const scsi_command large = read_write_16(true, lba{0x01020304}, 0x05060708, {});
+  EXPECT_EQ(large.cdb, (std::array<u8, 16>{0x8A, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0}));
+  EXPECT_EQ(large.cdb_length, 16);
+  EXPECT_EQ(large.data, direction::out);
+  EXPECT_EQ(read_write_16(false, lba{0}, 1, {}).cdb[0], 0x88);
+  EXPECT_EQ(read_write_16(false, lba{0}, 1, {}).length, 512u);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace sim {
 // The operation codes whose answers tests change.
 constexpr u8 test_unit_ready = 0x00, request_sense = 0x03, inquiry = 0x12, mode_sense = 0x1A,
              start_stop = 0x1B, read_capacity = 0x25, read_10 = 0x28, write_10 = 0x2A,
-             synchronize = 0x35, read_capacity_16 = 0x9E;
+             synchronize = 0x35, read_16 = 0x88, write_16 = 0x8A, read_capacity_16 = 0x9E;
 
 class served_stick {
  public:
