@@ -95,9 +95,14 @@ void usb_machine::check() {
 }
 
 void usb_machine::port_outlet::connect(medium& storage) {
-  machine_.controller_.plug(number_, machine_.stick_of(storage));
+  usb_stick& stick = machine_.stick_of(storage);
+  stick.plug_further_units();
+  machine_.controller_.plug(number_, stick);
 }
 
-void usb_machine::port_outlet::disconnect(medium&) { machine_.controller_.unplug(number_); }
+void usb_machine::port_outlet::disconnect(medium& storage) {
+  machine_.controller_.unplug(number_);
+  machine_.stick_of(storage).pull_further_units();
+}
 
 }  // namespace sim

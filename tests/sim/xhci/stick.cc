@@ -34,9 +34,23 @@ std::vector<byte> string_descriptor(std::string_view text) {
 void usb_stick::attached(bus_speed speed) {
   speed_ = speed;
   ++power_cycle_;
-  disk_.power_on();
+  for (logical_unit& each : units_) each.disk.power_on();
   describe_endpoints();
   bus_reset();
+}
+
+void usb_stick::plug_further_units() {
+  for (auto each = std::next(units_.begin()); each != units_.end(); ++each)
+    each->storage.plug(*this);
+}
+
+void usb_stick::pull_further_units() {
+  for (auto each = std::next(units_.begin()); each != units_.end(); ++each)
+    if (each->storage.plugged()) each->storage.pull();
+}
+
+void usb_stick::disconnect(medium&) {
+  if (storage_.plugged()) storage_.pull();
 }
 
 void usb_stick::describe_endpoints() {
@@ -54,8 +68,10 @@ u32 usb_stick::control_packet() const {
 
 void usb_stick::bus_reset() {
   ++bus_resets_;
-  storage_.drop_cache();
-  disk_.reset();
+  for (logical_unit& each : units_) {
+    each.storage.drop_cache();
+    each.disk.reset();
+  }
   address_ = configuration_ = 0;
   reset_transport();
 }
@@ -119,8 +135,11 @@ void usb_stick::setup(const std::array<u8, 8>& request) {
           value != 0 || length != 0 || (index != (0x80 | in_endpoint) && index != out_endpoint);
       if (!control_refused_) clear_halt(request[4]);
       break;
-    case 0xA1FE: answer_setup(bytes_of({0})); break;  // GET_MAX_LUN
-    case 0x21FF: reset_transport(); break;            // Bulk-Only Mass Storage Reset
+    case 0xA1FE:  // GET MAX LUN (BOT, 3.2): the number of the last unit
+      control_refused_ = value != 0 || index != 0 || length != 1;
+      answer_setup(bytes_of({static_cast<u32>(units_.size() - 1)}));
+      break;
+    case 0x21FF: reset_transport(); break;  // Bulk-Only Mass Storage Reset
     default: control_refused_ = true;
   }
   if (control_data_.size() > length) control_data_.resize(length);
@@ -210,12 +229,12 @@ u32 usb_stick::data_length() const {
   return length;
 }
 
-// Valid and meaningful (6.2): one logical unit, no bit that is reserved, and a command block of the
-// length that its operation code tells.
+// Valid and meaningful (6.2): a logical unit that there is, no bit that is reserved, and a command
+// block of the length that its operation code tells.
 bool usb_stick::is_wrapper(std::span<const byte> data) const {
   if (data.size() != cbw_.size() || std::memcmp(data.data(), "USBC", 4) != 0) return false;
   const auto at = [&](size_t i) { return static_cast<u8>(data[i]); };
-  return (at(12) & 0x7F) == 0 && at(13) == 0 && at(14) == scsi_target::length_of(at(15));
+  return (at(12) & 0x7F) == 0 && at(13) < units_.size() && at(14) == scsi_target::length_of(at(15));
 }
 
 // After an invalid wrapper both endpoints stall until a reset (6.6.1).
@@ -225,23 +244,25 @@ handshake usb_stick::take_command(std::span<const byte> data) {
     return handshake::stall;
   }
   std::ranges::copy(data, cbw_.begin());
+  current_ = &*std::next(units_.begin(), static_cast<u8>(cbw_[13]));
   ++commands_;
   answer_ = {};
   data_given_ = data_taken_ = 0;
   const bool in = (cbw_[12] & byte{0x80}) != byte{0};
   state_ = data_length() == 0 ? state::status : in ? state::data_in : state::data_out;
   execute();
-  if (meddle) meddle(disk_.opcode(), answer_);
+  if (meddle) meddle(current_->disk.opcode(), answer_);
   if (answer_.leave_data) state_ = state::status;
-  be_busy(storage_.least_latency + answer_.late, storage_.most_latency + answer_.late);
+  const medium& storage = current_->storage;
+  be_busy(storage.least_latency + answer_.late, storage.most_latency + answer_.late);
   return handshake::ack;
 }
 
 void usb_stick::execute() {
   std::array<u8, 16> cdb;
   std::memcpy(cdb.data(), cbw_.data() + 15, cdb.size());
-  answer_.data = disk_.begin(cdb, data_length());
-  if (disk_.failed()) return refuse();
+  answer_.data = current_->disk.begin(cdb, data_length());
+  if (current_->disk.failed()) return refuse();
   if (state_ == state::data_in)
     answer_.residue = data_length() - static_cast<u32>(answer_.data.size());
 }
@@ -262,10 +283,10 @@ handshake usb_stick::take_data(std::span<const byte> data) {
     return handshake::stall;
   }
   data_taken_ += static_cast<u32>(data.size());
-  if (answer_.status == 0 && !disk_.take(data)) return handshake::nak;
+  if (answer_.status == 0 && !current_->disk.take(data)) return handshake::nak;
   if (data_taken_ == data_length()) {
     state_ = state::status;
-    be_busy(storage_.least_latency, storage_.most_latency);
+    be_busy(current_->storage.least_latency, current_->storage.most_latency);
   }
   return handshake::ack;
 }
@@ -316,12 +337,13 @@ packet usb_stick::give_status() {
     in_halted_ = true;
     return {handshake::stall, {}};
   }
-  if (!disk_.finish(answer_.status == 0)) return {handshake::nak, {}};
-  if (disk_.recovered())
+  scsi_target& disk = current_->disk;
+  if (!disk.finish(answer_.status == 0)) return {handshake::nak, {}};
+  if (disk.recovered())
     answer_.status = 1;
-  else if (answer_.status == 0 && disk_.failed())
+  else if (answer_.status == 0 && disk.failed())
     refuse();
-  if (storage_.step(step_kind::status)) return {handshake::nak, {}};
+  if (current_->storage.step(step_kind::status)) return {handshake::nak, {}};
   const std::vector<byte> csw = status_wrapper();
   if (answer_.status_twice) repeated_ = csw;
   state_ = state::command;

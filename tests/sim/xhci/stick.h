@@ -1,10 +1,15 @@
-// A mass-storage stick on the wire: a SCSI disk with USB descriptors and Bulk-Only Transport.
+// A mass-storage stick on the wire: a SCSI disk with USB descriptors and Bulk-Only Transport. It
+// may have further logical units with media of their own, as a card reader has.
 //
 // It behaves as a good device does: it tells residues, and stalls where the specification says so.
 // A test can change its answers with `meddle`.
+//
+// The media of the further units are plugged in and pulled with the first one, which is what the
+// port has contact with. Pulled at a step of any of them, the whole stick is pulled.
 #pragma once
 
 #include <functional>
+#include <list>
 #include <optional>
 
 #include "tests/sim/scsi_target.h"
@@ -13,9 +18,11 @@
 
 namespace sim {
 
-class usb_stick final : public usb_function {
+class usb_stick final : public usb_function, public outlet {
  public:
-  usb_stick(medium& storage, timeline& time) : storage_(storage), time_(time), disk_(storage) {}
+  usb_stick(medium& storage, timeline& time) : storage_(storage), time_(time) {
+    units_.emplace_back(storage);
+  }
 
   // The answer that the device is going to give to a command.
   struct answer {
@@ -51,9 +58,14 @@ class usb_stick final : public usb_function {
   // The next control request with this number gets no answer; a STALL.
   std::optional<u8> lose_request, refuse_request;
 
-  scsi_target& disk() { return disk_; }
-  bool ready_for_use() const { return disk_.used(); }
-  bool flushing() const { return state_ != state::command && disk_.opcode() == 0x35; }
+  // The disk of the first logical unit, and one more unit, before it is plugged in.
+  scsi_target& disk() { return units_.front().disk; }
+  scsi_target& add_unit(medium& storage) { return units_.emplace_back(storage).disk; }
+  void plug_further_units();
+  void pull_further_units();
+
+  bool ready_for_use() const { return units_.front().disk.used(); }
+  bool flushing() const { return state_ != state::command && current_->disk.opcode() == 0x35; }
   u32 commands() const { return commands_; }
   u32 bus_resets() const { return bus_resets_; }
 
@@ -66,7 +78,17 @@ class usb_stick final : public usb_function {
   handshake out(u8 endpoint, std::span<const byte> data) override;
   packet in(u8 endpoint, u32 most) override;
 
+  // outlet, for the media of the further units
+  void connect(medium&) override {}
+  void disconnect(medium&) override;
+
  private:
+  struct logical_unit {
+    explicit logical_unit(medium& m) : storage(m), disk(m) {}
+    medium& storage;
+    scsi_target disk;
+  };
+
   static constexpr u8 in_endpoint = 1, out_endpoint = 2;
   enum class state : u8 { command, data_in, data_out, status };
 
@@ -114,7 +136,8 @@ class usb_stick final : public usb_function {
   bool in_halted_ = false, out_halted_ = false;
   std::vector<byte> repeated_;  // a status that is given once more; empty: none
 
-  scsi_target disk_;
+  std::list<logical_unit> units_;
+  logical_unit* current_ = &units_.front();  // the one whose command it is
 };
 
 }  // namespace sim
