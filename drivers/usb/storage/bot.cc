@@ -233,6 +233,7 @@ result<command_reply> bulk_only::carry_out(const scsi_command& command) {
   if (const result<void> recovered = recover(); !recovered) {
     // No reset helps. Released, the device counts as pulled.
     printk("usb %u-%u: the device does not recover\n", device_.facts.bus, device_.facts.port);
+    device_.facts.unused = "no reset brings it into step";
     device_.release();
     return fail(error::enodev);
   }

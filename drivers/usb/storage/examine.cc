@@ -30,6 +30,12 @@ bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
   return true;
 }
 
+// Nothing will change that, so lsusb shows it.
+result<void> scsi_disk::cannot_use(const char* why) {
+  obstacle_ = why;
+  return fail(error::enotsup);
+}
+
 // Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). An answer that
 // was cut off is asked for again: half of a name would be another stick's.
 result<standard_inquiry> scsi_disk::ask_identity() {
@@ -47,7 +53,7 @@ result<standard_inquiry> scsi_disk::ask_identity() {
 // A direct-access device that is connected has a 0 in the first byte.
 result<void> scsi_disk::inquire(disk_facts& to) {
   const standard_inquiry reply = TRY(ask_identity());
-  if (reply.device_type != 0) return fail(error::enotsup);
+  if (reply.device_type != 0) return cannot_use("it is no disk");
   to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
@@ -103,16 +109,20 @@ result<capacity_16_reply> scsi_disk::ask_capacity() {
 // with the commands of 16 bytes, so these are what it is tested with.
 result<void> scsi_disk::read_capacity(disk_facts& to) {
   constexpr u64 most_sectors = 0xFFFF'FFFF;
+  obstacle_ = "it does not tell its capacity";  // if this ends here
   const capacity_16_reply capacity = TRY(ask_capacity());
+  obstacle_ = nullptr;
   if (capacity.block_size != SECTOR_SIZE) {
     printk("%s: sectors of %u bytes are not supported\n", name().data(),
            static_cast<u32>(capacity.block_size));
-    return fail(error::enotsup);
+    return cannot_use(capacity.block_size == 4096 ? "sectors of 4096 bytes are not supported"
+                                                  : "sectors of this size are not supported");
   }
   const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
   if (sectors < SECTORS_PER_BLOCK) {
-    printk("%s: a medium of this size is not supported\n", name().data());
-    return fail(error::enotsup);
+    constexpr const char* why = "a medium of this size is not supported";
+    printk("%s: %s\n", name().data(), why);
+    return cannot_use(why);
   }
   if (sectors > most_sectors)
     printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
@@ -187,6 +197,7 @@ result<disk_facts> scsi_disk::examine_one_medium() {
 result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::getting_ready;
   no_synchronize_ = false;  // that was of another medium
+  obstacle_ = nullptr;
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   usable_ = facts.has_value();

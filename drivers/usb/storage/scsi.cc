@@ -144,7 +144,10 @@ bool scsi_disk::give_up_if_hopeless() {
   if (!why) return false;
   printk("%s: %s, and is given up\n", name().data(), why);
   given_up_ = true;
-  if (alone_) device().release();
+  obstacle_ = why;
+  if (!alone_) return true;
+  device().facts.unused = why;
+  device().release();
   return true;
 }
 

@@ -142,6 +142,8 @@ class scsi_disk {
   u32 resets() const { return transport_.resets(); }
   // There were too many hangs: nothing more is to be sent.
   bool given_up() const { return given_up_; }
+  // Why it cannot be used, after make_ready() has failed or when it is given up.
+  const char* obstacle() const { return obstacle_ ? obstacle_ : "it cannot be examined"; }
 
   // Whether completed writes may be lost (see above). True once for each event.
   bool take_cache_doubt() {
@@ -187,6 +189,7 @@ class scsi_disk {
   result<standard_inquiry> ask_identity();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
+  result<void> cannot_use(const char* why);
   result<void> read_capacity(disk_facts& to);
   result<capacity_16_reply> ask_capacity();
   result<void> check_last_sector(disk_facts& to);
@@ -207,6 +210,7 @@ class scsi_disk {
   bool needs_start_ = false;     // it waits for START STOP UNIT
   bool hangs_on_modes_ = false, hangs_on_last_sector_ = false;
   bool given_up_ = false;
+  const char* obstacle_ = nullptr;
   bool cache_doubt_ = false;
   trouble_record trouble_;
   u32 resets_answered_ = 0;  // resets() of the transport at the last success

@@ -47,8 +47,8 @@ void session::sleep_until_needed() {
 void session::serve() {
   host_device& device = carrier_.device();
   if (!carrier_.has_endpoints()) {
-    printk("usb %u-%u: a disk without a pair of bulk endpoints\n", device.facts.bus,
-           device.facts.port);
+    device.facts.unused = "a disk without a pair of bulk endpoints";
+    printk("usb %u-%u: %s\n", device.facts.bus, device.facts.port, device.facts.unused);
     return device.release();
   }
   find_units();
@@ -56,6 +56,7 @@ void session::serve() {
   const auto has_ended = [](auto& each) { return each->has_ended(); };
   while (!device.gone() && !std::ranges::all_of(units, has_ended))
     if (!serve_in_turn()) sleep_until_needed();
+  if (!device.gone()) device.facts.unused = units[0]->unused();  // all have ended
   for (auto& each : units) each->leave();
   // Before the session ends: until then the controller may use its memory. The port is free while
   // references to the media are still held.

@@ -6,6 +6,7 @@
 #include "drivers/block/media_event.h"
 #include "hal/clock.h"
 #include "hal/log.h"
+#include "lib/format.h"
 
 namespace usb::storage {
 
@@ -70,11 +71,13 @@ void unit::examine() {
   const result<disk_facts> facts = disk_.make_ready();
   if (disk_.device().gone()) return;
   if (disk_.resets() != resets_before) rest_until_ = now() + disk_.rest_after_hang();
-  if (disk_.given_up() || (!facts && hangs_at_each_examination(resets_before))) return end();
+  if (disk_.given_up()) return end(disk_.obstacle());
+  if (!facts && hangs_at_each_examination(resets_before))
+    return end("it hangs each time that it is examined");
   if (facts)
     arrive(*facts);
   else if (facts.error() == error::enomedium)
-    told_ = false;
+    forget_medium();
   else if (facts.error() != error::ebusy)
     refuse(facts.error());
 }
@@ -89,12 +92,13 @@ bool unit::hangs_at_each_examination(u32 resets_before) {
 }
 
 void unit::arrive(const disk_facts& facts) {
-  if (disk_.number() > 0 && further_media == MAX_FURTHER_MEDIA) return;  // until another one leaves
+  if (disk_.number() > 0 && further_media == MAX_FURTHER_MEDIA)
+    return tell_unused("there are too many media");  // until another one leaves
   further_media += disk_.number() > 0;
   plug_.emplace(disk_, facts, segments_);
   state_ = state::present;
   again_ = never;
-  told_ = false;
+  forget_medium();
   hung_examinations_ = 0;
   since_ = now();
   next_look_ = facts.removable_medium ? now() + look_interval : never;
@@ -106,16 +110,38 @@ void unit::arrive(const disk_facts& facts) {
 void unit::refuse(error why) {
   if (!std::exchange(told_, true))
     printk("%s: the disk is not usable (error %d)\n", disk_.name().data(), to_errno(why));
-  if (why == error::enotsup && !disk_.takes_media()) return end();
+  if (why == error::enotsup && !disk_.takes_media()) return end(disk_.obstacle());
+  tell_unused(disk_.obstacle());
   state_ = state::useless;
   since_ = now();
   again_ = why == error::enotsup ? never : std::max(now() + pause_after(duration{}), rest_until_);
   next_look_ = disk_.takes_media() ? std::min(again_, now() + look_interval) : again_;
 }
 
-void unit::end() {
+void unit::end(const char* why) {
+  tell_unused(why);
   state_ = state::ended;
   next_look_ = never;
+}
+
+// Of a medium that is of no use nothing is told any more: it has left, or another one has come.
+void unit::forget_medium() {
+  told_ = false;
+  tell_unused(nullptr);
+}
+
+void unit::tell_unused(const char* why) {
+  unused_ = why;
+  if (alone_) {
+    disk_.device().facts.unused = why;
+    return;
+  }
+  forget(listed_);
+  if (!why || disk_.device().gone()) return;  // after a pull the unit must not be in the list
+  device_facts facts = disk_.device().facts;
+  format(facts.product, "%s unit %u", disk_.device().facts.product.data(), disk_.number());
+  facts.unused = why;
+  remember(listed_, facts);
 }
 
 // Whether the medium was taken out. One that cannot be used is examined again when it has been
@@ -128,9 +154,9 @@ void unit::look_for_a_change() {
     return;
   }
   if (state_ == state::present) return end_plug();
-  if (disk_.given_up()) return end();
+  if (disk_.given_up()) return end(disk_.obstacle());
   state_ = state::empty;
-  told_ = false;
+  forget_medium();
   next_look_ = now() + pace_.pause_after(now() - since_);
 }
 
@@ -147,6 +173,7 @@ void unit::end_plug() {
 }
 
 void unit::leave() {
+  forget(listed_);
   if (state_ != state::present) return;
   plug_->end();
   media_left(*plug_);
@@ -159,7 +186,7 @@ void unit::let_go() {
   if (!plug_->wait_unreferenced(instant{})) return;
   plug_.reset();
   further_media -= disk_.number() > 0;
-  if (disk_.given_up()) return end();
+  if (disk_.given_up()) return end(disk_.obstacle());
   state_ = state::empty;
   next_look_ = std::max(now() + pause_, rest_until_);
 }

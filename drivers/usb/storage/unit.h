@@ -21,6 +21,8 @@
 // - useless -> empty: the medium was taken out or exchanged. An examination that failed without
 //   showing why is made again, with pauses that grow. A unit whose examinations fail and reset the
 //   device, one after another, has ended.
+// - A unit that is useless or has ended says why in the list that lsusb shows: if it is the only
+//   one, with its device, otherwise in a line of its own.
 // - A unit that shares its device and whose READs and WRITEs reset it rests: the others need the
 //   time between two resets for their writes and a flush.
 #pragma once
@@ -51,7 +53,7 @@ class unit {
  public:
   // `alone`: it is the only one of its device.
   unit(transport& carrier, u8 number, bool alone, segment_list& segments)
-      : disk_(carrier, number, alone), segments_(segments) {}
+      : disk_(carrier, number, alone), alone_(alone), segments_(segments) {}
 
   // Does the next thing that is to be done. Sleeps. False if there is nothing before next_look();
   // then it has not slept.
@@ -59,6 +61,8 @@ class unit {
   instant next_look() const;
   // There is no use for it until the device is pulled.
   bool has_ended() const { return state_ == state::ended; }
+  // Why it is not used; null: it is, or it has no medium.
+  const char* unused() const { return unused_; }
 
   // The device is gone: so is the medium. Never sleeps.
   void leave();
@@ -74,22 +78,27 @@ class unit {
   bool is_resting();
   void arrive(const disk_facts& facts);
   void refuse(error why);
-  void end();
+  void tell_unused(const char* why);
+  void end(const char* why);
+  void forget_medium();
   void look_for_a_change();
   duration pause_after(duration life);
   void end_plug();
   void let_go();
 
   scsi_disk disk_;
+  const bool alone_;
   segment_list& segments_;
   state state_ = state::empty;
   std::optional<usb_disk> plug_;
   pace pace_;
   instant next_look_{};
-  instant again_ = never;      // useless: when it is examined again
-  instant since_{};            // the medium is present, or useless
-  instant rest_until_{};       // 0: it does not rest
-  bool told_ = false;          // that it is useless
+  instant again_ = never;  // useless: when it is examined again
+  instant since_{};        // the medium is present, or useless
+  instant rest_until_{};   // 0: it does not rest
+  bool told_ = false;      // that it is useless
+  const char* unused_ = nullptr;
+  unused_device listed_;       // while it is not used, and not the only one
   u32 hung_examinations_ = 0;  // one after another
   duration pause_{};           // after the last plug
 };

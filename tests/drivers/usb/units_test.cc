@@ -410,5 +410,52 @@ TEST(usb_units, have_a_limit_for_all_devices_together) {
   });
 }
 
+// The line of a unit that is not used, as lsusb shows it.
+bool second_unit_is_listed() {
+  std::array<char, 1024> room{};
+  text_sink out(room);
+  list_devices(out);
+  return out.text().find(" unit 1\"") != std::string_view::npos;
+}
+
+// It goes with the device, though a program still holds the medium of another unit.
+TEST(usb_units, are_not_listed_after_the_pull) {
+  run(1, [&] {
+    two_cards r;
+    r.second.disk.block_size = 4096;
+    r.second.disk.failures.assign(1, {6, 0x28, 0});
+    sleep_for(5_s);
+    EXPECT_TRUE(second_unit_is_listed());
+    block_device* const held = r.of(100);
+    held->hold();
+    r.stick.pull();
+    sleep_for(1_s);
+    EXPECT_FALSE(second_unit_is_listed());
+    held->drop();
+    r.task->join();
+  });
+}
+
+// It was given up, and its medium is let go only after the pull: nothing is left in the list.
+TEST(usb_units, given_up_are_not_listed_after_the_pull) {
+  run(1, [&] {
+    two_cards r(false);
+    block_device* const held = r.of(200);
+    held->hold();
+    r.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.lun == 1;
+    };
+    dma_block block;
+    EXPECT_FALSE(block.move(*held, block_command::read, 8));
+    sleep_for(60_s);
+    EXPECT_TRUE(said("usb 0-1 unit 1: it does not answer any more, and is given up\n"));
+    r.stick.pull();
+    sleep_for(1_s);
+    held->drop();
+    r.task->join();
+    EXPECT_FALSE(second_unit_is_listed());
+  });
+}
+
 }  // namespace
 }  // namespace usb::storage
