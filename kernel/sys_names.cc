@@ -1,4 +1,6 @@
 // The system calls about names and directories.
+#include <algorithm>
+
 #include "kernel/files.h"
 #include "kernel/sys.h"
 #include "kernel/user_memory.h"
@@ -37,7 +39,16 @@ result<u32> sys_getcwd(user_ptr buffer, u32 size) {
   return current_directory(current->fs, {reinterpret_cast<char*>(to.data()), to.size()});
 }
 
+namespace {
+
+// One call tells at most so many bytes of records. Only their memory is checked and gets its pages:
+// a large buffer may be for a directory of three names.
+constexpr u32 MAX_RECORDS = 64 * 1024;
+
+}  // namespace
+
 result<u32> sys_getdents(u32 fd, user_ptr buffer, u32 size) {
   file& directory = *TRY(file_of(fd));
-  return read_directory(directory, TRY(user_span(buffer, size, true)));
+  const u32 length = std::min(size, MAX_RECORDS);
+  return read_directory(directory, TRY(user_span(buffer, length, true)));
 }

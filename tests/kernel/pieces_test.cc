@@ -1,5 +1,6 @@
 // Long reads and writes are made in pieces (kernel/sys_write.cc): what a call needs of the
-// program's memory, and what may happen between two pieces.
+// program's memory, and what may happen between two pieces. A directory is read by one piece a
+// call.
 #include <gtest/gtest.h>
 
 #include "kernel/sched.h"
@@ -126,6 +127,32 @@ TEST(pieces, a_signal_that_ends_the_process_ends_the_call) {
     EXPECT_EQ(read_until(abi::sigchld, 0), 4 * PIECE) << "it is ignored";
     const u32 handler = user::handler([](u32) {});
     EXPECT_EQ(read_until(abi::sigterm, handler), 4 * PIECE) << "it does not end it";
+  });
+}
+
+// Reads the root directory with a buffer of so many bytes. Returns what the calls tell in all.
+u32 told_of_root(u32 size) {
+  const i32 fd = user::open("/");
+  u32 told = 0;
+  for (i32 part = 1; part > 0; told += static_cast<u32>(part)) {
+    part = user::call(call::getdents, static_cast<u32>(fd), pc::HEAP_START, size);
+    EXPECT_GE(part, 0);
+    if (part < 0) break;
+  }
+  user::close(fd);
+  return told;
+}
+
+TEST(pieces, a_directory_needs_the_pages_of_64_kib) {
+  constexpr u32 MOST = 64 * 1024;
+  pc::machine machine;
+  machine.run([] {
+    have_heap(LARGE);
+    const u32 told = told_of_root(1024);
+    EXPECT_GT(told, 0u);
+    const u32 before = current->space->present_pages();
+    for (const u32 size : {MOST - 1, MOST, MOST + 1, LARGE}) EXPECT_EQ(told_of_root(size), told);
+    EXPECT_LE(current->space->present_pages(), before + MOST / PAGE_SIZE + 1);
   });
 }
 
