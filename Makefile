@@ -37,7 +37,7 @@ $(BUILD)/kernel/%.cc.o: %.cc
 $(BUILD)/kernel/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	@echo "  NASM  $<"
-	@$(NASM) -f elf32 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
+	@$(NASM) -f elf32 -g -F dwarf -I. -DKERNEL_BASE=$(KERNEL_BASE) -MD $(@:.o=.d) $< -o $@
 
 # Compiles everything of the kernel without linking it.
 .PHONY: objects

@@ -4,8 +4,8 @@
 ; They stand at their physical address, 1 MiB. They build the page directory that every address space
 ; copies its upper half from (mm/address_space.h has the map), switch paging on, and jump into the
 ; kernel proper, which is linked KERNEL_BASE higher. The book's head.s does the same for its 16 MiB.
+; kernel/kernel.mk takes KERNEL_BASE from mm/layout.h.
 
-KERNEL_BASE          equ 0x80000000
 DIRECT_MAP_TABLES    equ 480            ; 4 MiB each: 1920 MiB of physical memory from KERNEL_BASE on
 BOOT_STACK_SIZE      equ 16384          ; KERNEL_STACK_SIZE; it becomes task 0's
 

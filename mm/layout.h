@@ -7,7 +7,7 @@
 
 #include "lib/types.h"
 
-constexpr u32 KERNEL_BASE = 0x8000'0000;  // linker.ld and boot/head.asm know it too
+constexpr u32 KERNEL_BASE = 0x8000'0000;  // kernel/kernel.mk reads it here
 constexpr u32 USER_STACK_TOP = 0x7FFF'F000;
 constexpr u32 USER_STACK_MAX = 0x0080'0000;   // the stack grows down to at most this size
 constexpr u32 DIRECT_MAP_SIZE = 0x7800'0000;  // 1920 MiB; memory above it is not used

@@ -7,6 +7,7 @@
 #include "hal/port_io.h"
 #include "kernel/i386/descriptors.h"
 #include "kernel/i386/interrupts.h"
+#include "kernel/i386/trap_frame.h"
 #include "lib/bits.h"
 
 namespace {
@@ -15,7 +16,6 @@ constexpr io_port master = 0x20, slave = 0xA0;  // command ports; data stands on
 constexpr io_port edge_level = 0x4D0;           // ELCR: one bit a line, 1 = level-triggered
 constexpr u8 icw1_init = 0x11, icw4_8086 = 0x01, end_of_interrupt = 0x20, read_in_service = 0x0B;
 constexpr u8 lines = 16, cascade_line = 2, lines_each = 8;
-constexpr u32 interrupt_flag = 1 << 9;
 
 struct registration {
   irq_handler handler = nullptr;
