@@ -20,7 +20,7 @@ bool may_write(const file& f) { return (f.f_flags & abi::o_accmode) != abi::o_rd
 result<u32> char_read(m_inode& inode, file& f, std::span<byte> to) {
   const char_device* device = TRY(find_char_device(inode.rdev()));
   if (!device->read) return 0;
-  const u32 done = TRY(device->read(inode.rdev().minor(), to, f.f_pos));
+  const u32 done = TRY(device->read(inode.rdev().minor(), to, f.f_pos, f.f_flags));
   f.f_pos += done;
   return done;
 }
@@ -28,7 +28,7 @@ result<u32> char_read(m_inode& inode, file& f, std::span<byte> to) {
 result<u32> char_write(m_inode& inode, file& f, std::span<const byte> from) {
   const char_device* device = TRY(find_char_device(inode.rdev()));
   if (!device->write) return static_cast<u32>(from.size());
-  const u32 done = TRY(device->write(inode.rdev().minor(), from, f.f_pos));
+  const u32 done = TRY(device->write(inode.rdev().minor(), from, f.f_pos, f.f_flags));
   f.f_pos += done;
   return done;
 }

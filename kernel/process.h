@@ -16,6 +16,9 @@ void tell_father(task_struct& child);
 // Never sleeps.
 bool is_orphaned(int pgrp);
 
+// Whether a process of the session is in the group. Never sleeps. sys_process.cc.
+bool group_in_session(int pgrp, int session);
+
 // The current process becomes the leader of a new session and of a new group. sys_process.cc.
 void lead_session();
 

@@ -73,6 +73,10 @@ void send_signal(task_struct& to, u32 signal) {
 
 bool signal_pending() { return deliverable(*current) != 0; }
 
+bool accepts_signal(u32 signal) {
+  return !(current->blocked & signal_bit(signal)) && !ignored(*current, signal);
+}
+
 bool fatal_signal_pending() {
   for (u32 signal = 1; signal < abi::nsig; ++signal)
     if (deliverable(*current) & signal_bit(signal) &&

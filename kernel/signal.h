@@ -11,6 +11,8 @@ constexpr u32 signal_bit(u32 signal) { return u32{1} << (signal - 1); }
 // Neither may be caught, blocked or ignored.
 constexpr u32 UNBLOCKABLE = signal_bit(abi::sigkill) | signal_bit(abi::sigstop);
 
+// Whether the current process neither blocks nor ignores a signal. Never sleeps.
+bool accepts_signal(u32 signal);
 // Whether a signal is pending that is going to end the current process. Never sleeps.
 bool fatal_signal_pending();
 

@@ -19,15 +19,11 @@ result<u32> sys_getpgid(u32 pid) {
   return static_cast<u32>(asked->pgrp);
 }
 
-namespace {
-
 bool group_in_session(int pgrp, int session) {
   for (const task_struct* t : task)
     if (t && t->pgrp == pgrp && t->session == session) return true;
   return false;
 }
-
-}  // namespace
 
 // A process may move itself and its children into another group of its session: a new group, or a
 // group that exists there.

@@ -156,7 +156,7 @@ struct termios {
 };
 static_assert(sizeof(termios) == 36);
 constexpr u32 tty_icrnl = 0400, tty_opost = 1, tty_onlcr = 4, tty_isig = 1, tty_icanon = 2,
-              tty_echo = 010, tty_echoe = 020;
+              tty_echo = 010, tty_echoe = 020, tty_tostop = 0400;
 enum tty_cc : u8 {
   cc_intr = 0,
   cc_quit = 1,

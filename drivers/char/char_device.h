@@ -15,10 +15,10 @@ struct ioctl_argument {
 
 struct char_device {
   // All may sleep; a signal ends the sleep (eintr). `position` is the file's offset, for devices
-  // that use one. For a null member: a read returns 0 bytes, a write accepts everything, an ioctl
-  // gives enotty.
-  result<u32> (*read)(u8 minor, std::span<byte> to, u32 position) = nullptr;
-  result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position) = nullptr;
+  // that use one. `flags` are the file's: with o_nonblock nothing is waited for (eagain). For a
+  // null member: a read returns 0 bytes, a write accepts everything, an ioctl gives enotty.
+  result<u32> (*read)(u8 minor, std::span<byte> to, u32 position, u32 flags) = nullptr;
+  result<u32> (*write)(u8 minor, std::span<const byte> from, u32 position, u32 flags) = nullptr;
   // `argument` is the user's memory behind the pointer, already checked; its size is the command's.
   result<u32> (*ioctl)(u8 minor, u32 command, std::span<byte> argument) = nullptr;
   // Never sleeps. Null: no command has an argument.

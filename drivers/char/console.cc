@@ -17,6 +17,14 @@ bool line_start = true;
 // print, too.
 constexpr size_t piece_size = 256;
 
+void write_unchanged_piece(std::span<const char> text) {
+  irq_guard masked;
+  line_start = text.back() == '\n';
+  for (const char c : text) screen.put(c);
+  serial_write(text);
+  screen.show_cursor();
+}
+
 // At least one character. A bare LF, as the kernel prints it, goes to the start of the next line.
 // The serial line gets CR LF.
 void write_piece(std::span<const char> text) {
@@ -37,6 +45,14 @@ void write_piece(std::span<const char> text) {
   screen.show_cursor();
 }
 
+void write_in_pieces(std::span<const char> text, void (*write)(std::span<const char> piece)) {
+  while (!text.empty()) {
+    const auto piece = text.first(std::min(text.size(), piece_size));
+    write(piece);
+    text = text.subspan(piece.size());
+  }
+}
+
 }  // namespace
 
 void console_init() {
@@ -46,13 +62,13 @@ void console_init() {
 
 bool console_at_line_start() { return line_start; }
 
-void console_write(std::span<const char> text) {
-  while (!text.empty()) {
-    const auto piece = text.first(std::min(text.size(), piece_size));
-    write_piece(piece);
-    text = text.subspan(piece.size());
-  }
+void console_write(std::span<const char> text) { write_in_pieces(text, write_piece); }
+
+void console_write_unchanged(std::span<const char> text) {
+  write_in_pieces(text, write_unchanged_piece);
 }
+
+bool console_has_room() { return serial_has_room(); }
 
 bool wait_for_console() { return serial_wait_for_room(); }
 

@@ -10,9 +10,13 @@ void console_init();
 // Shows text on both terminals; LF starts a new line. Understands CR, BS, HT, BEL and a subset of
 // the VT102's escape sequences. Never sleeps; callable from interrupt handlers.
 void console_write(std::span<const char> text);
+// The same, but nothing is changed: LF moves to the next line and stays in its column.
+void console_write_unchanged(std::span<const char> text);
 // Whether the last character written ended a line.
 bool console_at_line_start();
 
+// Whether little text waits for the serial line. Never sleeps.
+bool console_has_room();
 // For a task that writes much: sleeps while much text still waits for the serial line, but not for
 // ever. False: a signal came first.
 bool wait_for_console();

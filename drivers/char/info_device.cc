@@ -24,7 +24,7 @@ std::span<byte> buffer;
 
 bool info_has(u8 minor) { return minor < entries.size() && entries[minor].text; }
 
-result<u32> info_read(u8 minor, std::span<byte> to, u32 position) {
+result<u32> info_read(u8 minor, std::span<byte> to, u32 position, u32) {
   const info_entry& entry = entries[minor];
   text_sink out(std::span(reinterpret_cast<char*>(buffer.data()), buffer.size()));
   entry.text(out);
@@ -36,7 +36,7 @@ result<u32> info_read(u8 minor, std::span<byte> to, u32 position) {
 }
 
 // One write is one or more whole lines. The lines are copied: commands may sleep.
-result<u32> info_write(u8 minor, std::span<const byte> from, u32) {
+result<u32> info_write(u8 minor, std::span<const byte> from, u32, u32) {
   const info_entry& entry = entries[minor];
   if (!entry.command) return fail(error::einval);
   if (from.size() >= LINE_MAX) return fail(error::e2big);

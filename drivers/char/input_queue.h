@@ -24,6 +24,8 @@ class input_queue {
   void clear() { tail_ = committed_ = head_; }
 
   bool readable() const { return tail_ != committed_; }
+  // How many committed characters there are; a mark counts as one.
+  u32 committed() const { return committed_ - tail_; }
   // Committed characters, at most to.size() of them; with `one_line` none behind a line's end. An
   // end-of-file mark ends the taking and is not a character: no character before it means that the
   // file ends. Returns how many.

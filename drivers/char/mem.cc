@@ -12,7 +12,7 @@ constexpr u8 MINOR_NULL = 3, MINOR_ZERO = 5;
 
 bool mem_has(u8 minor) { return minor == MINOR_NULL || minor == MINOR_ZERO; }
 
-result<u32> mem_read(u8 minor, std::span<byte> to, u32) {
+result<u32> mem_read(u8 minor, std::span<byte> to, u32, u32) {
   if (minor == MINOR_NULL) return 0;
   std::fill(to.begin(), to.end(), byte{0});
   return static_cast<u32>(to.size());

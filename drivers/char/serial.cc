@@ -145,10 +145,15 @@ void serial_write(std::span<const char> text) {
     select_interrupts();
 }
 
+bool serial_has_room() {
+  const irq_guard masked;
+  return queued() <= plenty || stuck;
+}
+
 bool serial_wait_for_room() {
   irq_guard masked;
   const instant deadline = now() + patience;
-  while (queued() > plenty && !stuck) {
+  while (!serial_has_room()) {
     const wake_reason why = interruptible_sleep_on(room, deadline);
     if (why == wake_reason::signalled) return false;
     if (why == wake_reason::timed_out) give_line_up();

@@ -8,6 +8,8 @@
 void serial_init();
 // Never sleeps.
 void serial_write(std::span<const char> text);
+// Whether the queue has room for some thousand characters, or the line is stuck. Never sleeps.
+bool serial_has_room();
 // Sleeps until the queue has room for some thousand characters, or the line is stuck. False: a
 // signal came first.
 bool serial_wait_for_room();

@@ -54,9 +54,41 @@ struct terminal {
 };
 constinit terminal tty;
 
+// --- job control ---
+
+bool in_background() { return tty.pgrp != 0 && tty.groups.current_group() != tty.pgrp; }
+
+// Stops the caller's group (POSIX); the call is made again when the group is continued. One that no
+// process could continue gets eio instead. Always an error.
+result<void> stop_group(u32 signal) {
+  const int group = tty.groups.current_group();
+  if (tty.groups.is_orphaned(group)) return fail(error::eio);
+  tty.groups.signal(group, signal);
+  return fail(error::eintr);
+}
+
+result<void> demand_foreground_to_read() {
+  if (!in_background()) return {};
+  if (!tty.groups.accepts(abi::sigttin)) return fail(error::eio);
+  return stop_group(abi::sigttin);
+}
+
+// A process that ignores or blocks SIGTTOU may do it in the background, too.
+result<void> demand_foreground_to_change() {
+  if (!in_background() || !tty.groups.accepts(abi::sigttou)) return {};
+  return stop_group(abi::sigttou);
+}
+
 // --- output ---
 
-void put(std::string_view text) { console_write(text); }
+// POSIX, 11.1.3: without OPOST nothing is changed.
+void put(std::string_view text) {
+  constexpr u32 newlines = abi::tty_opost | abi::tty_onlcr;
+  if ((tty.termios.oflag & newlines) == newlines)
+    console_write(text);
+  else
+    console_write_unchanged(text);
+}
 
 bool is_control(char c) { return static_cast<u8>(c) < ' ' || c == DELETE; }
 
@@ -74,16 +106,25 @@ void unecho(char c) {
   put(is_control(c) && c != '\t' ? "\b\b  \b\b" : "\b \b");
 }
 
-// The console begins a new line at every newline, whatever ONLCR says. A slow terminal is waited
-// for after each piece of the text.
-result<u32> tty_write(u8, std::span<const byte> from, u32) {
+// Errors: eagain, eintr.
+result<void> wait_for_room(u32 flags) {
+  if (!(flags & abi::o_nonblock))
+    return wait_for_console() ? result<void>() : result<void>(fail(error::eintr));
+  return console_has_room() ? result<void>() : result<void>(fail(error::eagain));
+}
+
+// A slow terminal is waited for before each piece of the text.
+result<u32> tty_write(u8, std::span<const byte> from, u32, u32 flags) {
   constexpr size_t PIECE = 1024;
+  if (tty.local(abi::tty_tostop)) TRY(demand_foreground_to_change());
   std::string_view rest(reinterpret_cast<const char*>(from.data()), from.size());
-  while (!rest.empty() && wait_for_console()) {
+  while (!rest.empty()) {
+    const result<void> room = wait_for_room(flags);
+    if (!room && rest.size() == from.size()) return fail(room.error());
+    if (!room) break;
     put(rest.substr(0, PIECE));
     rest.remove_prefix(std::min(rest.size(), PIECE));
   }
-  if (!rest.empty() && rest.size() == from.size()) return fail(error::eintr);
   return static_cast<u32>(from.size() - rest.size());
 }
 
@@ -138,32 +179,41 @@ void receive(char c) {
 
 // --- reading ---
 
-// A background process that reads is stopped (POSIX); it tries again when it is continued. One that
-// no process could continue gets eio instead.
-result<void> demand_foreground() {
-  const int group = tty.groups.current_group();
-  if (tty.pgrp == 0 || group == tty.pgrp) return {};
-  if (tty.groups.is_orphaned(group)) return fail(error::eio);
-  tty.groups.signal(group, abi::sigttin);
-  return fail(signal_pending() ? error::eintr : error::eio);  // eio: it ignores the signal
+// Whether a read with room for so many characters ends with those that have come.
+bool enough(u32 come, size_t room) {
+  if (tty.canonical()) return come > 0;
+  return come >= std::min<size_t>(std::max<u8>(tty.termios.cc[abi::cc_min], 1), room);
 }
 
-// How long a read waits for its first character. There is no timer between characters: a read
-// returns the characters that have come.
-instant reading_deadline() {
-  if (tty.canonical() || (tty.termios.cc[abi::cc_min] > 0)) return never;
-  return now() + duration{tty.termios.cc[abi::cc_time] * (100_ms).ns};
+// POSIX, 11.1.7. With VMIN the time runs between two characters, so not before the first. Without
+// it the time runs from the call on, and the first character ends the read. `since`: when the last
+// character came; before the first, when the call was made.
+instant reading_deadline(u32 come, instant since) {
+  const u8 least = tty.termios.cc[abi::cc_min], time = tty.termios.cc[abi::cc_time];
+  if (tty.canonical()) return never;
+  if (least > 0 && (time == 0 || come == 0)) return never;
+  return since + duration{time * (100_ms).ns};
 }
 
-result<u32> tty_read(u8, std::span<byte> to, u32) {
-  TRY(demand_foreground());
-  const irq_guard masked;
-  const instant deadline = reading_deadline();
-  while (!tty.input.readable()) {
-    if (now() >= deadline) return 0;
+// Until there is enough to read, or the time is over. Errors: eagain, eintr.
+result<void> wait_for_input(size_t room, u32 flags) {
+  u32 come = tty.input.committed();
+  instant since = now();
+  for (;;) {
+    const instant deadline = reading_deadline(come, since);
+    if (enough(come, room) || now() >= deadline) return {};
+    if (flags & abi::o_nonblock) return come ? result<void>() : result<void>(fail(error::eagain));
     if (interruptible_sleep_on(tty.readers, deadline) == wake_reason::signalled)
       return fail(error::eintr);
+    const u32 before = std::exchange(come, tty.input.committed());
+    if (come != before) since = now();
   }
+}
+
+result<u32> tty_read(u8, std::span<byte> to, u32, u32 flags) {
+  TRY(demand_foreground_to_read());
+  const irq_guard masked;
+  TRY(wait_for_input(to.size(), flags));
   return tty.input.take(to, tty.canonical());
 }
 
@@ -185,21 +235,27 @@ ioctl_argument argument_of(u32 command) {
 }
 
 // Characters typed under the old settings are read under the new ones, unless they are flushed.
-void set_termios(std::span<const byte> argument, bool flush) {
+result<u32> set_termios(std::span<const byte> argument, bool flush) {
+  TRY(demand_foreground_to_change());
   const irq_guard masked;
   std::memcpy(&tty.termios, argument.data(), sizeof tty.termios);
   if (flush) tty.input.clear();
   if (!tty.canonical()) tty.input.commit();
   wake_up(tty.readers);
+  return 0;
 }
 
+// A group of another session, or without a process, is eperm (POSIX).
 result<u32> set_foreground(std::span<const byte> argument) {
+  TRY(demand_foreground_to_change());
   int group;
   std::memcpy(&group, argument.data(), sizeof group);
+  const int session = tty.groups.current_session();
   if (group < 0) return fail(error::einval);
+  if (!tty.groups.in_session(group, session)) return fail(error::eperm);
   const irq_guard masked;
   tty.pgrp = group;
-  tty.session = tty.groups.current_session();
+  tty.session = session;
   return 0;
 }
 
@@ -207,8 +263,8 @@ result<u32> tty_ioctl(u8, u32 command, std::span<byte> argument) {
   switch (command) {
     case abi::tcgets: std::memcpy(argument.data(), &tty.termios, sizeof tty.termios); return 0;
     case abi::tcsets:
-    case abi::tcsetsw: set_termios(argument, false); return 0;  // output is never pending
-    case abi::tcsetsf: set_termios(argument, true); return 0;
+    case abi::tcsetsw: return set_termios(argument, false);  // output is never pending
+    case abi::tcsetsf: return set_termios(argument, true);
     case abi::tiocgpgrp: std::memcpy(argument.data(), &tty.pgrp, sizeof tty.pgrp); return 0;
     case abi::tiocspgrp: return set_foreground(argument);
     case abi::tiocgwinsz: std::memcpy(argument.data(), &WINDOW, sizeof WINDOW); return 0;

@@ -4,10 +4,13 @@
 //
 // - Canonical mode (the default): a program reads whole lines. ^H and DEL erase a character, ^U
 //   erases the line, ^D ends the file. In the other mode a program reads characters as they are
-//   typed, under the rules of VMIN and VTIME.
+//   typed, under the rules of VMIN and VTIME (POSIX, 11.1.7).
+// - What programs write is changed with OPOST alone: then ONLCR makes CR LF of a newline.
 // - ^C, ^\ and ^Z go as SIGINT, SIGQUIT and SIGTSTP to the foreground process group, in both modes,
 //   unless ISIG is off. The group is the one that the shell's job control has set (TIOCSPGRP). A
-//   process of another group that reads gets SIGTTIN; or eio where no process could continue it.
+//   process of another group that reads gets SIGTTIN. One that changes the settings or the group,
+//   or writes while TOSTOP is on, gets SIGTTOU, unless it ignores that signal or blocks it. Where
+//   no process could continue it, it gets eio instead.
 // - Processes belong to a layer above, which registers how to signal a group of them.
 #pragma once
 
@@ -17,6 +20,10 @@ struct process_groups {
   // The group and the session of the task that runs now.
   int (*current_group)();
   int (*current_session)();
+  // Whether that task neither ignores nor blocks a signal.
+  bool (*accepts)(u32 signal);
+  // Whether a process of the session is in the group.
+  bool (*in_session)(int group, int session);
   // Whether no process could continue a stopped one of the group.
   bool (*is_orphaned)(int group);
   // Sends a signal to every process of a group. Never sleeps; called from interrupt handlers, too.

@@ -65,16 +65,18 @@ TEST(edges, a_pipe_agrees_with_a_string) {
 
 // --- special files
 
-u32 last_position = 0;
-result<u32> read_some(u8 minor, std::span<byte> to, u32 position) {
+u32 last_position = 0, last_flags = 0;
+result<u32> read_some(u8 minor, std::span<byte> to, u32 position, u32 flags) {
   if (minor == 9) return fail(error::eio);
   last_position = position;
+  last_flags = flags;
   std::ranges::fill(to, byte{minor});
   return static_cast<u32>(to.size()) / 2;
 }
-result<u32> write_some(u8 minor, std::span<const byte> from, u32 position) {
+result<u32> write_some(u8 minor, std::span<const byte> from, u32 position, u32 flags) {
   if (minor == 9) return fail(error::eio);
   last_position = position;
+  last_flags = flags;
   return static_cast<u32>(from.size()) / 2;
 }
 result<u32> control(u8 minor, u32 command, std::span<byte> argument) {
@@ -115,6 +117,13 @@ TEST(edges, a_special_file_is_its_device) {
     EXPECT_EQ(last_position, 5u);
     EXPECT_EQ(all.read(2), "\3");
     EXPECT_EQ(last_position, 9u) << "both move the position";
+    EXPECT_EQ(last_flags, abi::o_rdwr);
+    (*all).f_flags |= abi::o_nonblock;
+    EXPECT_EQ(all.read(2), "\3");
+    EXPECT_EQ(last_flags, abi::o_rdwr | abi::o_nonblock);
+    (*all).f_flags &= ~abi::o_nonblock;
+    EXPECT_EQ(all.write("12"), 1u);
+    EXPECT_EQ(last_flags, abi::o_rdwr);
     EXPECT_ERROR(error::espipe, seek_file(*all, 0, abi::seek_set));
     std::array<byte, 12> argument;
     EXPECT_EQ(argument_of_ioctl(*all, 7), (ioctl_argument{12, true}));

@@ -151,7 +151,8 @@ TEST(pieces, a_directory_needs_the_pages_of_64_kib) {
     const u32 told = told_of_root(1024);
     EXPECT_GT(told, 0u);
     const u32 before = current->space->present_pages();
-    for (const u32 size : {MOST - 1, MOST, MOST + 1, 16 * MOST}) EXPECT_EQ(told_of_root(size), told);
+    for (const u32 size : {MOST - 1, MOST, MOST + 1, 16 * MOST})
+      EXPECT_EQ(told_of_root(size), told);
     EXPECT_LE(current->space->present_pages(), before + MOST / PAGE_SIZE + 1);
   });
 }

@@ -83,6 +83,8 @@ bool timer_interrupt(void*) {
 void make_char_devices() {
   tty_init({.current_group = [] { return current->pgrp; },
             .current_session = [] { return current->session; },
+            .accepts = accepts_signal,
+            .in_session = group_in_session,
             .is_orphaned = is_orphaned,
             .signal = [](int group, u32 signal) { signal_group(group, signal); }});
   mem_device_init();

@@ -16,7 +16,7 @@ static_assert(sizeof(struct termios) == sizeof(abi::termios));
 
 constexpr uint32_t ICRNL = abi::tty_icrnl, OPOST = abi::tty_opost, ONLCR = abi::tty_onlcr,
                    ISIG = abi::tty_isig, ICANON = abi::tty_icanon, ECHO = abi::tty_echo,
-                   ECHOE = abi::tty_echoe;
+                   ECHOE = abi::tty_echoe, TOSTOP = abi::tty_tostop;
 constexpr int VINTR = abi::cc_intr, VQUIT = abi::cc_quit, VERASE = abi::cc_erase,
               VKILL = abi::cc_kill, VEOF = abi::cc_eof, VTIME = abi::cc_time, VMIN = abi::cc_min,
               VSUSP = abi::cc_susp;

@@ -121,7 +121,7 @@ TEST(boundaries, a_command_of_an_info_file_has_at_most_255_bytes) {
       commands = 0;
       last_line.clear();
       const std::string line = typed_text(length - 1) + "\n";
-      const result<u32> done = device.write(info_minor, std::as_bytes(std::span(line)), 0);
+      const result<u32> done = device.write(info_minor, std::as_bytes(std::span(line)), 0, 0);
       if (length <= 255) {
         EXPECT_EQ(done, length);
         EXPECT_EQ(last_line, typed_text(length - 1));
@@ -139,13 +139,14 @@ TEST(boundaries, a_text_of_an_info_file_is_cut_where_its_buffer_ends) {
     for (const u32 length : {most - 1, most, most + 1}) {
       text_length = length;
       std::string text(most + 100, '\0');
-      const result<u32> done = device.read(info_minor, std::as_writable_bytes(std::span(text)), 0);
+      const result<u32> done =
+          device.read(info_minor, std::as_writable_bytes(std::span(text)), 0, 0);
       ASSERT_EQ(done, std::min(length, most));
       EXPECT_EQ(text.substr(0, *done), typed_text(*done));
       const auto byte_at = std::as_writable_bytes(std::span(text)).first(2);
-      EXPECT_EQ(device.read(info_minor, byte_at, *done - 1), 1u);
-      EXPECT_EQ(device.read(info_minor, byte_at, *done), 0u);
-      EXPECT_EQ(device.read(info_minor, byte_at, *done + 1), 0u);
+      EXPECT_EQ(device.read(info_minor, byte_at, *done - 1, 0), 1u);
+      EXPECT_EQ(device.read(info_minor, byte_at, *done, 0), 0u);
+      EXPECT_EQ(device.read(info_minor, byte_at, *done + 1, 0), 0u);
     }
   });
 }
@@ -154,7 +155,7 @@ TEST(boundaries, numbers_of_info_files_end_at_15) {
   with_info_file([](const char_device& device) {
     std::array<byte, 4> to;
     text_length = 3;
-    EXPECT_EQ(device.read(info_minor, to, 0), 3u);
+    EXPECT_EQ(device.read(info_minor, to, 0, 0), 3u);
     for (const u8 minor : {u8{15}, u8{16}, u8{17}, u8{255}})
       EXPECT_EQ(find_char_device(dev_id(abi::major_info, minor)), fail(error::enxio)) << u32{minor};
   });

@@ -44,13 +44,13 @@ void with_files(const std::function<void(const char_device&)>& body) {
 
 std::string read(const char_device& device, u32 count, u32 position, u8 minor = FILE_MINOR) {
   std::vector<byte> to(count + 1);
-  const result<u32> got = device.read(minor, std::span(to).first(count), position);
+  const result<u32> got = device.read(minor, std::span(to).first(count), position, 0);
   if (!got) return "errno " + std::to_string(to_errno(got.error()));
   return {reinterpret_cast<const char*>(to.data()), *got};
 }
 
 result<u32> write(const char_device& device, std::string_view text, u8 minor = FILE_MINOR) {
-  return device.write(minor, std::as_bytes(std::span(text)), 0);
+  return device.write(minor, std::as_bytes(std::span(text)), 0, 0);
 }
 
 TEST(info_device, any_part_of_the_text_can_be_read) {
@@ -157,9 +157,9 @@ TEST(mem_device, null_and_zero) {
     mem_device_init();
     const char_device& device = **find_char_device(dev_id(abi::major_mem, 3));
     std::vector<byte> to(5000, byte{7});
-    EXPECT_EQ(device.read(3, to, 0), 0u);
+    EXPECT_EQ(device.read(3, to, 0, 0), 0u);
     EXPECT_EQ(to, std::vector<byte>(5000, byte{7}));
-    EXPECT_EQ(device.read(5, to, 0), 5000u);
+    EXPECT_EQ(device.read(5, to, 0, 0), 5000u);
     EXPECT_EQ(to, std::vector<byte>(5000));
     EXPECT_FALSE(device.write) << "everything is accepted";
     for (u32 minor = 0; minor < 256; ++minor) {

@@ -8,6 +8,7 @@
 #include "drivers/char/char_device.h"
 #include "drivers/char/console.h"
 #include "drivers/char/tty.h"
+#include "hal/clock.h"
 #include "hal/task.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/world_state.h"
@@ -20,7 +21,7 @@ const char_device& device() { return **find_char_device(dev_id(abi::major_consol
 
 void note_signal(int group, u32 signal) {
   booted->signals.push_back({group, signal});
-  if (signal == abi::sigttin && booted->stops_for_sigttin) current_task()->signal = true;
+  if (signal == abi::sigttin || signal == abi::sigttou) current_task()->signal = true;
 }
 
 }  // namespace
@@ -32,6 +33,8 @@ void with_terminal(const std::function<void(terminal&)>& body) {
     console_init();
     tty_init({.current_group = [] { return booted->group; },
               .current_session = [] { return booted->session; },
+              .accepts = [](u32) { return booted->accepts_stops; },
+              .in_session = [](int group, int) { return group != 0 && group != NO_GROUP; },
               .is_orphaned = [](int) { return booted->is_orphan; },
               .signal = note_signal});
     body(made);
@@ -46,9 +49,9 @@ void terminal::type_silently(std::string_view text) {
   shown();
 }
 
-std::string terminal::read(u32 count) {
+std::string terminal::read(u32 count, u32 flags) {
   std::vector<byte> to(count);
-  const result<u32> got = device().read(0, to, 0);
+  const result<u32> got = device().read(0, to, 0, flags);
   if (!got) return "errno " + std::to_string(to_errno(got.error()));
   return {reinterpret_cast<const char*>(to.data()), *got};
 }
@@ -64,8 +67,8 @@ bool terminal::would_wait() {
   return true;
 }
 
-result<u32> terminal::write(std::string_view text) {
-  return device().write(0, std::as_bytes(std::span(text)), 0);
+result<u32> terminal::write(std::string_view text, u32 flags) {
+  return device().write(0, std::as_bytes(std::span(text)), 0, flags);
 }
 
 result<u32> terminal::ioctl(u32 command, void* argument, size_t size) {
@@ -81,6 +84,12 @@ abi::termios terminal::settings() {
 void terminal::set(const abi::termios& settings, u32 command) {
   abi::termios t = settings;
   EXPECT_EQ(ioctl(command, &t, sizeof t), 0u);
+}
+
+void terminal::set_output(u32 flags) {
+  abi::termios t = settings();
+  t.oflag = flags;
+  set(t);
 }
 
 void terminal::set_local(u32 flags) {
@@ -103,4 +112,12 @@ int terminal::foreground() {
   int is = -1;
   EXPECT_EQ(ioctl(abi::tiocgpgrp, &is, sizeof is), 0u);
   return is;
+}
+
+reading::reading(terminal& tty, u32 count)
+    : fiber(sim::spawn("reader", [this, &tty, count] {
+        got = tty.read(count);
+        ended = now();
+      })) {
+  sleep_for(1_ms);
 }

@@ -8,7 +8,9 @@
 
 #include "lib/abi.h"
 #include "lib/result.h"
+#include "lib/time.h"
 #include "tests/sim/pc_ports.h"
+#include "tests/sim/scheduler.h"
 
 struct sent_signal {
   int group;
@@ -16,13 +18,16 @@ struct sent_signal {
   bool operator==(const sent_signal&) const = default;
 };
 
+// A group that no process of the session is in.
+constexpr int NO_GROUP = 99;
+
 class terminal {
  public:
   sim::pc_ports pc;
   // Of the process that calls.
   int group = 1, session = 1;
   bool is_orphan = false;
-  bool stops_for_sigttin = true;  // else it ignores that signal
+  bool accepts_stops = true;  // else it ignores SIGTTIN and SIGTTOU
   std::vector<sent_signal> signals;
 
   void type(std::string_view text);
@@ -32,16 +37,25 @@ class terminal {
   void type_silently(std::string_view text);
 
   // Calls of the process. A read's text, or "errno n".
-  std::string read(u32 count = 4096);
+  std::string read(u32 count = 4096, u32 flags = 0);
   bool would_wait();  // a read sleeps
-  result<u32> write(std::string_view text);
+  result<u32> write(std::string_view text, u32 flags = 0);
   result<u32> ioctl(u32 command, void* argument, size_t size);
   abi::termios settings();
   void set(const abi::termios& settings, u32 command = abi::tcsets);
   void set_local(u32 flags);
+  void set_output(u32 flags);
   void set_raw(u8 vmin, u8 vtime);
   result<u32> set_foreground(int to);
   int foreground();
+};
+
+// A read in a fiber of its own.
+struct reading {
+  std::string got;
+  instant ended{};
+  sim::fiber fiber;
+  explicit reading(terminal& tty, u32 count = 4096);
 };
 
 // Boots it and calls `body`, in a world.

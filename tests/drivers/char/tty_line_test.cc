@@ -186,7 +186,7 @@ TEST(tty_line, has_four_names) {
     for (const dev_id name : {dev_id(5, 0), dev_id(5, 1), dev_id(4, 1), dev_id(4, 64)}) {
       const result<const char_device*> device = find_char_device(name);
       ASSERT_TRUE(device);
-      EXPECT_EQ((*device)->write(name.minor(), std::as_bytes(std::span("hi", 2)), 0), 2u);
+      EXPECT_EQ((*device)->write(name.minor(), std::as_bytes(std::span("hi", 2)), 0, 0), 2u);
       EXPECT_EQ(tty.shown(), "hi");
     }
   });

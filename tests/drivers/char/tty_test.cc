@@ -1,4 +1,4 @@
-// The terminal (tty.h) and its programs: other modes, waiting, settings, job control, writing.
+// The terminal (tty.h) and its programs: waiting, settings, writing.
 #include "drivers/char/tty.h"
 
 #include <gtest/gtest.h>
@@ -21,82 +21,6 @@ duration time_of(const std::function<void()>& action) {
   const instant begin = now();
   action();
   return now() - begin;
-}
-
-// A read in a fiber of its own.
-struct reading {
-  std::string got;
-  instant ended{};
-  sim::fiber fiber;
-  explicit reading(terminal& tty, u32 count = 4096)
-      : fiber(sim::spawn("reader", [this, &tty, count] {
-          got = tty.read(count);
-          ended = now();
-        })) {
-    sleep_for(1_ms);
-  }
-};
-
-// --- the other mode ---
-
-TEST(tty_raw, characters_are_read_as_they_come) {
-  with_terminal([](terminal& tty) {
-    tty.set_raw(1, 0);
-    tty.type("a\x7F\x04\x15\b\n\t\x1B");
-    EXPECT_EQ(tty.shown(), "a^?^D^U^H\r\n\t^[");
-    EXPECT_EQ(tty.read(3), "a\x7F\x04");
-    EXPECT_EQ(tty.read(), "\x15\b\n\t\x1B") << "a line's end ends no read";
-    tty.type("\r");
-    EXPECT_EQ(tty.read(), "\n");
-    EXPECT_TRUE(tty.would_wait());
-  });
-}
-
-TEST(tty_raw, what_does_not_fit_is_dropped_and_not_shown) {
-  with_terminal([](terminal& tty) {
-    tty.set_raw(1, 0);
-    for (int i = 0; i < 2500; ++i) tty.type("x");
-    EXPECT_EQ(tty.shown(), std::string(2047, 'x'));
-    EXPECT_EQ(tty.read(), std::string(2047, 'x'));
-    tty.type("y");
-    EXPECT_EQ(tty.read(), "y");
-  });
-}
-
-// POSIX, 11.1.7, without the timer between characters.
-TEST(tty_raw, min_and_time) {
-  struct row {
-    u8 vmin, vtime;
-    duration typed_after;
-    const char* got;
-    duration ends_after;
-  };
-  const std::vector<row> table = {
-      {0, 0, 50_ms, "", 0_ms},    {0, 1, 50_ms, "x", 50_ms},   {0, 1, 150_ms, "", 100_ms},
-      {0, 5, 600_ms, "", 500_ms}, {0, 5, 400_ms, "x", 400_ms}, {0, 255, 26_s, "", 25500_ms},
-      {1, 0, 100_s, "x", 100_s},  {1, 5, 100_s, "x", 100_s},   {3, 0, 100_s, "x", 100_s},
-  };
-  for (const row& each : table)
-    with_terminal([&](terminal& tty) {
-      tty.set_raw(each.vmin, each.vtime);
-      const instant begin = now();
-      reading reader(tty);
-      sleep_for(begin + each.typed_after - now());
-      tty.type("x");
-      reader.fiber.join();
-      EXPECT_EQ(reader.got, each.got) << int{each.vmin} << ' ' << int{each.vtime};
-      EXPECT_EQ((reader.ended - begin).milliseconds(), each.ends_after.milliseconds())
-          << int{each.vmin} << ' ' << int{each.vtime};
-    });
-}
-
-TEST(tty_raw, what_is_there_is_read_at_once) {
-  for (const u8 vmin : {u8{0}, u8{1}})
-    with_terminal([&](terminal& tty) {
-      tty.set_raw(vmin, 10);
-      tty.type("ab");
-      EXPECT_LT(time_of([&] { EXPECT_EQ(tty.read(), "ab"); }), 1_ms);
-    });
 }
 
 TEST(tty_line_waits, vmin_and_vtime_mean_nothing) {
@@ -229,91 +153,6 @@ TEST(tty_settings, that_change_during_a_read) {
     tty.type("one\ntwo\n");
     reader.join();
     EXPECT_EQ(tty.read(), "two\n");
-  });
-}
-
-// --- job control ---
-
-TEST(tty_jobs, the_foreground_group_is_the_one_that_was_set) {
-  with_terminal([](terminal& tty) {
-    EXPECT_EQ(tty.foreground(), 0);
-    EXPECT_EQ(tty.set_foreground(42), 0u);
-    EXPECT_EQ(tty.foreground(), 42);
-    EXPECT_EQ(tty.set_foreground(-1), fail(error::einval));
-    EXPECT_EQ(tty.foreground(), 42);
-    EXPECT_EQ(tty.set_foreground(0), 0u);
-    EXPECT_EQ(tty.foreground(), 0);
-  });
-}
-
-TEST(tty_jobs, a_background_process_that_reads_gets_sigttin) {
-  with_terminal([](terminal& tty) {
-    EXPECT_EQ(tty.set_foreground(2), 0u);
-    tty.type("x\n");
-    tty.group = 3;
-    EXPECT_EQ(tty.read(), "errno 4") << "it is stopped and reads again";
-    EXPECT_EQ(tty.signals, (std::vector<sent_signal>{{3, abi::sigttin}}));
-    sim::forget_signal();
-    tty.stops_for_sigttin = false;
-    EXPECT_EQ(tty.read(), "errno 5") << "it ignores the signal";
-    tty.group = 2;
-    EXPECT_EQ(tty.read(), "x\n") << "nothing was taken";
-    EXPECT_EQ(tty.signals.size(), 2u);
-  });
-}
-
-TEST(tty_jobs, a_background_orphan_that_reads_gets_eio) {
-  with_terminal([](terminal& tty) {
-    EXPECT_EQ(tty.set_foreground(2), 0u);
-    tty.type("x\n");
-    tty.group = 3;
-    tty.is_orphan = true;
-    EXPECT_EQ(tty.read(), "errno 5");
-    EXPECT_TRUE(tty.signals.empty());
-    tty.group = 2;
-    EXPECT_EQ(tty.read(), "x\n") << "in the foreground it reads";
-  });
-}
-
-TEST(tty_jobs, without_a_foreground_group_everybody_reads) {
-  with_terminal([](terminal& tty) {
-    tty.group = 3;
-    tty.type("x\n");
-    EXPECT_EQ(tty.read(), "x\n");
-    EXPECT_TRUE(tty.signals.empty());
-  });
-}
-
-TEST(tty_jobs, the_end_of_its_session_hangs_up) {
-  with_terminal([](terminal& tty) {
-    tty.session = 5;
-    EXPECT_EQ(tty.set_foreground(9), 0u);
-    tty_session_ended(4);
-    EXPECT_TRUE(tty.signals.empty());
-    EXPECT_EQ(tty.foreground(), 9);
-    tty_session_ended(5);
-    EXPECT_EQ(tty.signals, (std::vector<sent_signal>{{9, abi::sighup}}));
-    EXPECT_EQ(tty.foreground(), 0);
-
-    tty.session = 6;
-    EXPECT_EQ(tty.set_foreground(10), 0u);
-    tty_session_ended(5);
-    EXPECT_EQ(tty.foreground(), 10) << "it belongs to another session now";
-    EXPECT_EQ(tty.set_foreground(0), 0u);
-    tty_session_ended(6);
-    EXPECT_EQ(tty.signals.size(), 1u) << "no group, no signal";
-  });
-}
-
-TEST(tty_jobs, after_its_session_the_terminal_belongs_to_none) {
-  with_terminal([](terminal& tty) {
-    tty.session = 5;
-    EXPECT_EQ(tty.set_foreground(9), 0u);
-    tty_session_ended(5);
-    tty.session = 0;  // of kernel tasks
-    EXPECT_EQ(tty.set_foreground(9), 0u);
-    tty_session_ended(5);
-    EXPECT_EQ(tty.signals.size(), 1u);
   });
 }
 
