@@ -74,6 +74,9 @@ void meddle(fault_scene& scene) {
 
 constexpr auto hang = [](usb_stick::answer& a) { a.hang = true; };
 constexpr auto wrong_tag = [](usb_stick::answer& a) { a.wrong_tag = true; };
+constexpr auto wrong_signature = [](usb_stick::answer& a) { a.wrong_signature = true; };
+constexpr auto status_twice = [](usb_stick::answer& a) { a.status_twice = true; };
+constexpr auto late = [](usb_stick::answer& a) { a.late = 2_s; };
 constexpr auto stall_status = [](usb_stick::answer& a) { a.stall_status = true; };
 constexpr auto stall_data = [](usb_stick::answer& a) {
   a.stall_data = true;
@@ -241,6 +244,11 @@ const std::array faults{
     fault{"wrong_tag_read", "usb_stick::answer::wrong_tag", meddle<read_10, wrong_tag>},
     fault{"wrong_tag_write", "usb_stick::answer::wrong_tag", meddle<write_10, wrong_tag>},
     fault{"wrong_tag_flush", "usb_stick::answer::wrong_tag", meddle<synchronize, wrong_tag>},
+    fault{"wrong_signature", "usb_stick::answer::wrong_signature",
+          meddle<synchronize, wrong_signature>},
+    fault{"status_twice_read", "usb_stick::answer::status_twice", meddle<read_10, status_twice>},
+    fault{"status_twice_write", "usb_stick::answer::status_twice", meddle<write_10, status_twice>},
+    fault{"late_answer", "usb_stick::answer::late", meddle<write_10, late>},
     fault{"stalled_status", "usb_stick::answer::stall_status", meddle<write_10, stall_status>},
     fault{"stalled_read", "usb_stick::answer::stall_data", meddle<read_10, stall_data>},
     fault{"stalled_write", "usb_stick::answer::stall_data", meddle<write_10, stall_data>},
@@ -439,6 +447,7 @@ constexpr std::array left_out_faults{
     left_out{"controller::cut_off", "what the driver does then, no fault"},
     left_out{"controller::is_cut_off", "a question"},
     left_out{"controller::lose_event_of", "xhci_fault_test.cc"},
+    left_out{"controller::put_behind_hubs", "where the device stands, no fault"},
     left_out{"controller::restore", "what the driver does then, no fault"},
 };
 
