@@ -231,6 +231,7 @@ result<command_reply> bulk_only::carry_out(const scsi_command& command) {
   if (reply || reply.error() == error::enomem) return reply;
   if (device_.gone()) return fail(error::enodev);
   if (const result<void> recovered = recover(); !recovered) {
+    if (device_.gone()) return fail(error::enodev);
     // No reset helps. Released, the device counts as pulled.
     printk("usb %u-%u: the device does not recover\n", device_.facts.bus, device_.facts.port);
     device_.facts.unused = "no reset brings it into step";

@@ -37,16 +37,21 @@ result<void> scsi_disk::cannot_use(const char* why) {
 }
 
 // Old devices give less than 36 bytes; five tell how many there are (SPC-4, 6.4.2). An answer that
-// was cut off is asked for again: half of a name would be another stick's.
+// was cut off is asked for again: half of a name would be another stick's. A device that always has
+// less than it tells is taken as it is.
 result<standard_inquiry> scsi_disk::ask_identity() {
-  constexpr int max_tries = 3;
   constexpr u32 least = 5;
   standard_inquiry reply{};
-  for (int tries = 0; tries < max_tries; ++tries) {
-    const u32 length = TRY(ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), least));
-    std::memcpy(&reply, transport_.scratch().data(), length);
-    if (length >= std::min<u32>(sizeof(reply), least + reply.additional_length)) return reply;
-  }
+  const auto inquiry = [&](u32 wanted) {
+    return ask({opcode::inquiry, 0, 0, 0, sizeof(reply), 0}, sizeof(reply), wanted);
+  };
+  const u32 length = TRY(inquiry(least));
+  std::memcpy(&reply, transport_.scratch().data(), length);
+  const u32 told = std::min<u32>(sizeof(reply), least + reply.additional_length);
+  if (length >= told) return reply;
+  const result<u32> whole = inquiry(told);
+  if (!whole && whole.error() != error::eio) return fail(whole.error());
+  if (whole) std::memcpy(&reply, transport_.scratch().data(), *whole);
   return reply;
 }
 
@@ -127,7 +132,7 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   if (sectors > most_sectors)
     printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
            static_cast<u32>(sectors >> 21));
-  use_16_for_rw_ = sectors > most_sectors;
+  use_16_for_rw_ = sectors > most_sectors && !knows_no_16_;
   to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
 }
@@ -139,23 +144,31 @@ bool scsi_disk::has_hung(u32 resets_before) const {
 
 // Some devices tell the number of sectors in place of the last sector's address: one too many. This
 // is remembered: a disk of another size would be another disk to the layers above, so a read that
-// fails in another way the next time must change nothing.
+// fails in another way the next time must change nothing. A disk that does not know READ(16) is
+// used by the commands of 10 bytes, which reach all that is used of it.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
   if (to.sectors == one_too_many_) {
     --to.sectors;
     return {};
   }
   if (hangs_on_last_sector_) return {};
+  const result<u32> read = read_last_sector(to);
+  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || hangs_on_last_sector_))
+    knows_no_16_ = true, use_16_for_rw_ = false;
+  if (!read && ends_the_plug(read.error())) return fail(read.error());
+  if (!read && read.error() == error::erange) one_too_many_ = to.sectors--;
+  return {};
+}
+
+result<u32> scsi_disk::read_last_sector(const disk_facts& of) {
   const u32 resets_before = transport_.resets();
   const dma_segment segment = transport_.scratch_segment(SECTOR_SIZE);
-  scsi_command c = read_write_command(false, lba{to.sectors - 1}, 1, {&segment, 1},
+  scsi_command c = read_write_command(false, lba{of.sectors - 1}, 1, {&segment, 1},
                                       transport_.scratch().first(SECTOR_SIZE));
   c.timeout = 5_s;
   const result<u32> read = run(c, after_failure::do_without);
   hangs_on_last_sector_ = has_hung(resets_before);
-  if (!read && ends_the_plug(read.error())) return fail(read.error());
-  if (!read && read.error() == error::erange) one_too_many_ = to.sectors--;
-  return {};
+  return read;
 }
 
 // All pages and 192 bytes: Windows and Linux ask for them, so that is what devices know. One that

@@ -52,8 +52,8 @@ scsi_command add_data(scsi_command c, bool write, u32 sectors,
   return c;
 }
 
-// The bytes with which a success is whole. A READ or WRITE of which fewer count is sent once more,
-// as a lost piece is asked for again in Linux.
+// The bytes with which a success is whole. A command of which fewer count is sent once more: Linux
+// asks for the missing piece again.
 u32 least_answer(const scsi_command& c) { return moves_sectors(c) ? c.length : c.least; }
 
 }  // namespace
@@ -232,17 +232,19 @@ bool scsi_disk::is_held_back(const scsi_command& command) const {
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5;
   if (is_held_back(command)) return fail(error::eio);
-  u32 transport_failures = 0;
+  constexpr u32 max_short_answers = 2;
+  u32 transport_failures = 0, short_answers = 0;
   duration rest{};        // before the next try
   bool has_news = false;  // instead of an answer: a unit attention
   for (int tries = 0; tries < max_tries; ++tries) {
     if (may_be_exchanged()) return fail(error::enomedium);
-    if (transport_failures == max_transport_failures) {
+    if (transport_failures == max_transport_failures || short_answers == max_short_answers) {
       trouble_.note_end(kind_of(command), sectors_of(command));
       return fail(error::eio);
     }
     const u32 resets_before = transport_.resets();
     const result<command_reply> reply = send(command);
+    has_news = false;
     if (!reply && (reply.error() == error::enodev || reply.error() == error::enomem))
       return fail(reply.error());
     if (transport_.resets() == resets_before) {
@@ -258,7 +260,10 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
     }
     const verdict why = reply->failed ? judge_failure(reply->sense) : verdict::recovered;
     if (why == verdict::recovered) {
-      if (reply->actual < least_answer(command)) continue;
+      if (reply->actual < least_answer(command)) {
+        ++short_answers;
+        continue;
+      }
       note_success(command);
       return reply->actual;
     }

@@ -193,6 +193,7 @@ class scsi_disk {
   result<void> read_capacity(disk_facts& to);
   result<capacity_16_reply> ask_capacity();
   result<void> check_last_sector(disk_facts& to);
+  result<u32> read_last_sector(const disk_facts& of);
   bool has_hung(u32 resets_before) const;
   result<void> read_modes(disk_facts& to);
 
@@ -202,6 +203,7 @@ class scsi_disk {
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
   bool use_16_for_rw_ = false;   // its medium is too large for READ CAPACITY(10)
+  bool knows_no_16_ = false;     // it refuses READ(16), or hangs on it
   bool usable_ = false;          // its medium has arrived, or could arrive
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE

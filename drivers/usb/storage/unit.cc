@@ -155,6 +155,7 @@ void unit::look_for_a_change() {
   }
   if (state_ == state::present) return end_plug();
   if (disk_.given_up()) return end(disk_.obstacle());
+  if (disk_.device().gone()) return;
   state_ = state::empty;
   forget_medium();
   next_look_ = now() + pace_.pause_after(now() - since_);

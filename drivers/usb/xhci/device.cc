@@ -251,7 +251,13 @@ result<void> device::reset() {
   if (gone_) return fail(error::enodev);
   for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
   if (gone_) return fail(error::enodev);  // the controller was stopped: its ports are not touched
-  TRY(port_.reset(true, usb::downstream_port::device_is::served));
+  const result<usb::speed> at = port_.reset(true, usb::downstream_port::device_is::served);
+  if (port_.lost()) mark_gone();
+  // Its endpoints are those of the speed at which it was configured: at another one it counts as
+  // plugged in anew.
+  if (at && *at != facts.at) mark_gone();
+  if (gone_) return fail(error::enodev);
+  TRY(at);
   TRY(host_.command(slot_command(trb_type::reset_device, slot_)));
   TRY(address_device());
   TRY(configure_endpoints());

@@ -177,6 +177,10 @@ result<usb::speed> root_port::reset(bool again, device_is which) {
 // The reset of a USB 2 port enables the port and finds out the device's speed.
 result<void> root_port::reset_usb2() {
   for (int tries = 0; tries < 5; ++tries) {
+    if (tries > 0) {
+      tell(trouble::failed_reset);
+      rest(tries < 3 ? 10 : 200);
+    }
     write(status().to_reset());
     const bool done = wait_for([](port_status at) { return at.reset_done(); }, 800);
     clear_reset_changes();
@@ -186,8 +190,6 @@ result<void> root_port::reset_usb2() {
       rest(reset_recovery);
       return {};
     }
-    tell(trouble::failed_reset);
-    rest(tries < 2 ? 10 : 200);
   }
   return fail(error::eio);
 }

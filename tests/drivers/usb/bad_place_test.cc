@@ -92,7 +92,8 @@ TEST(usb_bad_place, that_fails_in_any_way_costs_its_neighbours_nothing) {
       });
 }
 
-// Some devices fail on more than 64 sectors at once.
+// Some devices fail on more than 64 sectors at once; and a unit attention before that is no matter
+// of a place.
 TEST(usb_bad_place, is_none_when_only_large_requests_fail) {
   with_disk({}, [](served_stick& s, block_device& disk) {
     s.stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
@@ -100,6 +101,7 @@ TEST(usb_bad_place, is_none_when_only_large_requests_fail) {
       if (moves && cbw.cdb[8] > 8) a.residue = cbw.data_length;
     };
     for (const block_command cmd : {block_command::write, block_command::read}) {
+      s.stick.disk.failures.push_back({6, 0x2A, 1});
       dma_blocks<8> blocks;
       blocks.move(disk, cmd, 8);
       for (const buffer_head& head : blocks.heads)

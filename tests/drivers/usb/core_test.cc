@@ -344,9 +344,10 @@ TEST(usb_core, uses_the_first_alternate_setting_alone) {
 TEST(usb_core, lists_a_device_from_plug_to_pull) {
   attend_to(speed::super, make_a_disk, [](scripted& device) {
     const std::string line =
-        "Bus 002 Port 007: ID 46f4:1234 5000M \"Maker\" \"Thing\" serial \"S-1\" driver ";
-    EXPECT_EQ(device.listed_while_configured, line + "none\n");
-    EXPECT_EQ(device.listed_while_released, line + "usb-storage\n");
+        "Bus 002 Port 007: ID 46f4:1234 5000M \"Maker\" \"Thing\" serial \"S-1\" ";
+    EXPECT_EQ(device.listed_while_configured, line + "driver none\n");
+    EXPECT_EQ(device.listed_while_released,
+              line + "not used: a disk without a pair of bulk endpoints\n");
   });
   constexpr std::pair<speed, const char*> names[] = {
       {speed::full, " 12M "}, {speed::high, " 480M "}, {speed::super_plus, " 10000M "}};
@@ -401,7 +402,7 @@ TEST(usb_core, knows_why_a_device_is_not_used) {
   EXPECT_EQ(reason([](scripted& d) { d.answers[0x0100][7] = byte{5}; }),
             "it describes itself wrongly");
   EXPECT_EQ(reason([](scripted& d) { d.answers.erase(0x0100); }), "it does not answer as it must");
-  EXPECT_EQ(reason(make_a_disk), "its driver has given it up");
+  EXPECT_EQ(reason(make_a_disk), "a disk without a pair of bulk endpoints");
 }
 
 TEST(usb_core, lists_a_device_that_is_not_used_until_it_is_forgotten) {

@@ -44,6 +44,21 @@ TEST(large_disk, needs_to_know_no_commands_of_10_bytes) {
       });
 }
 
+// Some bridges do not know them. The commands of 10 bytes reach all that is used.
+TEST(large_disk, needs_to_know_no_commands_of_16_bytes) {
+  with_disk(
+      [](fake_stick& stick) {
+        tell_size(stick, largest_for_10 + 1);
+        for (const u8 opcode : {read_16, write_16})
+          stick.disk.never_succeeds[opcode] = unknown_command;
+      },
+      [](served_stick& s, block_device& disk) {
+        works(disk, s.stick.storage);
+        EXPECT_EQ(s.stick.count(read_16), 1u);
+        EXPECT_EQ(s.stick.count(write_16), 0u);
+      });
+}
+
 TEST(large_disk, is_one_that_is_larger_than_10_bytes_can_tell) {
   with_disk(
       [](fake_stick& stick) {

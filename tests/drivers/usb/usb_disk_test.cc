@@ -98,9 +98,12 @@ TEST(usb_disk, short_data_with_a_good_status_is_no_success) {
       if (cbw.cdb[0] == read_10) answer.data.resize(512);
       if (cbw.cdb[0] == write_10) answer.residue = 512;
     };
+    const u32 reads = s.stick.count(read_10), writes = s.stick.count(write_10);
     dma_block block;
     EXPECT_FALSE(block.move(disk, block_command::read, 8));
     EXPECT_FALSE(block.move(disk, block_command::write, 8));
+    EXPECT_EQ(s.stick.count(read_10) - reads, 2u) << "once more";
+    EXPECT_EQ(s.stick.count(write_10) - writes, 2u) << "once more";
   });
 }
 

@@ -76,6 +76,49 @@ void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
   b.works(0x33);
 }
 
+// Its endpoints were those of another speed.
+TEST(usb_faults, a_reset_leads_to_another_speed) {
+  bench b(high_speed);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    b.works(0x11);
+    b.hang_at_the_next_write();
+    EXPECT_TRUE(fill_block(sda, 5, 0x22));
+    b.function().full_speed = true;
+    const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+    writer.join();
+    b.until_live(60_s);
+    EXPECT_TRUE(said("new full-speed device"));
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+    b.works(0x33);
+  });
+}
+
+// A pull is no fault of the device.
+TEST(usb_faults, a_pull_ends_a_recovery) {
+  for (const auto& where : {super_speed, high_speed}) {
+    bench b(where);
+    b.run(1, [&] {
+      b.plug();
+      b.until_live(1_s);
+      b.hang_at_the_next_write();
+      EXPECT_TRUE(fill_block(sda, 5, 0x22));
+      const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+      while (!b.hardware().any_port_resetting()) sleep_for(1_ms);
+      b.stick.pull();
+      writer.join();
+      sleep_for(1_s);
+      EXPECT_FALSE(said("does not recover"));
+      b.plug();
+      b.until_live(10_s);
+      EXPECT_TRUE(sys_sync());
+      EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+    });
+  }
+}
+
 TEST(usb_faults, each_command_of_a_recovery_fails) {
   for (const u32 code : {u32{hc::trb_error}, u32{hc::context_state_error}, no_answer})
     for (const auto& where : {super_speed, high_speed})
