@@ -16,9 +16,9 @@ void answer_badly(usb_stick::answer& a) {
     case 0: a.late = duration{static_cast<i64>(random_below(1'000'000'000))}; break;
     case 1: a.status_twice = true; break;
     case 2: {  // the device tells what it leaves out
-      const u32 left_out = static_cast<u32>(a.data.size()) / 2;
-      a.data.resize(a.data.size() - left_out);
-      a.residue += left_out;
+      const size_t left_out = a.data.size() / 2;
+      a.data.erase(a.data.end() - static_cast<std::ptrdiff_t>(left_out), a.data.end());
+      a.residue += static_cast<u32>(left_out);
       break;
     }
     default: (random_below(2) ? a.wrong_tag : a.wrong_signature) = true;
