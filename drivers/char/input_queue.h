@@ -15,9 +15,10 @@ class input_queue {
   // Appends one character to the uncommitted ones. False when the queue is full: the character is
   // dropped, but room is always left for the end of the line.
   bool put(char c);
-  // Appends the end of a line, or the mark of an end of file, and commits. False when full.
+  // Appends the end of a line, or the mark of an end of file, which was typed as `c`, and commits.
+  // False when full.
   bool put_newline();
-  bool put_end_of_file();
+  bool put_end_of_file(char c);
   // Takes the last uncommitted character back.
   std::optional<char> erase();
   void commit() { committed_ = head_; }
@@ -26,14 +27,14 @@ class input_queue {
   bool readable() const { return tail_ != committed_; }
   // How many committed characters there are; a mark counts as one.
   u32 committed() const { return committed_ - tail_; }
-  // Committed characters, at most to.size() of them; with `one_line` none behind a line's end. An
-  // end-of-file mark ends the taking and is not a character: no character before it means that the
-  // file ends. Returns how many.
+  // Committed characters, at most to.size() of them; with `one_line` none behind a line's end, and
+  // an end-of-file mark ends the taking and is not a character: no character before it means that
+  // the file ends. Without it a mark is the character that was typed. Returns how many.
   u32 take(std::span<byte> to, bool one_line);
 
  private:
-  static constexpr u32 SIZE = 2048;  // a power of two
-  static constexpr u16 END_OF_FILE = 0x100;
+  static constexpr u32 SIZE = 2048;          // a power of two
+  static constexpr u16 END_OF_FILE = 0x100;  // a bit beside the character
 
   u32 used() const { return head_ - tail_; }
   void skip_end_of_file();

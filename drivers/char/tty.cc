@@ -158,7 +158,7 @@ void edit_line(char c) {
     while (erase_last()) {
     }
   } else if (tty.is(c, abi::cc_eof)) {
-    tty.input.put_end_of_file();
+    tty.input.put_end_of_file(c);
   } else if (c == '\n') {
     if (tty.input.put_newline()) echo(c);
   } else if (tty.input.put(c)) {

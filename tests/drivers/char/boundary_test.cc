@@ -46,7 +46,7 @@ TEST(boundaries, a_full_terminal_takes_nothing_until_it_is_read_or_erased) {
   for (const bool end_of_file : {false, true}) {
     input_queue queue;
     const auto end_line = [&] {
-      return end_of_file ? queue.put_end_of_file() : queue.put_newline();
+      return end_of_file ? queue.put_end_of_file('\x04') : queue.put_newline();
     };
     for (u32 i = 0; i < most_typed; ++i) ASSERT_TRUE(queue.put(typed(i)));
     EXPECT_EQ(queue.erase(), typed(most_typed - 1));

@@ -11,7 +11,8 @@
 namespace {
 
 constexpr size_t CELLS = 2048;
-constexpr int END = 256;  // the mark of an end of file
+constexpr int END = 256;  // in the mark of an end of file, beside its character
+constexpr char CTRL_D = 4;
 
 class model {
  public:
@@ -43,10 +44,10 @@ class model {
     bool ended = false;
     while (!ended && taken.size() < most && readable()) {
       const int cell = next();
-      if (cell != END) taken += static_cast<char>(cell);
-      ended = cell == END || (one_line && cell == '\n');
+      ended = one_line && (cell & END || cell == '\n');
+      if (!ended || cell == '\n') taken += static_cast<char>(cell);
     }
-    if (one_line && !ended && !taken.empty() && readable() && cells_.front() == END) next();
+    if (one_line && !ended && !taken.empty() && readable() && cells_.front() & END) next();
     return taken;
   }
 
@@ -83,7 +84,7 @@ TEST(input_queue, random_operations_like_a_deque) {
         case 1: ASSERT_EQ(ours.erase(), theirs.erase()); break;
         case 2:
           if (random() % 5 == 0) {
-            ASSERT_EQ(ours.put_end_of_file(), theirs.finish(END));
+            ASSERT_EQ(ours.put_end_of_file(c), theirs.finish(END | static_cast<u8>(c)));
           }
           break;
         case 3:
@@ -114,10 +115,10 @@ TEST(input_queue, room_is_left_for_the_end_of_a_line) {
     input_queue queue;
     for (size_t i = 0; i < CELLS - 1; ++i) ASSERT_TRUE(queue.put('x')) << i;
     EXPECT_FALSE(queue.put('y'));
-    EXPECT_TRUE(newline ? queue.put_newline() : queue.put_end_of_file());
+    EXPECT_TRUE(newline ? queue.put_newline() : queue.put_end_of_file(CTRL_D));
     EXPECT_FALSE(queue.put('y'));
     EXPECT_FALSE(queue.put_newline());
-    EXPECT_FALSE(queue.put_end_of_file());
+    EXPECT_FALSE(queue.put_end_of_file(CTRL_D));
     EXPECT_EQ(take(queue, 2 * CELLS), std::string(CELLS - 1, 'x') + (newline ? "\n" : ""));
     EXPECT_FALSE(queue.readable());
     type(queue, "again\n");
@@ -131,7 +132,7 @@ TEST(input_queue, a_mark_behind_a_part_of_a_line_ends_no_file) {
   for (size_t most = 1; most <= 5; ++most) {
     input_queue queue;
     type(queue, "abc");
-    queue.put_end_of_file();
+    queue.put_end_of_file(CTRL_D);
     type(queue, "d\n");
     std::string text;
     while (queue.readable()) {
@@ -147,8 +148,8 @@ TEST(input_queue, a_mark_behind_a_line_or_another_mark_ends_the_file) {
   for (size_t most = 1; most <= 5; ++most) {
     input_queue queue;
     type(queue, "ab\n");
-    queue.put_end_of_file();
-    queue.put_end_of_file();
+    queue.put_end_of_file(CTRL_D);
+    queue.put_end_of_file(CTRL_D);
     std::string text;
     while (text.size() < 3) text += take(queue, most);
     EXPECT_EQ(text, "ab\n");
@@ -162,7 +163,7 @@ TEST(input_queue, a_mark_behind_a_line_or_another_mark_ends_the_file) {
 
 TEST(input_queue, a_read_of_nothing_takes_nothing) {
   input_queue queue;
-  queue.put_end_of_file();
+  queue.put_end_of_file(CTRL_D);
   EXPECT_EQ(take(queue, 0), "");
   EXPECT_TRUE(queue.readable());
 }

@@ -112,6 +112,21 @@ TEST(tty_raw, what_is_there_counts_from_the_call_on) {
     });
 }
 
+// Typed in a line, ^D is the end of a file. Without lines it is a character like the others: with
+// VMIN a read of 0 bytes would be taken for a hang-up.
+TEST(tty_raw, the_end_of_a_file_becomes_a_character) {
+  with_terminal([](terminal& tty) {
+    abi::termios t = tty.settings();
+    t.cc[abi::cc_eof] = 'Q';
+    tty.set(t);
+    tty.type("Qab\nQcQ");
+    tty.set_raw(1, 0);
+    EXPECT_EQ(tty.read(1), "Q");
+    tty.set_raw(6, 0);
+    EXPECT_EQ(tty.read(), "ab\nQcQ") << "it counts as one";
+  });
+}
+
 TEST(tty_raw, a_signal_takes_no_character) {
   with_terminal([](terminal& tty) {
     tty.set_raw(3, 0);
