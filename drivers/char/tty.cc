@@ -116,6 +116,7 @@ result<void> wait_for_room(u32 flags) {
 // A slow terminal is waited for before each piece of the text.
 result<u32> tty_write(u8, std::span<const byte> from, u32, u32 flags) {
   constexpr size_t PIECE = 1024;
+  if (from.empty()) return 0;
   if (tty.local(abi::tty_tostop)) TRY(demand_foreground_to_change());
   std::string_view rest(reinterpret_cast<const char*>(from.data()), from.size());
   while (!rest.empty()) {
@@ -195,11 +196,13 @@ instant reading_deadline(u32 come, instant since) {
   return since + duration{time * (100_ms).ns};
 }
 
-// Until there is enough to read, or the time is over. Errors: eagain, eintr.
+// Until there is enough to read, or the time is over. A process may lose the foreground while it
+// sleeps; then what is typed is not for it. Errors: eagain, eintr, eio.
 result<void> wait_for_input(size_t room, u32 flags) {
   u32 come = tty.input.committed();
   instant since = now();
   for (;;) {
+    TRY(demand_foreground_to_read());
     const instant deadline = reading_deadline(come, since);
     if (enough(come, room) || now() >= deadline) return {};
     if (flags & abi::o_nonblock) return come ? result<void>() : result<void>(fail(error::eagain));
@@ -211,7 +214,7 @@ result<void> wait_for_input(size_t room, u32 flags) {
 }
 
 result<u32> tty_read(u8, std::span<byte> to, u32, u32 flags) {
-  TRY(demand_foreground_to_read());
+  if (to.empty()) return 0;
   const irq_guard masked;
   TRY(wait_for_input(to.size(), flags));
   return tty.input.take(to, tty.canonical());
@@ -256,6 +259,7 @@ result<u32> set_foreground(std::span<const byte> argument) {
   const irq_guard masked;
   tty.pgrp = group;
   tty.session = session;
+  wake_up(tty.readers);
   return 0;
 }
 
@@ -282,6 +286,8 @@ void tty_session_ended(int session) {
   const irq_guard masked;
   const int left_behind = std::exchange(tty.pgrp, 0);
   if (left_behind) tty.groups.signal(left_behind, abi::sighup);
+  tty.termios = DEFAULT_TERMIOS;  // what the last program has set is not for the next session
+  tty.input.clear();
 }
 
 void tty_init(const process_groups& groups) {

@@ -2,6 +2,7 @@
 // end.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -61,6 +62,38 @@ TEST(tty_jobs, a_group_that_is_not_of_the_session_cannot_be_in_the_foreground) {
   });
 }
 
+// A process may lose the foreground while it sleeps: what is typed then is not for it.
+TEST(tty_jobs, a_reader_that_loses_the_foreground_gets_sigttin) {
+  with_terminal([](terminal& tty) {
+    EXPECT_EQ(tty.set_foreground(1), 0u);
+    reading reader(tty);
+    EXPECT_EQ(tty.set_foreground(2), 0u);
+    reader.fiber.join();
+    EXPECT_EQ(reader.got, "errno 4") << "it is stopped and reads again";
+    EXPECT_EQ(tty.signals, (std::vector<sent_signal>{{1, abi::sigttin}}));
+    tty.group = 2;
+    tty.type("x\n");
+    EXPECT_EQ(tty.read(), "x\n");
+  });
+}
+
+TEST(tty_jobs, a_reader_of_an_ended_session_leaves_the_input_to_the_next) {
+  with_terminal([](terminal& tty) {
+    tty.session = 5;
+    EXPECT_EQ(tty.set_foreground(1), 0u);
+    reading reader(tty);
+    tty_session_ended(5);
+    tty.session = 6;
+    EXPECT_EQ(tty.set_foreground(2), 0u);
+    tty.is_orphan = true;
+    reader.fiber.join();
+    EXPECT_EQ(reader.got, "errno 5");
+    tty.group = 2;
+    tty.type("x\n");
+    EXPECT_EQ(tty.read(), "x\n");
+  });
+}
+
 // What a process in the background may not do, each called once.
 result<u32> write_one(terminal& tty) { return tty.write("x"); }
 result<u32> change_settings(terminal& tty) {
@@ -117,6 +150,17 @@ TEST(tty_jobs, a_background_orphan_that_changes_the_terminal_gets_eio) {
   });
 }
 
+TEST(tty_jobs, a_call_for_no_bytes_stops_no_process) {
+  with_terminal([](terminal& tty) {
+    tty.set_local(tty.settings().lflag | abi::tty_tostop);
+    EXPECT_EQ(tty.set_foreground(2), 0u);
+    tty.group = 3;
+    EXPECT_EQ(tty.read(0), "");
+    EXPECT_EQ(tty.write(""), 0u);
+    EXPECT_TRUE(tty.signals.empty());
+  });
+}
+
 TEST(tty_jobs, without_tostop_everybody_writes) {
   with_terminal([](terminal& tty) {
     EXPECT_EQ(tty.set_foreground(2), 0u);
@@ -153,6 +197,27 @@ TEST(tty_jobs, the_end_of_its_session_hangs_up) {
     tty_session_ended(6);
     tty_session_ended(6);
     EXPECT_EQ(tty.signals.size(), 2u) << "no group, no signal";
+  });
+}
+
+// The next shell must find a terminal on which ^C works, and no rest of a line of the last one.
+TEST(tty_jobs, after_its_session_the_terminal_is_as_at_the_start) {
+  with_terminal([](terminal& tty) {
+    const abi::termios first = tty.settings();
+    tty.session = 5;
+    EXPECT_EQ(tty.set_foreground(9), 0u);
+    tty.group = 9;
+    tty.set_local(0);
+    tty.set_raw(3, 7);
+    tty.set_output(0);
+    tty.type("left");
+    tty_session_ended(4);
+    EXPECT_EQ(tty.settings().lflag, 0u) << "another session has ended";
+    tty_session_ended(5);
+    const abi::termios is = tty.settings();
+    EXPECT_EQ(std::memcmp(&is, &first, sizeof is), 0);
+    tty.type("x\n");
+    EXPECT_EQ(tty.read(), "x\n");
   });
 }
 

@@ -48,6 +48,20 @@ TEST(tty_waiting, one_line_for_each_of_two_readers) {
   });
 }
 
+TEST(tty_waiting, a_read_of_no_bytes_waits_for_nothing) {
+  with_terminal([](terminal& tty) {
+    reading reader(tty, 0);
+    EXPECT_TRUE(reader.fiber.ended());
+    EXPECT_EQ(reader.got, "");
+    if (!reader.fiber.ended()) reader.fiber.signal();
+    reader.fiber.join();
+    EXPECT_EQ(tty.read(0, abi::o_nonblock), "");
+    tty.type("\x04");
+    EXPECT_EQ(tty.read(0), "");
+    EXPECT_EQ(tty.read(), "") << "the end of the file is still there";
+  });
+}
+
 TEST(tty_waiting, an_end_of_file_is_heard) {
   with_terminal([](terminal& tty) {
     reading reader(tty);
