@@ -1,5 +1,6 @@
 """The shell on a terminal: editing, history, jobs, and which job gets ^C."""
 
+import sys
 import time
 
 import pytest
@@ -146,6 +147,39 @@ def test_stop_and_continue(terminal):
 
 def test_finished_jobs_are_told(terminal):
     assert "Done" in terminal.run("true &") or told(terminal, "Done")
+
+
+# Descriptors 0 to 2 are one open file, which the shell shares with its programs.
+NOT_TO_WAIT = (f"{sys.executable} -c 'import fcntl, os; "
+               "fcntl.fcntl(2, fcntl.F_SETFL, os.O_RDWR | os.O_NONBLOCK)'")
+
+
+@pytest.mark.parametrize("end", ["", " & wait"])
+def test_a_program_that_will_not_wait_leaves_a_shell_that_does(terminal, end):
+    terminal.run(NOT_TO_WAIT + end)
+    time.sleep(0.2)
+    assert terminal.run("echo still he''re").endswith("still here")
+
+
+def test_a_shell_in_the_background_does_not_take_the_terminal(terminal):
+    assert "Stopped" in terminal.run("sh </dev/tty &") or told(terminal, "Stopped")
+    terminal.type("fg\n")
+    terminal.child.expect("fg\r\nsh\r\n# ")
+    assert terminal.run("echo in''ner") == "inner"
+    terminal.type("exit\n")
+    terminal.until_prompt()
+    assert terminal.run("jobs; echo none") == "none"
+
+
+@pytest.mark.parametrize("leave", ["exit\n", "exec /no''where\n", "set -e; false\n", control("D")])
+def test_a_shell_gives_the_terminal_back(terminal, leave):
+    terminal.type("sh -c 'sh; read x; echo got \"<$x>\"'\n")
+    terminal.until_prompt()
+    terminal.type(leave)
+    terminal.child.expect("\r\n")
+    terminal.type("a line\n")
+    terminal.child.expect("(got <a line>)|Stopped")
+    assert terminal.child.match.group(1)
 
 
 def test_end_of_input_leaves(terminal):

@@ -62,13 +62,13 @@ int run_pwd(vector<text>&) {
 }
 
 int run_exit(vector<text>& arguments) {
-  exit(arguments.size() > 1 ? atoi(arguments[1].c_str()) & 0xff : shell.status);
+  exit_shell(arguments.size() > 1 ? atoi(arguments[1].c_str()) & 0xff : shell.status);
 }
 
 int run_exec(vector<text>& arguments) {
   if (arguments.size() == 1) return 0;  // for its redirections, which stay
   arguments.erase(0);
-  exit(become_program(arguments));
+  exit_shell(become_program(arguments));
 }
 
 int run_export(vector<text>& arguments) {

@@ -120,7 +120,7 @@ bool can_end_script(node_kind kind) {
 int run(node& command) {
   shell.status = run_any(command);
   if (shell.status != 0 && shell.stop_at_error && !in_condition() && can_end_script(command.kind))
-    exit(shell.status);
+    exit_shell(shell.status);
   return shell.status;
 }
 

@@ -2,8 +2,10 @@
 #include "user/bin/sh/jobs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <tool.h>
@@ -25,6 +27,7 @@ struct job {
 
 vector<job> all;
 pid_t shell_group;
+pid_t group_before;  // had the terminal before the shell, and gets it back
 struct termios normal_manners;
 
 constexpr int TERMINAL = 0;
@@ -91,8 +94,10 @@ bool wait_for(job& j, bool interruptible) {
   return true;
 }
 
+// A program may have set O_NONBLOCK, which belongs to the open file that it shared with the shell.
 void take_terminal_back() {
   if (!shell.interactive) return;
+  fcntl(TERMINAL, F_SETFL, 0);
   tcsetpgrp(TERMINAL, shell_group);
   tcsetattr(TERMINAL, TCSANOW, &normal_manners);
 }
@@ -146,13 +151,22 @@ int wait_and_forget(job& j) {
 
 void jobs_begin() {
   if (!shell.interactive) return;
+  // In the background the shell is stopped here, as SIGTTOU is not ignored yet, until it is
+  // continued in the foreground.
+  group_before = getpgrp();
+  tcsetpgrp(TERMINAL, group_before);
   set_handler(SIGINT, on_interrupt);
   for (int signal_nr : {SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU})
     set_handler(signal_nr, SIG_IGN);
-  shell_group = getpgrp();
+  shell_group = group_before;
   if (shell_group != getpid() && setpgid(0, 0) == 0) shell_group = getpid();
   tcsetpgrp(TERMINAL, shell_group);
   tcgetattr(TERMINAL, &normal_manners);
+}
+
+void exit_shell(int status) {
+  if (shell.interactive && group_before != shell_group) tcsetpgrp(TERMINAL, group_before);
+  exit(status);
 }
 
 void become_job_member(pid_t group, bool foreground) {

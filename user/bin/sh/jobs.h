@@ -10,6 +10,8 @@
 
 // Takes the terminal for the shell and keeps its normal settings. At the start, once.
 void jobs_begin();
+// Ends the shell, and gives the terminal to the group that had it before, which may be a script's.
+[[noreturn]] void exit_shell(int status);
 // In a new child: joins the group (0: its own), takes the terminal when `foreground`, and stops
 // ignoring the signals that the shell ignores.
 void become_job_member(pid_t group, bool foreground);

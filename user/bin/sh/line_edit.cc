@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -57,7 +58,10 @@ int read_character() {
   for (;;) {
     const ssize_t count = read(INPUT, &c, 1);
     if (count == 1) return c;
-    if (count == 0 || errno != EINTR) return END_OF_INPUT;
+    if (count == 0) return END_OF_INPUT;
+    // A program in the background has set O_NONBLOCK for the open file that it shares.
+    if (errno == EAGAIN && fcntl(INPUT, F_SETFL, 0) == 0) continue;
+    if (errno != EINTR) return END_OF_INPUT;
   }
 }
 

@@ -83,5 +83,5 @@ int main(int argc, char** argv) {
   const int status = from_string     ? run_string(argc, argv, optind)
                      : optind < argc ? run_script(argc, argv, optind)
                                      : run_input(argc, argv);
-  exit(status);
+  exit_shell(status);
 }
