@@ -38,6 +38,14 @@ bool pull_workload::demand(const result<void>& outcome, const std::string& what)
   return outcome.has_value();
 }
 
+void pull_workload::demand_sync(const std::function<result<void>()>& call,
+                                const std::string& what) {
+  result<void> outcome = call();
+  const bool in_trouble = plan_.usb && plan_.usb->trouble.answers != 0;
+  for (int tries = 1; in_trouble && !outcome && tries < 4; ++tries) outcome = call();
+  demand(outcome, what);
+}
+
 void pull_workload::run(session& process) {
   if (plan_.what != workload::everything) return run_little(process);
   in_parallel(plan_.writers, [&](u32 number) {
@@ -99,7 +107,7 @@ void pull_workload::promise_used_files() {
 
 void pull_workload::run_little(session& process) {
   begin_little(process);
-  demand(sys_sync(), "sync");
+  demand_sync(sys_sync, "sync");
   append(process, "/two", "the end");
 }
 
@@ -117,7 +125,7 @@ void pull_workload::begin_little(session& process) {
     case workload::mkdir: make_directory(process, "/d"); return make_directory(process, "/d/e");
     case workload::rmdir:
       make_directory(process, "/d");
-      demand(sys_sync(), "sync");
+      demand_sync(sys_sync, "sync");
       if (demand(process.rmdir("/mnt/d"), "rmdir")) model_.erase("/d");
       return;
     case workload::unlink: return unlink(process, "/one");
@@ -134,9 +142,9 @@ void pull_workload::begin_little(session& process) {
       return;
     case workload::sync:
       append(process, "/one", "some");
-      demand(sys_sync(), "sync");
+      demand_sync(sys_sync, "sync");
       append(process, "/one", "more");
-      demand(process.sync_file("/mnt/one"), "fsync");
+      demand_sync([&] { return process.sync_file("/mnt/one"); }, "fsync");
       return;
     case workload::two_processes: return two_processes(process);
   }

@@ -2,6 +2,7 @@
 // by each call that succeeded.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ class pull_workload {
   void run(session& process);
   // The stick is back long before io_wait ends, so every call must succeed. Returns whether it did.
   bool demand(const result<void>& outcome, const std::string& what);
+  // A sync or fsync must succeed, too. But a flush gives up after some troubles in a row, and what
+  // it has not proved is kept: with a stick that is drawn into trouble it may be called again.
+  void demand_sync(const std::function<result<void>()>& call, const std::string& what);
   // What must stand on the medium in the end, by path.
   const std::map<std::string, image_file>& promised() const { return model_; }
 
