@@ -119,6 +119,31 @@ TEST(usb_faults, a_pull_ends_a_recovery) {
   }
 }
 
+// Resets of the port fail, and the driver rests before the next one.
+TEST(usb_faults, a_pull_ends_the_rest_before_a_reset) {
+  bench b(high_speed);
+  b.run(1, [&] {
+    b.plug();
+    b.until_live(1_s);
+    b.hang_at_the_next_write();
+    EXPECT_TRUE(fill_block(sda, 5, 0x22));
+    b.hardware().fail_resets(high_speed.port, 5);
+    const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+    while (b.hardware().resets_left_to_fail(high_speed.port) > 2) sleep_for(1_ms);
+    sleep_for(20_ms);  // the rest lasts 200 ms
+    b.stick.pull();
+    const instant pulled = now();
+    writer.join();
+    EXPECT_LE((now() - pulled).milliseconds(), 10);
+    b.hardware().fail_resets(high_speed.port, 0);
+    sleep_for(1_s);
+    b.plug();
+    b.until_live(10_s);
+    EXPECT_TRUE(sys_sync());
+    EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+  });
+}
+
 TEST(usb_faults, each_command_of_a_recovery_fails) {
   for (const u32 code : {u32{hc::trb_error}, u32{hc::context_state_error}, no_answer})
     for (const auto& where : {super_speed, high_speed})
