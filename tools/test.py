@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("BUILD", "build"))
 JOBS = os.cpu_count() or 1
 FAILED = []  # what is told again at the end, as thousands of lines stand before it
+# What tells of a failure in the output of tests/run_host_tests.
+FAILURES = re.compile(r"^(?:\[  FAILED  \] .* ms\)|fewer than .*|no line \"floor.*|never pulled at.*|"
+                      r"no wait was measured.*|==\d+==ERROR.*)$", re.MULTILINE)
 
 
 def make(*goals, **more):
@@ -39,8 +42,7 @@ def host_tests():
         return 0, 1, 0
     result = make("host-test", stdout=subprocess.PIPE, text=True)
     print(result.stdout, end="")
-    FAILED.extend(re.findall(r"^(?:\[  FAILED  \] .* ms\)|fewer than .*|no line \"floor.*|never pulled at.*|"
-                             r"==\d+==ERROR.*)$", result.stdout, re.MULTILINE))
+    FAILED.extend(FAILURES.findall(result.stdout))
     summary = re.findall(r"^(\d+) passed, (\d+) failed$", result.stdout, re.MULTILINE)
     if not summary or (result.returncode and summary[-1][1] == "0"):
         return 0, 1, 0

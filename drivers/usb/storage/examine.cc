@@ -153,8 +153,10 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
   }
   if (hangs_on_last_sector_) return {};
   const result<u32> read = read_last_sector(to);
-  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || hangs_on_last_sector_))
-    knows_no_16_ = true, use_16_for_rw_ = false;
+  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || hangs_on_last_sector_)) {
+    knows_no_16_ = true;
+    use_16_for_rw_ = false;
+  }
   if (!read && ends_the_plug(read.error())) return fail(read.error());
   if (!read && read.error() == error::erange) one_too_many_ = to.sectors--;
   return {};

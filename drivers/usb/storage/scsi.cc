@@ -231,8 +231,8 @@ bool scsi_disk::is_held_back(const scsi_command& command) const {
 // unit attention is normal; before further ones there is more and more time.
 result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure what) {
   constexpr int max_tries = 5;
-  if (is_held_back(command)) return fail(error::eio);
   constexpr u32 max_short_answers = 2;
+  if (is_held_back(command)) return fail(error::eio);
   u32 transport_failures = 0, short_answers = 0;
   duration rest{};        // before the next try
   bool has_news = false;  // instead of an answer: a unit attention

@@ -202,7 +202,7 @@ class scsi_disk {
   bool alone_;
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
-  bool use_16_for_rw_ = false;   // its medium is too large for READ CAPACITY(10)
+  bool use_16_for_rw_ = false;   // of a medium that is too large for READ CAPACITY(10)
   bool knows_no_16_ = false;     // it refuses READ(16), or hangs on it
   bool usable_ = false;          // its medium has arrived, or could arrive
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media

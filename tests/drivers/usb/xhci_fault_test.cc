@@ -58,21 +58,32 @@ TEST(usb_faults, each_transfer_of_a_plug_fails) {
       EXPECT_GE(each_fails(transfer, code, where, plugs_in_spite_of, 14), 20u);
 }
 
-// A write hangs, and one step of the recovery fails, too.
-void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
+// --- recoveries ---
+
+// Plugs the stick in. Returns a task that writes 0x22 into block 5, at which the stick hangs.
+fiber begin_write_that_hangs(bench& b) {
   b.plug();
   b.until_live(1_s);
   b.works(0x11);
   b.hang_at_the_next_write();
   EXPECT_TRUE(fill_block(sda, 5, 0x22));
-  const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+  return spawn("writer", [] { static_cast<void>(sys_sync()); });
+}
+
+void expect_block_to_be_written(bench& b) {
+  EXPECT_TRUE(sys_sync());
+  EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+}
+
+// A write hangs, and one step of the recovery fails, too.
+void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
+  const fiber writer = begin_write_that_hangs(b);
   sleep_for(1_s);
   arm();
   writer.join();
   sleep_for(60_s);
   b.until_live(40_s);
-  EXPECT_TRUE(sys_sync());
-  EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+  expect_block_to_be_written(b);
   b.works(0x33);
 }
 
@@ -80,18 +91,12 @@ void recovers_in_spite_of(bench& b, const std::function<void()>& arm) {
 TEST(usb_faults, a_reset_leads_to_another_speed) {
   bench b(high_speed);
   b.run(1, [&] {
-    b.plug();
-    b.until_live(1_s);
-    b.works(0x11);
-    b.hang_at_the_next_write();
-    EXPECT_TRUE(fill_block(sda, 5, 0x22));
+    const fiber writer = begin_write_that_hangs(b);
     b.function().full_speed = true;
-    const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
     writer.join();
     b.until_live(60_s);
     EXPECT_TRUE(said("new full-speed device"));
-    EXPECT_TRUE(sys_sync());
-    EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+    expect_block_to_be_written(b);
     b.works(0x33);
   });
 }
@@ -101,11 +106,7 @@ TEST(usb_faults, a_pull_ends_a_recovery) {
   for (const auto& where : {super_speed, high_speed}) {
     bench b(where);
     b.run(1, [&] {
-      b.plug();
-      b.until_live(1_s);
-      b.hang_at_the_next_write();
-      EXPECT_TRUE(fill_block(sda, 5, 0x22));
-      const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
+      const fiber writer = begin_write_that_hangs(b);
       while (!b.hardware().any_port_resetting()) sleep_for(1_ms);
       b.stick.pull();
       writer.join();
@@ -113,8 +114,7 @@ TEST(usb_faults, a_pull_ends_a_recovery) {
       EXPECT_FALSE(said("does not recover"));
       b.plug();
       b.until_live(10_s);
-      EXPECT_TRUE(sys_sync());
-      EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+      expect_block_to_be_written(b);
     });
   }
 }
@@ -123,12 +123,8 @@ TEST(usb_faults, a_pull_ends_a_recovery) {
 TEST(usb_faults, a_pull_ends_the_rest_before_a_reset) {
   bench b(high_speed);
   b.run(1, [&] {
-    b.plug();
-    b.until_live(1_s);
-    b.hang_at_the_next_write();
-    EXPECT_TRUE(fill_block(sda, 5, 0x22));
+    const fiber writer = begin_write_that_hangs(b);
     b.hardware().fail_resets(high_speed.port, 5);
-    const auto writer = spawn("writer", [] { static_cast<void>(sys_sync()); });
     while (b.hardware().resets_left_to_fail(high_speed.port) > 2) sleep_for(1_ms);
     sleep_for(20_ms);  // the rest lasts 200 ms
     b.stick.pull();
@@ -139,8 +135,7 @@ TEST(usb_faults, a_pull_ends_the_rest_before_a_reset) {
     sleep_for(1_s);
     b.plug();
     b.until_live(10_s);
-    EXPECT_TRUE(sys_sync());
-    EXPECT_TRUE(block_is(b.stick.durable(), 5, 0x22));
+    expect_block_to_be_written(b);
   });
 }
 
