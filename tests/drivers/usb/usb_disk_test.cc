@@ -373,6 +373,22 @@ TEST(usb_disk, a_card_of_no_use_is_exchanged_for_another_one) {
     });
 }
 
+// One that is refused for what it is, is not examined again until its exchange is told.
+TEST(usb_disk, a_card_that_is_refused_is_exchanged_for_another_one) {
+  run(1, [&] {
+    fake_stick stick;
+    take_media(stick);
+    stick.disk.block_size = 4096;
+    served_stick s(stick);
+    sleep_for(30_s);
+    EXPECT_EQ(s.arrivals, 0u);
+    stick.disk.block_size = SECTOR_SIZE;
+    stick.disk.failures.push_back({6, 0x28, 0});
+    EXPECT_TRUE(s.await_arrival());
+    s.finish();
+  });
+}
+
 // Each of two cards of no use is told of, also when the first one was missed by an examination.
 TEST(usb_disk, a_second_card_of_no_use_is_told_of_as_well) {
   run(1, [] {
