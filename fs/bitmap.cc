@@ -118,10 +118,8 @@ result<void> fill_block(operation& op, m_inode& owner, block_nr block,
   op.about(owner.i_num, owner.i_path);
   return buffer.overwrite(op, [&](std::span<byte> bytes) {
     const std::span<const byte> given = content.bytes;
-    const size_t end = content.offset + given.size();
-    std::memset(bytes.data(), 0, content.offset);
+    if (given.size() < bytes.size()) std::memset(bytes.data(), 0, bytes.size());
     if (!given.empty()) std::memcpy(bytes.data() + content.offset, given.data(), given.size());
-    std::memset(bytes.data() + end, 0, bytes.size() - end);
   });
 }
 

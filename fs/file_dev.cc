@@ -139,10 +139,10 @@ result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
     if (!piece && done == 0) return fail(piece.error());
     if (!piece) break;
     done += *piece;
-    inode.i_size = std::max(inode.i_size, position + done);
-    inode.i_mtime = current_time();
-    inode.i_dirt = true;
   }
+  inode.i_size = std::max(inode.i_size, position + done);
+  inode.i_mtime = current_time();
+  inode.i_dirt = true;
   return done;
 }
 

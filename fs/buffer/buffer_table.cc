@@ -22,6 +22,7 @@ constinit u32 nr_buffers = 0;
 constinit std::span<hash_chain> hash_table{};
 constinit buffer_policy* policy = nullptr;
 constinit std::array<std::optional<error>, NR_DISK_INDEXES> write_errors{};
+constinit std::array<u32, NR_DISK_INDEXES> heads_of_disk{};
 
 hash_chain& chain_of(dev_id dev, block_nr block) {
   const u32 key = block.value() ^ u32 { dev.value() } << 4;
@@ -77,6 +78,8 @@ buffer_head& buffer_at(u32 index) {
   return chunks[index / BUFFERS_PER_CHUNK][index % BUFFERS_PER_CHUNK];
 }
 
+bool has_buffers(dev_id disk) { return heads_of_disk[disk_index(disk)] > 0; }
+
 buffer_head* find_buffer(dev_id dev, block_nr block) {
   for (buffer_head& bh : chain_of(dev, block))
     if (bh.b_blocknr == block && bh.b_dev == dev) return &bh;
@@ -85,12 +88,16 @@ buffer_head* find_buffer(dev_id dev, block_nr block) {
 
 void name_buffer(buffer_head& bh, dev_id dev, block_nr block) {
   kassert(bh.b_count == 0 && !bh.b_lock && !bh.b_dirt);
-  if (bh.b_dev) chain_of(bh.b_dev, bh.b_blocknr).remove(bh);
+  if (bh.b_dev) {
+    chain_of(bh.b_dev, bh.b_blocknr).remove(bh);
+    --heads_of_disk[disk_index(bh.b_dev)];
+  }
   bh.b_dev = dev;
   bh.b_blocknr = block;
   bh.b_uptodate = false;
   bh.b_error.reset();
   chain_of(dev, block).push_front(bh);
+  ++heads_of_disk[disk_index(dev)];
   policy->claimed(bh);
 }
 
@@ -121,14 +128,16 @@ buffer_counts count_buffers() {
 
 void check_buffer_invariants() {
   u32 hashed = 0, chained = 0;
+  std::array<u32, NR_DISK_INDEXES> counted{};
   for (u32 i = 0; i < nr_buffers; ++i) {
     buffer_head& bh = buffer_at(i);
     kassert(!bh.b_dirt || bh.b_uptodate);
     if (!bh.b_dev) continue;
     ++hashed;
+    ++counted[disk_index(bh.b_dev)];
     kassert(find_buffer(bh.b_dev, bh.b_blocknr) == &bh);
   }
   for (hash_chain& chain : hash_table) chained += chain.size();
-  kassert(chained == hashed);
+  kassert(chained == hashed && counted == heads_of_disk);
   policy->check();
 }

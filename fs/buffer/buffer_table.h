@@ -23,8 +23,9 @@ struct buffer_counts {
 };
 buffer_counts count_buffers();
 
-// kasserts what must be true between sleeps: a block has one head, each hash chain is complete, a
-// dirty head is uptodate, and the policy's check. For tests and for gdb.
+// kasserts what must be true between sleeps: a block has one head, each hash chain is complete, the
+// heads of each disk are counted, a dirty head is uptodate, and the policy's check. For tests and
+// for gdb.
 void check_buffer_invariants();
 
 // --- for the files of this folder
@@ -33,6 +34,9 @@ buffer_policy& the_policy();
 
 // The book's: looks into the hash; null when the block has no head. Takes no use.
 buffer_head* find_buffer(dev_id dev, block_nr block);
+// Whether a head stands for a block of this disk or of its partitions; the walk over all can be
+// left out then.
+bool has_buffers(dev_id disk);
 // Gives a free head another block, whose content is not read yet: not uptodate.
 void name_buffer(buffer_head& bh, dev_id dev, block_nr block);
 

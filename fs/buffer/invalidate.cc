@@ -27,6 +27,7 @@ void discard_buffers(dev_id disk) {
 }
 
 void drop_clean_buffers(dev_id dev, bool (*keep)(dev_id dev, block_nr block)) {
+  if (!has_buffers(dev)) return;
   for (u32 i = 0; i < buffer_total(); ++i) {
     buffer_head& bh = buffer_at(i);
     if (is_part_of(bh, dev) && is_free(bh) && !(keep && keep(bh.b_dev, bh.b_blocknr))) discard(bh);

@@ -137,17 +137,6 @@ u32 stuck_blocks(const volume& v) {
   return count;
 }
 
-void write_begins(volume& v, const slot& s) {
-  const lba at = address_of(v, s);
-  v.places.write_begins(s.dev, at);
-  for (metadata_digest& d : v.digests) d.write_begins(s.dev, at);
-}
-
-void learn_durable(volume& v, const slot& s) {
-  v.places.learn_block(address_of(v, s), s.bytes());
-  for (metadata_digest& d : v.digests) d.learn_durable(s.dev, s.block, s.bytes());
-}
-
 std::string_view volume_name(const volume& v) {
   return v.identity.product[0] ? v.identity.product.data() : "USB stick";
 }

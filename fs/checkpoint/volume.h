@@ -140,8 +140,15 @@ inline lba address_of(const volume& v, const slot& s) {
 }
 // What is known of the medium: from now on the block of a slot is being written; it has become
 // durable with its content.
-void write_begins(volume& v, const slot& s);
-void learn_durable(volume& v, const slot& s);
+inline void write_begins(volume& v, const slot& s) {
+  const lba at = address_of(v, s);
+  v.places.write_begins(s.dev, at);
+  for (metadata_digest& d : v.digests) d.write_begins(s.dev, at);
+}
+inline void learn_durable(volume& v, const slot& s) {
+  v.places.learn_block(address_of(v, s), s.bytes());
+  for (metadata_digest& d : v.digests) d.learn_durable(s.dev, s.block, s.bytes());
+}
 // When it is given up; `never` while its stick is not missing, no work waits for it, or its stick
 // is plugged in and write-protected. While its stick cannot be read: ten times `hold` after the
 // pull.

@@ -23,7 +23,10 @@ const usb::transfer* failed_before(const usb::transfer& t) {
 
 // --- life ---
 
+device::~device() { kassert(!lives_); }
+
 void device::live() {
+  lives_ = true;
   facts.bus = host_.number();
   facts.port = port_.route().root_port;
   if (const result<void> up = bring_up()) {
@@ -34,6 +37,7 @@ void device::live() {
            to_errno(up.error()));
   }
   release();
+  lives_ = false;
 }
 
 bool device::has_transfers() const {
@@ -250,7 +254,6 @@ result<void> device::clear_halt(u8 endpoint_address) {
 result<void> device::reset() {
   if (gone_) return fail(error::enodev);
   for (u32 i = 0; i < open_queues(); ++i) take_back(dci_at(i));
-  if (gone_) return fail(error::enodev);  // the controller was stopped: its ports are not touched
   const result<usb::speed> at = port_.reset(true, usb::downstream_port::device_is::served);
   if (port_.lost()) mark_gone();
   // Its endpoints are those of the speed at which it was configured: at another one it counts as

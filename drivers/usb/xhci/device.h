@@ -72,6 +72,7 @@ class device final : public usb::host_device {
         record_(record),
         hot_(hot),
         memory_(reserved) {}
+  ~device() override;  // not before live() has returned
 
   // Serves the device, from the reset of its port to the end of its last user. Sleeps.
   void live();
@@ -141,6 +142,7 @@ class device final : public usb::host_device {
   bool hot_;
   bool gone_ = false;
   bool released_ = false;
+  bool lives_ = false;              // live() has begun and not returned
   std::optional<instant> claimed_;  // the port, at this time
   u32 slot_ = 0;
   u16 control_packet_ = 0;
