@@ -49,7 +49,9 @@ u32 find_clear(std::span<const byte, BLOCK_SIZE> block, u32 from, u32 to) {
 // the block has none, or if a lower block got one during a sleep: the hint points elsewhere then.
 // The hint rises only in the step in which the bits below it were seen to be set: a bit that is
 // cleared during a sleep lowers it, and is found by a later search.
-result<std::optional<u32>> take_bit_at_hint(operation& op, const bit_map& map) {
+// Before the change, prepare(bit) reads what else the bit needs.
+template <class Prepare>
+result<std::optional<u32>> take_bit_at_hint(operation& op, const bit_map& map, Prepare prepare) {
   const u32 base = map.hint / BITS_PER_BLOCK * BITS_PER_BLOCK;
   const u32 end = std::min(map.bits - base, BITS_PER_BLOCK);
   buffer_ref buffer = TRY(bread(map.dev, map.first + base / BITS_PER_BLOCK));
@@ -57,7 +59,8 @@ result<std::optional<u32>> take_bit_at_hint(operation& op, const bit_map& map) {
     const u32 bit = find_clear(buffer.data(), map.hint - base, end);
     map.hint = base + bit;
     if (bit == end) break;
-    bool won = false;  // false: another task set the bit during the sleep in modify
+    TRY(prepare(base + bit));
+    bool won = false;  // false: another task set the bit during a sleep
     op.about_file_system();
     TRY(buffer.modify(op, bit / 8, 1, [&](std::span<byte> at) {
       won = (at[0] & mask_of(bit)) == byte{};
@@ -70,9 +73,10 @@ result<std::optional<u32>> take_bit_at_hint(operation& op, const bit_map& map) {
 
 // Finds the first clear bit of a map from the hint on, never bit 0, and sets it. Errors: enospc,
 // eio.
-result<u32> allocate_bit(operation& op, const bit_map& map) {
+template <class Prepare>
+result<u32> allocate_bit(operation& op, const bit_map& map, Prepare prepare) {
   while (map.hint < map.bits)
-    if (const std::optional<u32> bit = TRY(take_bit_at_hint(op, map))) return *bit;
+    if (const std::optional<u32> bit = TRY(take_bit_at_hint(op, map, prepare))) return *bit;
   return fail(error::enospc);
 }
 
@@ -128,7 +132,7 @@ result<void> fill_block(operation& op, m_inode& owner, block_nr block,
 result<block_nr> new_block(operation& op, super_block& sb, m_inode& owner,
                            const block_content& content) {
   const bit_map map = zone_map(sb);
-  const u32 bit = TRY(allocate_bit(op, map));
+  const u32 bit = TRY(allocate_bit(op, map, [](u32) { return result<void>(); }));
   const block_nr block{bit + sb.s_firstdatazone - 1u};
   if (auto filled = fill_block(op, owner, block, content); !filled) {
     free_block(op, sb, block);
@@ -157,14 +161,11 @@ result<void> read_inode_bit(const m_inode& inode) {
 
 result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u16 gid) {
   const bit_map map = inode_map(sb);
+  const auto reach = [&](u32 bit) { return reach_inode(sb, ino_nr(static_cast<u16>(bit))); };
   // A number that is in use although its bit was clear keeps the bit set; the next one is tried.
   for (;;) {
-    const u32 number = TRY(allocate_bit(op, map));
+    const u32 number = TRY(allocate_bit(op, map, reach));
     const ino_nr ino{static_cast<u16>(number)};
-    if (const result<void> reached = reach_inode(sb, ino); !reached) {
-      free_number(op, sb, number);
-      return fail(reached.error());
-    }
     result<inode_ref> inode = adopt_inode(sb.s_dev, ino);
     if (!inode && inode.error() == error::eio) {
       complain(sb, "inode in use was free", number);

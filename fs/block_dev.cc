@@ -9,6 +9,7 @@
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"
@@ -70,6 +71,7 @@ result<u32> write_in_one_operation(m_inode& inode, u32 position, std::span<const
     if (!piece && done == 0) return piece;
     if (!piece) break;
     done += *piece;
+    op.end_step();
   }
   return done;
 }
@@ -103,7 +105,7 @@ result<u32> block_device_size(dev_id dev) {
 result<u32> block_read(m_inode& inode, file& filp, std::span<byte> to) {
   const dev_id dev = inode.rdev();
   TRY(check_volume(dev));
-  TRY(checkpoint::wait_live(dev));
+  TRY(checkpoint::require_stick(dev));
   const u32 size = TRY(block_device_size(dev));
   const u32 start = filp.f_pos;
   if (start >= size) return 0;
@@ -118,7 +120,7 @@ result<u32> block_read(m_inode& inode, file& filp, std::span<byte> to) {
 result<u32> block_write(m_inode& inode, file& filp, std::span<const byte> from) {
   const dev_id dev = inode.rdev();
   TRY(check_volume(dev));
-  TRY(checkpoint::wait_live(dev));
+  TRY(checkpoint::require_stick(dev));
   const u32 size = TRY(block_device_size(dev));
   const u32 start = filp.f_pos;
   if (start >= size && !from.empty()) return fail(error::enospc);

@@ -4,6 +4,8 @@
 // cannot both create one name (in 0.11 they could).
 #include "fs/create.h"
 
+#include "fs/checkpoint/absence.h"
+
 #include "fs/bitmap.h"
 #include "fs/dir.h"
 #include "fs/inode_io.h"
@@ -36,7 +38,7 @@ result<void> give_name(operation& op, m_inode& dir, std::string_view name, m_ino
 result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, dev_id rdev) {
   m_inode& dir = *at.dir;
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change(op, {&dir});
+  const inode_change change = TRY(inode_change::begin(op, {&dir}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   inode_ref inode = TRY(new_inode(op, super_of(dir), mode, ctx.euid, ctx.egid));
@@ -46,7 +48,8 @@ result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, d
   return inode;
 }
 
-result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id dev) {
+namespace {
+result<void> make_node_now(fs_context& ctx, std::string_view path, u16 mode, dev_id dev) {
   const u16 type = mode & abi::s_ifmt;
   const bool device = type == abi::s_ifchr || type == abi::s_ifblk;
   if (!device && type != 0 && type != abi::s_ifreg) return fail(error::einval);
@@ -58,12 +61,18 @@ result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id 
   TRY(create_inode(ctx, at, whole, device ? dev : dev_id{}));
   return {};
 }
+}  // namespace
 
-result<void> make_directory(fs_context& ctx, std::string_view path, u16 mode) {
+result<void> make_node(fs_context& ctx, std::string_view path, u16 mode, dev_id dev) {
+  return checkpoint::at_the_door([&] { return make_node_now(ctx, path, mode, dev); });
+}
+
+namespace {
+result<void> make_directory_now(fs_context& ctx, std::string_view path, u16 mode) {
   const parent_and_name at = TRY(dir_namei(ctx, path));
   m_inode& dir = *at.dir;
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change(op, {&dir});
+  const inode_change change = TRY(inode_change::begin(op, {&dir}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   if (dir.i_nlinks >= MINIX_LINK_MAX) return fail(error::emlink);
@@ -75,15 +84,21 @@ result<void> make_directory(fs_context& ctx, std::string_view path, u16 mode) {
   ++dir.i_nlinks;  // dirty since the entry was added
   return {};
 }
+}  // namespace
 
-result<void> link_path(fs_context& ctx, std::string_view from, std::string_view to) {
+result<void> make_directory(fs_context& ctx, std::string_view path, u16 mode) {
+  return checkpoint::at_the_door([&] { return make_directory_now(ctx, path, mode); });
+}
+
+namespace {
+result<void> link_path_now(fs_context& ctx, std::string_view from, std::string_view to) {
   const inode_ref inode = TRY(namei(ctx, from));
   if (inode->is_dir()) return fail(error::eperm);
   const parent_and_name at = TRY(dir_namei(ctx, to));
   m_inode& dir = *at.dir;
   if (dir.i_dev != inode->i_dev) return fail(error::exdev);
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change(op, {&dir, inode.get()});
+  const inode_change change = TRY(inode_change::begin(op, {&dir, inode.get()}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   TRY(check_alive(*inode));  // the walk to `dir` slept: another mount may have the device by now
@@ -93,4 +108,9 @@ result<void> link_path(fs_context& ctx, std::string_view from, std::string_view 
   ++inode->i_nlinks;
   inode->i_dirt = true;
   return {};
+}
+}  // namespace
+
+result<void> link_path(fs_context& ctx, std::string_view from, std::string_view to) {
+  return checkpoint::at_the_door([&] { return link_path_now(ctx, from, to); });
 }

@@ -15,6 +15,8 @@
 // block_dev.cc does the same for a block device, which has no inode to lock.
 #include "fs/file_dev.h"
 
+#include "fs/checkpoint/absence.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -129,7 +131,10 @@ result<u32> write_in_one_block(operation& op, m_inode& inode, u32 position,
 result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
                              std::span<const byte> from) {
   if (position >= MAX_FILE_SIZE) return fail(error::efbig);
-  if (position > inode.i_size) TRY(zero_tail(op, inode, inode.i_size));
+  if (position > inode.i_size) {
+    TRY(zero_tail(op, inode, inode.i_size));
+    op.end_step();
+  }
   const u32 room =
       std::min(WRITE_CHUNK_BLOCKS * BLOCK_SIZE - position % BLOCK_SIZE, MAX_FILE_SIZE - position);
   from = from.first(std::min(from.size(), size_t{room}));
@@ -139,6 +144,7 @@ result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
     if (!piece && done == 0) return fail(piece.error());
     if (!piece) break;
     done += *piece;
+    op.end_step();
   }
   inode.i_size = std::max(inode.i_size, position + done);
   inode.i_mtime = current_time();
@@ -148,7 +154,7 @@ result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
 
 result<u32> write_in_one_operation(m_inode& inode, file& filp, std::span<const byte> from) {
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change(op, {&inode});
+  const inode_change change = TRY(inode_change::begin(op, {&inode}));
   const u32 position = filp.f_flags & abi::o_append ? inode.i_size : filp.f_pos;
   const u32 done = TRY(write_under_lock(op, inode, position, from));
   filp.f_pos = position + done;
@@ -176,7 +182,9 @@ result<u32> file_write(m_inode& inode, file& filp, std::span<const byte> from) {
 }
 
 result<u32> read_contents(m_inode& inode, u32 offset, std::span<byte> to) {
-  const inode_lock lock = TRY(inode_lock::take(inode));
-  read_ahead ahead;
-  return read_under_lock(inode, ahead, offset, to);
+  return checkpoint::at_the_door([&]() -> result<u32> {
+    const inode_lock lock = TRY(inode_lock::take(inode));
+    read_ahead ahead;
+    return read_under_lock(inode, ahead, offset, to);
+  });
 }

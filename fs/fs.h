@@ -4,6 +4,8 @@
 //   verify_area has checked and faulted in: no function here causes a page fault.
 // - Every function may sleep unless its comment says otherwise. Errors are those of POSIX for the
 //   call of the same name; eio and eintr are possible wherever a device is used.
+// - A call that needs an absent stick waits for it at the door (fs/checkpoint/absence.h), at most
+//   io_wait, and then begins again: no caller may hold what another task waits for.
 #pragma once
 
 #include <span>

@@ -28,17 +28,10 @@ inode_ref find_loaded(dev_id dev, ino_nr number) {
   return {};
 }
 
-// Begins the operation that frees a file. Closing a file does not wait for an absent stick: enodev
-// then, unless the task is inside an operation.
-result<fs_operation> begin_to_delete(const m_inode& inode) {
-  const bool begun = operation::current(inode.i_dev) != nullptr;
-  if (checkpoint::absent(inode.i_dev) && !begun) return fail(error::enodev);
-  return begin_operation(inode);
-}
-
-// The same, and reads what freeing needs. Errors: also eio.
+// Begins the operation that frees a file, and reads what freeing needs. Errors: absent (closing a
+// file does not wait for a stick), eio, erofs.
 result<fs_operation> get_ready_to_delete(m_inode& inode) {
-  fs_operation op = TRY(begin_to_delete(inode));
+  fs_operation op = TRY(begin_operation(inode));
   if (check_alive(inode)) {
     TRY(read_before_freeing(inode, 0));
     TRY(read_inode_bit(inode));

@@ -34,6 +34,10 @@ result<buffer_ref> read_inode_block(const super_block& sb, block_nr block) {
 
 inode_place place_of(const m_inode& inode) { return place_in(super_of(inode), inode.i_num); }
 
+result<buffer_ref> read_block_of(const m_inode& inode) {
+  return read_inode_block(super_of(inode), place_of(inode).block);
+}
+
 result<void> reach_inode(const super_block& sb, ino_nr number) {
   TRY(read_inode_block(sb, place_in(sb, number).block));
   return {};

@@ -2,6 +2,7 @@
 // and write_inode). The block is written to the device later, like every dirty buffer.
 #pragma once
 
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 
@@ -14,8 +15,9 @@ struct inode_place {
 inode_place place_of(const m_inode& inode);
 d_inode to_disk(const m_inode& inode);
 
-// Reads the block into which write_inode will write: what fails there is met before the first
-// change. Sleeps. Errors: eintr, eio.
+// The block into which write_inode will write: what fails there is met before the first change.
+// Sleep. Errors: those of bread.
+result<buffer_ref> read_block_of(const m_inode& inode);
 result<void> reach_inode(const super_block& sb, ino_nr number);
 // The book's read_inode: fills an m_inode from its block. Sleeps. Errors: eintr, eio (also for an
 // inode that is free on the disk, which is reported as damage).

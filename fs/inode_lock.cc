@@ -10,6 +10,11 @@
 
 namespace {
 
+void lock_inode(m_inode& inode) {
+  while (inode.i_lock) sleep_on(inode.i_wait);
+  inode.i_lock = true;
+}
+
 void unlock_inode(m_inode& inode) {
   inode.i_lock = false;
   wake_up(inode.i_wait);
@@ -50,22 +55,31 @@ result<fs_operation> begin_operation(const m_inode& inode) {
   return result<fs_operation>(std::in_place, std::move(use), std::move(*op));
 }
 
-inode_change::inode_change(operation& op, std::initializer_list<m_inode*> inodes) : op_(op) {
+result<inode_change> inode_change::begin(operation& op, std::initializer_list<m_inode*> inodes) {
   may_sleep();
-  kassert(inodes.size() <= inodes_.size());
+  std::array<m_inode*, MOST_INODES> wanted{};
+  kassert(inodes.size() <= wanted.size());
+  u32 count = 0;
   for (m_inode* inode : inodes)
-    if (inode && std::ranges::find(inodes_, inode) == inodes_.end()) inodes_[count_++] = inode;
-  std::sort(inodes_.begin(), inodes_.begin() + count_,
-            [](const m_inode* a, const m_inode* b) { return a->i_num < b->i_num; });
-  for (u32 i = 0; i < count_; ++i) {
-    while (inodes_[i]->i_lock) sleep_on(inodes_[i]->i_wait);
-    inodes_[i]->i_lock = true;
+    if (inode && std::ranges::find(wanted, inode) == wanted.end()) wanted[count++] = inode;
+  const auto used = std::span(wanted).first(count);
+  std::ranges::sort(used, {}, [](const m_inode* inode) { return inode->i_num; });
+  inode_change change(op);
+  for (u32 i = 0; i < count; ++i) {
+    lock_inode(*wanted[i]);
+    change.inodes_[i].inode = wanted[i];
   }
+  for (u32 i = 0; i < count; ++i) {
+    TRY(check_alive(*wanted[i]));
+    change.inodes_[i].block = TRY(read_block_of(*wanted[i]));
+  }
+  return change;
 }
 
 inode_change::~inode_change() {
-  for (u32 i = 0; i < count_; ++i) {
-    m_inode& inode = *inodes_[i];
+  for (const locked_inode& locked : inodes_) {
+    if (!locked.inode) break;
+    m_inode& inode = *locked.inode;
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
     if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
     unlock_inode(inode);

@@ -11,7 +11,9 @@
 
 #include <array>
 #include <initializer_list>
+#include <utility>
 
+#include "fs/buffer/buffer.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
 #include "lib/moved_pointer.h"
@@ -44,18 +46,27 @@ class [[nodiscard]] fs_operation : public operation {
 // enodev.
 result<fs_operation> begin_operation(const m_inode& inode);
 
-// Locks up to four inodes for change (null ones and repetitions are fine) and, at its end, writes
-// those that became dirty and unlocks them. Both sleep, uninterruptibly. Declare it below its
-// operation, so that its destructor runs first.
+// Up to MOST_INODES inodes that are locked for change. At its end those that became dirty are
+// written, without a read, and all are unlocked. Declare it below its operation, so that its
+// destructor runs first; that may sleep, uninterruptibly.
 class [[nodiscard]] inode_change {
  public:
-  inode_change(operation& op, std::initializer_list<m_inode*> inodes);
-  inode_change(const inode_change&) = delete;
-  inode_change& operator=(const inode_change&) = delete;
+  // Null ones and repetitions are fine. Reads their blocks of the inode table. Sleeps,
+  // uninterruptibly, for the locks. Errors: those of bread.
+  static result<inode_change> begin(operation& op, std::initializer_list<m_inode*> inodes);
+  inode_change(inode_change&& other) noexcept
+      : op_(other.op_), inodes_(std::exchange(other.inodes_, {})) {}
+  inode_change& operator=(inode_change&&) = delete;
   ~inode_change();
 
  private:
+  static constexpr u32 MOST_INODES = 4;
+  struct locked_inode {
+    m_inode* inode = nullptr;
+    buffer_ref block;  // of the inode table: it stays in the cache
+  };
+  explicit inode_change(operation& op) : op_(op) {}
+
   operation& op_;
-  std::array<m_inode*, 4> inodes_{};
-  u32 count_ = 0;
+  std::array<locked_inode, MOST_INODES> inodes_{};  // the null ones at the end
 };

@@ -10,6 +10,7 @@
 #include "fs/bitmap.h"
 #include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/inode.h"
@@ -169,8 +170,9 @@ result<fs_context> mount_root(dev_id dev) {
   return ctx;
 }
 
-result<void> mount_path(fs_context& ctx, std::string_view device, std::string_view directory,
-                        u32 flags) {
+namespace {
+result<void> mount_path_now(fs_context& ctx, std::string_view device, std::string_view directory,
+                            u32 flags) {
   if (ctx.euid != 0) return fail(error::eperm);
   const dev_id dev = TRY(block_device_of(ctx, device));
   const inode_ref dir = TRY(namei(ctx, directory));
@@ -183,10 +185,18 @@ result<void> mount_path(fs_context& ctx, std::string_view device, std::string_vi
   }
   return put;
 }
+}  // namespace
+
+result<void> mount_path(fs_context& ctx, std::string_view device, std::string_view directory,
+                        u32 flags) {
+  return checkpoint::at_the_door([&] { return mount_path_now(ctx, device, directory, flags); });
+}
 
 result<void> umount_path(fs_context& ctx, std::string_view path, bool force) {
-  if (ctx.euid != 0) return fail(error::eperm);
-  return umount(*TRY(mounted_at(ctx, path)), force ? when_missed::give_up : when_missed::wait);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    if (ctx.euid != 0) return fail(error::eperm);
+    return umount(*TRY(mounted_at(ctx, path)), force ? when_missed::give_up : when_missed::wait);
+  });
 }
 
 void umount_all() {

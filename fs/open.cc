@@ -5,6 +5,7 @@
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/create.h"
 #include "fs/dir.h"
@@ -80,7 +81,7 @@ result<void> truncate_now(m_inode& inode, u32 size) {
   TRY(get_write_access(inode));
   const at_scope_end put([&] { put_write_access(inode); });
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change(op, {&inode});
+  const inode_change change = TRY(inode_change::begin(op, {&inode}));
   return truncate(op, inode, size);
 }
 
@@ -120,12 +121,14 @@ result<void> outcome_of_writes(const file& f) {
   if (checkpoint::dead(dev)) return fail(error::eio);
   if (checkpoint::absent(dev)) return {};
   const result<void> synced = sync_dev(dev);
-  return synced || synced.error() == error::enodev ? result<void>() : synced;
+  const bool pulled = synced == fail(error::enodev) || synced == fail(error::absent);
+  return pulled ? result<void>() : synced;
 }
 
 }  // namespace
 
-result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
+namespace {
+result<file*> open_file_now(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
   constexpr u32 contradiction = abi::o_creat | abi::o_directory;  // no call of open makes one
   if ((flags & abi::o_accmode) == abi::o_accmode || (flags & contradiction) == contradiction)
     return fail(error::einval);
@@ -137,6 +140,11 @@ result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 m
   if (inode->is_block()) f->f_use = checkpoint::volume_use(inode->rdev());
   f->f_inode = std::move(inode);
   return f;
+}
+}  // namespace
+
+result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode) {
+  return checkpoint::at_the_door([&] { return open_file_now(ctx, path, flags, mode); });
 }
 
 file* share_file(file& f) {
@@ -180,21 +188,27 @@ std::pair<result<file*>, result<file*>> make_pipe() {
 }
 
 result<void> truncate_file(file& f, u32 size) {
-  if (!writes(f.f_flags) || !f.f_inode->is_regular()) return fail(error::einval);
-  return truncate_now(*f.f_inode, size);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    if (!writes(f.f_flags) || !f.f_inode->is_regular()) return fail(error::einval);
+    return truncate_now(*f.f_inode, size);
+  });
 }
 
 result<void> truncate_path(fs_context& ctx, std::string_view path, u32 size) {
-  const inode_ref inode = TRY(namei(ctx, path));
-  if (inode->is_dir()) return fail(error::eisdir);
-  if (!inode->is_regular()) return fail(error::einval);
-  TRY(permission(ctx, *inode, MAY_WRITE));
-  return truncate_now(*inode, size);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const inode_ref inode = TRY(namei(ctx, path));
+    if (inode->is_dir()) return fail(error::eisdir);
+    if (!inode->is_regular()) return fail(error::einval);
+    TRY(permission(ctx, *inode, MAY_WRITE));
+    return truncate_now(*inode, size);
+  });
 }
 
 result<program_ref> open_program(fs_context& ctx, std::string_view path) {
-  inode_ref inode = TRY(namei(ctx, path));
-  if (!inode->is_regular()) return fail(error::eacces);
-  TRY(permission(ctx, *inode, MAY_EXEC));
-  return program_ref::of(std::move(inode));
+  return checkpoint::at_the_door([&]() -> result<program_ref> {
+    inode_ref inode = TRY(namei(ctx, path));
+    if (!inode->is_regular()) return fail(error::eacces);
+    TRY(permission(ctx, *inode, MAY_EXEC));
+    return program_ref::of(std::move(inode));
+  });
 }

@@ -11,6 +11,7 @@
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
@@ -176,6 +177,7 @@ void distrust_file_systems(dev_id disk) {
 
 // Fills a claimed slot from the device.
 result<void> fill_super(super_block& sb, bool rd_only) {
+  TRY(checkpoint::require_stick(sb.s_dev));
   const block_target target = TRY(resolve(sb.s_dev));
   sb.s_rd_only = rd_only || target.device->write_protected;
   text_sink(sb.s_device).print("/dev/%s", disk_name(sb.s_dev).data());

@@ -5,6 +5,7 @@
 #include "drivers/char/char_device.h"
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
 #include "fs/inode.h"
@@ -33,15 +34,13 @@ result<u32> char_write(m_inode& inode, file& f, std::span<const byte> from) {
   return done;
 }
 
-// Waits until the stick is plugged in, and makes everything on it durable; if it is pulled
-// meanwhile, waits again. Errors: eio, eintr.
+// Makes everything on the device durable. Errors: absent, also when it is pulled meanwhile; eio.
 result<void> sync_volume(dev_id dev) {
   for (;;) {
-    TRY(checkpoint::wait_live(dev));
-    if (checkpoint::dead(dev)) return fail(error::eio);
+    TRY(checkpoint::require_stick(dev));
     const result<void> synced = sync_dev(dev);
     const bool pulled = !synced && synced.error() == error::enodev && checkpoint::absent(dev);
-    if (!pulled) return synced;
+    if (!pulled && synced != fail(error::absent)) return synced;
   }
 }
 
@@ -58,23 +57,27 @@ result<u32> end_of(const m_inode& inode) {
 }  // namespace
 
 result<u32> read_open_file(file& f, std::span<byte> to) {
-  m_inode& inode = *f.f_inode;
-  if (!may_read(f)) return fail(error::ebadf);
-  if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
-  if (inode.is_char()) return char_read(inode, f, to);
-  if (inode.is_block()) return block_read(inode, f, to);
-  if (inode.is_dir()) return fail(error::eisdir);
-  return file_read(inode, f, to);
+  return checkpoint::at_the_door([&]() -> result<u32> {
+    m_inode& inode = *f.f_inode;
+    if (!may_read(f)) return fail(error::ebadf);
+    if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
+    if (inode.is_char()) return char_read(inode, f, to);
+    if (inode.is_block()) return block_read(inode, f, to);
+    if (inode.is_dir()) return fail(error::eisdir);
+    return file_read(inode, f, to);
+  });
 }
 
 result<u32> write_open_file(file& f, std::span<const byte> from) {
-  m_inode& inode = *f.f_inode;
-  if (!may_write(f)) return fail(error::ebadf);
-  if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);
-  if (inode.is_char()) return char_write(inode, f, from);
-  if (inode.is_block()) return block_write(inode, f, from);
-  if (inode.is_dir()) return fail(error::eisdir);
-  return file_write(inode, f, from);
+  return checkpoint::at_the_door([&]() -> result<u32> {
+    m_inode& inode = *f.f_inode;
+    if (!may_write(f)) return fail(error::ebadf);
+    if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);
+    if (inode.is_char()) return char_write(inode, f, from);
+    if (inode.is_block()) return block_write(inode, f, from);
+    if (inode.is_dir()) return fail(error::eisdir);
+    return file_write(inode, f, from);
+  });
 }
 
 result<u32> seek_file(file& f, i32 offset, u32 whence) {
@@ -91,12 +94,14 @@ result<u32> seek_file(file& f, i32 offset, u32 whence) {
 }
 
 result<void> sync_file(file& f) {
-  const m_inode& inode = *f.f_inode;
-  if (inode.i_pipe || inode.is_char()) return fail(error::einval);
-  if (inode.is_block()) return sync_volume(inode.rdev());
-  TRY(check_alive(inode));
-  TRY(sync_volume(inode.i_dev));
-  return check_alive(inode);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const m_inode& inode = *f.f_inode;
+    if (inode.i_pipe || inode.is_char()) return fail(error::einval);
+    if (inode.is_block()) return sync_volume(inode.rdev());
+    TRY(check_alive(inode));
+    TRY(sync_volume(inode.i_dev));
+    return check_alive(inode);
+  });
 }
 
 result<ioctl_argument> argument_of_ioctl(file& f, u32 command) {

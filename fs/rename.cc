@@ -5,6 +5,7 @@
 // One rename at a time on a file system (s_renaming): is_below walks from the new place up to the
 // root, and its answer holds only while no other rename moves directories. The turn is taken before
 // the operation begins: no task that has begun an operation waits for the turn.
+#include "fs/checkpoint/absence.h"
 #include "fs/dir.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -175,7 +176,8 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     if (moved->is_dir() && TRY(is_below(*to.dir, *moved))) return fail(error::einval);
 
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
-    const inode_change change(op, {&plan.from_dir, &plan.to_dir, &plan.moved, plan.target});
+    const inode_change change =
+        TRY(inode_change::begin(op, {&plan.from_dir, &plan.to_dir, &plan.moved, plan.target}));
     std::optional<dir_record> from_entry, to_entry;
     // Once more: the directory may have been removed during a sleep.
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));
@@ -192,8 +194,10 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
 }  // namespace
 
 result<void> rename_path(fs_context& ctx, std::string_view from, std::string_view to) {
-  const parent_and_name old_name = TRY(dir_namei(ctx, from));
-  const parent_and_name new_name = TRY(dir_namei(ctx, to));
-  if (old_name.dir->i_dev != new_name.dir->i_dev) return fail(error::exdev);
-  return rename_within(ctx, old_name, new_name);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const parent_and_name old_name = TRY(dir_namei(ctx, from));
+    const parent_and_name new_name = TRY(dir_namei(ctx, to));
+    if (old_name.dir->i_dev != new_name.dir->i_dev) return fail(error::exdev);
+    return rename_within(ctx, old_name, new_name);
+  });
 }

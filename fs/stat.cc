@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fs/bitmap.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/dir.h"
 #include "fs/file_dev.h"
 #include "fs/inode_lock.h"
@@ -93,10 +94,12 @@ result<abi::stat> stat_file(file& f) {
 }
 
 result<abi::stat> stat_path(fs_context& ctx, std::string_view path) {
-  return stat_inode(*TRY(namei(ctx, path)));
+  return checkpoint::at_the_door(
+      [&]() -> result<abi::stat> { return stat_inode(*TRY(namei(ctx, path))); });
 }
 
-result<abi::statfs> statfs_path(fs_context& ctx, std::string_view path) {
+namespace {
+result<abi::statfs> statfs_path_now(fs_context& ctx, std::string_view path) {
   const inode_ref inode = TRY(namei(ctx, path));
   TRY(check_alive(*inode));
   super_block& sb = super_of(*inode);
@@ -114,38 +117,50 @@ result<abi::statfs> statfs_path(fs_context& ctx, std::string_view path) {
   s.flags = sb.s_rd_only ? 1 : 0;
   return s;
 }
+}  // namespace
+
+result<abi::statfs> statfs_path(fs_context& ctx, std::string_view path) {
+  return checkpoint::at_the_door([&] { return statfs_path_now(ctx, path); });
+}
 
 result<void> access_path(fs_context& ctx, std::string_view path, u32 mode) {
-  if (mode > (MAY_READ | MAY_WRITE | MAY_EXEC)) return fail(error::einval);
-  const inode_ref inode = TRY(namei(ctx, path));
-  TRY(permission(ctx, *inode, mode));
-  TRY(check_alive(*inode));
-  const bool device = inode->is_char() || inode->is_block();
-  if ((mode & MAY_WRITE) && !device && super_of(*inode).s_rd_only) return fail(error::erofs);
-  return {};
+  return checkpoint::at_the_door([&]() -> result<void> {
+    if (mode > (MAY_READ | MAY_WRITE | MAY_EXEC)) return fail(error::einval);
+    const inode_ref inode = TRY(namei(ctx, path));
+    TRY(permission(ctx, *inode, mode));
+    TRY(check_alive(*inode));
+    const bool device = inode->is_char() || inode->is_block();
+    if ((mode & MAY_WRITE) && !device && super_of(*inode).s_rd_only) return fail(error::erofs);
+    return {};
+  });
 }
 
 result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
-  const inode_ref inode = TRY(namei(ctx, path));
-  TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_operation(*inode));
-  const inode_change change(op, {inode.get()});
-  inode->i_mode = static_cast<u16>(inode->type() | (mode & 07777u));
-  inode->i_dirt = true;
-  return {};
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const inode_ref inode = TRY(namei(ctx, path));
+    TRY(must_own(ctx, *inode));
+    fs_operation op = TRY(begin_operation(*inode));
+    const inode_change change = TRY(inode_change::begin(op, {inode.get()}));
+    inode->i_mode = static_cast<u16>(inode->type() | (mode & 07777u));
+    inode->i_dirt = true;
+    return {};
+  });
 }
 
 result<void> utime_path(fs_context& ctx, std::string_view path, u32 mtime) {
-  const inode_ref inode = TRY(namei(ctx, path));
-  TRY(must_own(ctx, *inode));
-  fs_operation op = TRY(begin_operation(*inode));
-  const inode_change change(op, {inode.get()});
-  inode->i_mtime = mtime;
-  inode->i_dirt = true;
-  return {};
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const inode_ref inode = TRY(namei(ctx, path));
+    TRY(must_own(ctx, *inode));
+    fs_operation op = TRY(begin_operation(*inode));
+    const inode_change change = TRY(inode_change::begin(op, {inode.get()}));
+    inode->i_mtime = mtime;
+    inode->i_dirt = true;
+    return {};
+  });
 }
 
-result<u32> read_directory(file& f, std::span<byte> to) {
+namespace {
+result<u32> read_directory_now(file& f, std::span<byte> to) {
   m_inode& dir = *f.f_inode;
   if (!dir.is_dir()) return fail(error::enotdir);
   const inode_lock lock = TRY(inode_lock::take(dir));
@@ -167,16 +182,24 @@ result<u32> read_directory(file& f, std::span<byte> to) {
   if (full) return fail(error::einval);
   return 0u;
 }
+}  // namespace
 
-result<void> change_directory(fs_context& ctx, std::string_view path) {
-  inode_ref dir = TRY(namei(ctx, path));
-  if (!dir->is_dir()) return fail(error::enotdir);
-  TRY(permission(ctx, *dir, MAY_EXEC));
-  ctx.pwd = std::move(dir);
-  return {};
+result<u32> read_directory(file& f, std::span<byte> to) {
+  return checkpoint::at_the_door([&] { return read_directory_now(f, to); });
 }
 
-result<u32> current_directory(fs_context& ctx, std::span<char> to) {
+result<void> change_directory(fs_context& ctx, std::string_view path) {
+  return checkpoint::at_the_door([&]() -> result<void> {
+    inode_ref dir = TRY(namei(ctx, path));
+    if (!dir->is_dir()) return fail(error::enotdir);
+    TRY(permission(ctx, *dir, MAY_EXEC));
+    ctx.pwd = std::move(dir);
+    return {};
+  });
+}
+
+namespace {
+result<u32> current_directory_now(fs_context& ctx, std::span<char> to) {
   constexpr u32 most_steps = 1024;  // on a damaged disk directories may form a ring
   backward_text text(to);
   TRY(text.prepend({"\0", 1}));
@@ -195,6 +218,11 @@ result<u32> current_directory(fs_context& ctx, std::span<char> to) {
   if (text.length() == 1) TRY(text.prepend("/"));
   text.settle();
   return static_cast<u32>(text.length());
+}
+}  // namespace
+
+result<u32> current_directory(fs_context& ctx, std::span<char> to) {
+  return checkpoint::at_the_door([&] { return current_directory_now(ctx, to); });
 }
 
 fs_context fs_context::copy() const { return {root.copy(), pwd.copy(), umask, euid, egid}; }

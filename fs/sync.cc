@@ -22,11 +22,11 @@ bool concerns(const m_inode& inode, dev_id dev) {
 }
 
 // Waits for the operation that is changing the inode: the end of its inode_change writes the inode.
-// If such a write has failed, the inode is still dirty and is written here.
+// If such a write has failed, the inode is still dirty and is written here. Errors: absent, eio.
 result<void> settle_inode(m_inode& inode) {
   const inode_ref hold = idup(inode);
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change(op, {&inode});
+  const inode_change change = TRY(inode_change::begin(op, {&inode}));
   if (!inode.i_dirt) return {};
   return write_inode(op, inode);
 }
@@ -76,10 +76,11 @@ result<void> sync_dev(dev_id dev) {
 }
 
 result<void> sys_sync() {
-  result<void> first = sync_inodes(dev_id{});
+  result<void> first{};
   const auto keep_first = [&](result<void> outcome) {
-    if (first && !outcome) first = outcome;
+    if (first && !outcome && outcome.error() != error::absent) first = outcome;
   };
+  keep_first(sync_inodes(dev_id{}));
   for_each_disk([&](dev_id disk) { keep_first(sync_disk(disk)); });
   return first;
 }

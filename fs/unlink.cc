@@ -4,6 +4,7 @@
 // known first: remove_name finds the entry, locks both inodes, and finds the entry again. If it
 // names another inode now, it repeats. A file that is open exists without a name until its last
 // iput.
+#include "fs/checkpoint/absence.h"
 #include "fs/dir.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -48,7 +49,7 @@ result<void> remove_name(fs_context& ctx, const parent_and_name& at, error if_do
     TRY(may_change(ctx, dir, at.name, if_dot));
     const inode_ref victim = TRY(child_of(dir, at.name));
     if (at.wants_directory && !victim->is_dir()) return fail(error::enotdir);
-    const inode_change change(op, {&dir, victim.get()});
+    const inode_change change = TRY(inode_change::begin(op, {&dir, victim.get()}));
     const dir_record entry = TRY(find_entry(dir, at.name));
     if (entry.inode != victim->i_num) continue;  // the name was given to another inode meanwhile
     return remove(op, ctx, dir, entry, *victim);
@@ -58,13 +59,17 @@ result<void> remove_name(fs_context& ctx, const parent_and_name& at, error if_do
 }  // namespace
 
 result<void> unlink_path(fs_context& ctx, std::string_view path) {
-  return remove_name(ctx, TRY(dir_namei(ctx, path)), error::eisdir, unlink_file);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    return remove_name(ctx, TRY(dir_namei(ctx, path)), error::eisdir, unlink_file);
+  });
 }
 
 result<void> remove_directory(fs_context& ctx, std::string_view path) {
-  const parent_and_name at = TRY(dir_namei(ctx, path));
-  const error if_dot = at.name == ".."   ? error::enotempty
-                       : at.name.empty() ? error::ebusy
-                                         : error::einval;
-  return remove_name(ctx, at, if_dot, unlink_directory);
+  return checkpoint::at_the_door([&]() -> result<void> {
+    const parent_and_name at = TRY(dir_namei(ctx, path));
+    const error if_dot = at.name == ".."   ? error::enotempty
+                         : at.name.empty() ? error::ebusy
+                                           : error::einval;
+    return remove_name(ctx, at, if_dot, unlink_directory);
+  });
 }

@@ -3,7 +3,10 @@
 // - A function that can fail returns result<T>; the caller says TRY(...) to pass the error on, or
 //   looks at it. Ignoring one is a compile error ([[nodiscard]] on std::expected in our build).
 // - A bug of the kernel is not a result: it is a kassert (hal/panic.h).
-// - The numbers are POSIX's in Linux i386 numbering, so a system call returns -to_errno(e). The
+// - `absent` is no number of POSIX: the stick is away, and the call shall wait for it where it has
+//   nothing in its hands. It never leaves the kernel (fs/checkpoint/absence.h).
+// - The other numbers are POSIX's in Linux i386 numbering, so a system call returns -to_errno(e).
+// The
 //   names are lower case because the host's <errno.h> owns the upper-case ones as macros.
 #pragma once
 
@@ -20,7 +23,7 @@ enum class [[nodiscard]] error : u16{
     enotty = 25,     etxtbsy = 26,    efbig = 27,   enospc = 28,    espipe = 29,  erofs = 30,
     emlink = 31,     epipe = 32,      edom = 33,    erange = 34,    edeadlk = 35, enametoolong = 36,
     enosys = 38,     enotempty = 39,  eproto = 71,  eoverflow = 75, eilseq = 84,  enotsup = 95,
-    etimedout = 110, enomedium = 123,
+    etimedout = 110, enomedium = 123, absent = 600,
 };
 
 constexpr int to_errno(error e) { return static_cast<int>(e); }

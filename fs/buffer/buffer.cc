@@ -4,6 +4,7 @@
 #include "drivers/block/ll_rw_block.h"
 #include "fs/buffer/buffer_table.h"
 #include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/shadow.h"
 #include "fs/checkpoint/story.h"
@@ -141,7 +142,7 @@ result<buffer_ref> bread(dev_id dev, block_nr block) {
   while (!buffer.head()->b_uptodate) {
     if (checkpoint::dead(dev)) return fail(error::eio);
     if (TRY(fill_buffer(*buffer.head()))) break;
-    TRY(checkpoint::wait_live(dev));
+    TRY(checkpoint::require_stick(dev));
   }
   return buffer;
 }

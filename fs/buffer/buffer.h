@@ -122,8 +122,8 @@ class [[nodiscard]] buffer_ref {
 result<buffer_ref> getblk(dev_id dev, block_nr block);
 
 // The buffer with the block's content. Sleeps. With an absent stick: content in the cache or in the
-// region is returned; otherwise waits for the stick, at most io_wait (inside an operation: until
-// the volume is given up). Errors: eio, eintr, enxio for a device or a block that does not exist.
+// region is returned; otherwise error::absent (an operation in the midst of its changes waits for
+// the stick instead). Errors: eio, eintr, enxio for a device or a block that does not exist.
 result<buffer_ref> bread(dev_id dev, block_nr block);
 
 // Starts to read a block that is not in the cache and returns: the second half of the book's

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
@@ -41,13 +42,18 @@ bool needs_flush(const slot& s) {
 block_change begin_change(operation& op, block_nr block, std::span<const byte, BLOCK_SIZE> content,
                           bool known) {
   volume* v = op.shadowed();
-  if (!v) return block_change(op, nullptr, false);
+  if (!v) {
+    op.begin_step();
+    return block_change(op, nullptr, false);
+  }
   if (being_replayed(*v) || v->state == volume_state::dead) return {};
   if (slot* s = find_slot(op.dev(), block)) {
     if (needs_flush(*s)) return {};
+    op.begin_step();
     remember_content(*s);
     return block_change(op, s, false);
   }
+  op.begin_step();
   return block_change(op, &first_shadow(op, *v, block, content, known), true);
 }
 
@@ -73,7 +79,7 @@ result<void> wait_to_change(operation& op, block_nr block) {
   if (!s || !needs_flush(*s)) return {};
   const result<void> flushed = barrier(op.dev());
   // Pulled: the replay makes room for another version.
-  if (!flushed && flushed.error() == error::enodev) return wait_until_live(v, true);
+  if (!flushed && flushed.error() == error::enodev) return require_stick(op.dev());
   s = find_slot(op.dev(), block);
   return s && needs_flush(*s) ? flushed : result<void>{};  // the error may be another block's
 }

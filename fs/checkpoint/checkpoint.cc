@@ -24,11 +24,6 @@ bool dead(dev_id dev) {
   return v && v->state == volume_state::dead;
 }
 
-result<void> wait_live(dev_id dev) {
-  volume* v = volume_of(dev);
-  return v ? wait_until_live(*v, operation::current(dev) != nullptr) : result<void>{};
-}
-
 result<void> settle(dev_id dev, bool force) {
   volume* v = volume_of(dev);
   if (!v) return {};

@@ -21,10 +21,6 @@ class metadata_digest;
 // device and after the settings were made.
 void init(u32 slots);
 
-// Sleeps until the volume of `dev` is live. Inside an operation: uninterruptibly, until the volume
-// is live or given up; otherwise interruptibly, at most io_wait. Returns at once for a device that
-// is not removable. Errors: eio (too long, or given up), eintr.
-result<void> wait_live(dev_id dev);
 // Whether the device can be pulled: it has a volume. Never sleeps.
 bool can_be_pulled(dev_id dev);
 // Whether the stick of this volume is away, or back but not replayed yet; false once the volume was

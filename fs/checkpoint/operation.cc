@@ -82,12 +82,13 @@ result<void> reserve_room(checkpoint::volume& v, checkpoint::reservation& room, 
   return {};
 }
 
-// The volume of a device, once it is live; null for a device that cannot be pulled. Sleeps until it
-// is live. Errors: erofs when its medium is write-protected, and those of wait_until_live.
+// The volume of a device; null for a device that cannot be pulled. Errors: absent; eio when it was
+// given up; erofs when its medium is write-protected.
 result<checkpoint::volume*> writable_volume(dev_id dev) {
   checkpoint::volume* v = checkpoint::volume_of(dev);
   if (!v) return nullptr;
-  TRY(checkpoint::wait_until_live(*v, false));
+  if (v->state == checkpoint::volume_state::dead) return fail(error::eio);
+  if (checkpoint::away(*v)) return fail(error::absent);
   if (v->device->write_protected) return fail(error::erofs);
   return v;
 }
@@ -119,6 +120,7 @@ operation::operation(operation&& other) noexcept
       noted_(other.noted_),
       task_(other.task_),
       outer_(other.outer_),
+      in_a_change_(other.in_a_change_),
       shadowed_(other.shadowed_),
       use_(std::move(other.use_)),
       volume_(std::exchange(other.volume_, nullptr)),

@@ -8,8 +8,9 @@
 //
 // - Begin before any inode lock is taken: begin may flush, and must not wait for its own task.
 // - An operation that has begun is completed even when the stick is pulled in its middle: its
-//   changes are in memory and in the region, and the replay writes them. If it must read metadata
-//   that is not in the cache, it waits for the stick (rule 4).
+//   changes are in memory and in the region, and the replay writes them. It reads what it needs
+//   before its first change, and fails with error::absent if that is not in the cache; a read after
+//   it waits for the stick (rule 4).
 // - An operation begun inside another of the same task and device is part of it and shares its
 //   room.
 // - A long write is many operations: begin one for every few blocks.
@@ -39,9 +40,9 @@ class [[nodiscard]] operation {
  public:
   operation(key, dev_id dev, operation* outer);
   operation(key, dev_id dev, checkpoint::volume& v, checkpoint::reservation&& room);
-  // Sleeps while the region is full (the volume is flushed then) or the stick is absent (at most
-  // io_wait, interruptibly). Errors: eio (absent too long, given up, or the flush failed), eintr,
-  // erofs, and enodev for a device that does not exist.
+  // Sleeps while the region is full (the volume is flushed then), at most io_wait, interruptibly.
+  // Errors: absent (the stick is away), eio (given up, or the flush failed), eintr, erofs, and
+  // enodev for a device that does not exist.
   static result<operation> begin(dev_id dev);
 
   operation(operation&& other) noexcept;
@@ -66,6 +67,16 @@ class [[nodiscard]] operation {
   checkpoint::volume* shadowed() const { return shadowed_; }
   checkpoint::reservation& room();
 
+  // Between its first change and its end (or end_step) it cannot be given up: a read then waits for
+  // an absent stick (require_stick). A part that has changed nothing can fail by itself.
+  bool is_in_a_change() const { return in_a_change_; }
+  // What was changed so far is whole: the operation may end here.
+  void end_step() { in_a_change_ = false; }
+  // For the checkpoint alone: a block is being changed.
+  void begin_step() {
+    for (operation* op = this; op; op = op->outer_) op->in_a_change_ = true;
+  }
+
   // The innermost operation of the current task on this device's disk; null when there is none.
   static operation* current(dev_id dev);
 
@@ -79,6 +90,7 @@ class [[nodiscard]] operation {
   ino_nr noted_;  // the file that was noted last in the volume's file_notes
   task_struct* task_;
   operation* outer_ = nullptr;  // the operation this one is a part of
+  bool in_a_change_ = false;
   checkpoint::volume* shadowed_ = nullptr;
   checkpoint::volume_use use_;            // only an outermost one, on a device that can be pulled
   checkpoint::volume* volume_ = nullptr;  // likewise

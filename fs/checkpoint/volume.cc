@@ -19,6 +19,8 @@ constinit std::array<volume, NR_DISKS> volumes{};
 namespace {
 
 constinit bool taking_shadows = true;
+constinit u32 changes = 0;
+constinit wait_queue changed_anywhere{};
 constexpr duration FIRST_REMINDER = 2_s;  // no report for a stick that comes back sooner
 constexpr i64 PATIENCE = 10;              // times `hold`
 
@@ -41,7 +43,9 @@ bool is_arrow(volume_state from, volume_state to) {
 void enter(volume& v, volume_state state) {
   kassert(is_arrow(v.state, state));
   v.state = state;
+  ++changes;
   wake_up(v.changed);
+  wake_up(changed_anywhere);
 }
 
 // How long a set is kept at most for a stick that comes back again and again and takes nothing.
@@ -145,18 +149,12 @@ void wait_while_replayed(volume& v) {
   while (being_replayed(v)) sleep_on(v.changed);
 }
 
-result<void> wait_until_live(volume& v, bool begun) {
-  if (!away(v)) return v.state == volume_state::dead ? fail(error::eio) : result<void>{};
-  const instant deadline = now() + current_settings().io_wait;
-  while (away(v)) {
-    const wake_reason reason =
-        begun ? sleep_on(v.changed) : interruptible_sleep_on(v.changed, deadline);
-    if (reason == wake_reason::signalled) return fail(error::eintr);
-    if (reason == wake_reason::timed_out && away(v)) return fail(error::eio);
-    if (v.state == volume_state::none) return fail(error::eio);
-  }
-  return v.state == volume_state::dead ? fail(error::eio) : result<void>{};
+void wait_until_live(volume& v) {
+  while (away(v) && v.state != volume_state::none) sleep_on(v.changed);
 }
+
+u32 state_changes() { return changes; }
+wait_queue& any_change() { return changed_anywhere; }
 
 // --- transitions
 

@@ -163,10 +163,12 @@ std::string_view volume_name(const volume& v);
 // Sleeps, uninterruptibly, while the set must not change (verify, replay). Bounded: both end by
 // success, by an error, or by the next pull.
 void wait_while_replayed(volume& v);
-// Sleeps until the volume is live. `begun`: inside an operation, which must be completed: sleeps
-// uninterruptibly until the volume is live or given up. Otherwise interruptibly and at most
-// io_wait. Errors: eio (too long, or given up), eintr.
-result<void> wait_until_live(volume& v, bool begun);
+// Sleeps, uninterruptibly, until the volume is live, was given up, or has lost its name. For an
+// operation that must be completed.
+void wait_until_live(volume& v);
+// How many states have changed, of all volumes; its sleepers are woken at each. Never sleep.
+u32 state_changes();
+wait_queue& any_change();
 
 // --- transitions
 

@@ -149,7 +149,7 @@ TEST(bystanders, wait_for_a_stick) {
                          hand.join();
                        });
   });
-  expect_met(seen, {"wait_until_live"}, "wait_for_a_stick");
+  expect_met(seen, {"wait_for_change"}, "wait_for_a_stick");
 }
 
 // Two sticks have all the requests that they may; the tasks at them wait for a free one, until they

@@ -160,7 +160,7 @@ TEST(late_errors, a_file_whose_volume_is_given_up_while_its_lock_is_waited_for) 
       const opened reader(process.context(), "/mnt/f", abi::o_rdonly);
       const opened other(process.context(), "/mnt/f", abi::o_rdonly);
       EXPECT_OK(process.write("/mnt/g", "dirty"));
-      EXPECT_OK(seek_file(*other, 3000, abi::seek_set));
+      EXPECT_OK(seek_file(*other, 500, abi::seek_set));
       pull_from(stick, sda);
       const fiber first = spawn("first", [&] { EXPECT_ERROR(error::eio, reader.read(10)); });
       sleep_for(1_s);

@@ -6,6 +6,7 @@
 
 #include "drivers/char/info_device.h"
 #include "fs/buffer/buffer_table.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/settings.h"
@@ -63,25 +64,31 @@ void pull_from(medium& stick, dev_id disk, pull_style style) {
 }
 
 result<void> fill_block(dev_id dev, u32 block, u8 value, ino_nr owner, std::string_view path) {
-  operation op = TRY(operation::begin(dev));
-  checkpoint::noted_path noted;
-  std::ranges::copy(path, noted.text.begin());
-  if (owner != ino_nr{}) op.about(owner, noted);
-  buffer_ref buffer = TRY(getblk(dev, block_nr{block}));
-  return buffer.overwrite(op,
-                          [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });
+  return checkpoint::at_the_door([&]() -> result<void> {
+    operation op = TRY(operation::begin(dev));
+    checkpoint::noted_path noted;
+    std::ranges::copy(path, noted.text.begin());
+    if (owner != ino_nr{}) op.about(owner, noted);
+    buffer_ref buffer = TRY(getblk(dev, block_nr{block}));
+    return buffer.overwrite(op,
+                            [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });
+  });
 }
 
 result<void> change_bytes(dev_id dev, u32 block, u32 offset, u32 length, u8 value) {
-  operation op = TRY(operation::begin(dev));
-  buffer_ref buffer = TRY(bread(dev, block_nr{block}));
-  return buffer.modify(op, offset, length,
-                       [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });
+  return checkpoint::at_the_door([&]() -> result<void> {
+    operation op = TRY(operation::begin(dev));
+    buffer_ref buffer = TRY(bread(dev, block_nr{block}));
+    return buffer.modify(op, offset, length,
+                         [&](std::span<byte> bytes) { std::ranges::fill(bytes, byte{value}); });
+  });
 }
 
 result<u8> byte_of(dev_id dev, u32 block, u32 offset) {
-  const buffer_ref buffer = TRY(bread(dev, block_nr{block}));
-  return static_cast<u8>(buffer.data()[offset]);
+  return checkpoint::at_the_door([&]() -> result<u8> {
+    const buffer_ref buffer = TRY(bread(dev, block_nr{block}));
+    return static_cast<u8>(buffer.data()[offset]);
+  });
 }
 
 bool block_is(std::span<const byte> image, u32 block, u8 value) {

@@ -154,6 +154,7 @@ TEST(guards, an_operation_that_has_begun_waits_without_patience) {
     auto writer = spawn("writer", [&] {
       auto op = operation::begin(sda);
       ASSERT_TRUE(op);
+      op->begin_step();
       pull_from(stick, sda);
       EXPECT_EQ(byte_of(sda, 200), 200);
     });

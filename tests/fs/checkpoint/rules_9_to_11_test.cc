@@ -95,12 +95,14 @@ TEST(rule_9, expiry_and_return_are_one_race) {
 TEST(rule_9, those_who_waited_get_eio) {
   with_stick(1, {.hold = 20_s, .io_wait = 600_s}, [](medium& stick) {
     ASSERT_TRUE(fill_block(sda, 5, 0x55));
+    sim::pin(sda);
     pull_from(stick, sda);
     auto writer = spawn("writer", [] { EXPECT_EQ(fill_block(sda, 6, 1).error(), error::eio); });
     auto reader = spawn("reader", [] { EXPECT_EQ(byte_of(sda, 200).error(), error::eio); });
     writer.join();
     reader.join();
     EXPECT_LT(now(), instant{} + 25_s);
+    sim::unpin(sda);
   });
 }
 

@@ -12,6 +12,7 @@
 #include "fs/super.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 #include "tests/fs/files.h"
 
@@ -317,12 +318,13 @@ TEST(digest, a_pull_while_the_first_of_two_digests_is_read_again) {
   });
 }
 
-void with_a_pull_in_the_mount(const std::function<void(medium&, session&)>& away,
-                              const std::function<void(medium&, session&)>& body) {
+// The stick is pulled while it is mounted, and comes back unchanged: the mount begins again.
+TEST(digest, a_digest_that_was_cut_by_a_pull_is_completed) {
   medium stick(mkfs_minix(4000, 3200));
   run(1, [&] {
     session process(boot_with_root());
     plug_as(stick, sda);
+    pin(sda);  // its name is kept
     stick.least_latency = stick.most_latency = 100_ms;
     const fiber mounting = spawn("mount", [&] { EXPECT_TRUE(process.mount()); });
     const auto& digests = checkpoint::volume_of(sda)->digests;
@@ -331,43 +333,16 @@ void with_a_pull_in_the_mount(const std::function<void(medium&, session&)>& away
     pull_from(stick, sda);
     stick.least_latency = stick.most_latency = 1_ms;
     sleep_for(1_s);
-    away(stick, process);
+    plug_as(stick, sda);
     mounting.join();
     ASSERT_TRUE(sys_sync());
     write_and_pull(stick, process, "/mnt/file", "x");
-    body(stick, process);
+    EXPECT_FALSE(is_taken_back_with_a_change(stick, 2 * (first_metadata + 80)));
     stick.plug();
     sleep_for(2_s);
     static_cast<void>(process.umount());
+    unpin(sda);
   });
-}
-
-// The stick is pulled while it is mounted, changed elsewhere, and forced.
-TEST(digest, a_stick_that_is_forced_while_it_is_mounted) {
-  with_a_pull_in_the_mount(
-      [](medium& stick, session&) {
-        stick.bytes()[(first_metadata + 40) * BLOCK_SIZE + 100] ^= byte{1};
-        stick.plug();
-        await_state(sda, volume_state::conflict);
-        EXPECT_TRUE(checkpoint::execute_command("force sda"));
-      },
-      [](medium& stick, session&) {
-        EXPECT_TRUE(is_taken_back(stick));
-        stick.plug();
-        sleep_for(2_s);
-        static_cast<void>(checkpoint::execute_command("force sda"));
-        stick.pull();
-        sleep_for(1_s);
-      });
-}
-
-// The stick is pulled while it is mounted, and comes back unchanged.
-TEST(digest, a_digest_that_was_cut_by_a_pull_is_completed) {
-  with_a_pull_in_the_mount(
-      [](medium& stick, session&) { plug_as(stick, sda); },
-      [](medium& stick, session&) {
-        EXPECT_FALSE(is_taken_back_with_a_change(stick, 2 * (first_metadata + 80)));
-      });
 }
 
 // The order in which one flush releases two slots of the same sectors is not that of the writes.
@@ -618,24 +593,6 @@ TEST(digest, a_force_that_is_cut_holds_for_all_file_systems) {
     EXPECT_NE(state_on(stick, start_1) & MINIX_ERROR_FS, 0u);
     EXPECT_NE(state_on(stick, start_2) & MINIX_ERROR_FS, 0u);
   });
-}
-
-// What a mount has read before the pull may be older than what is there after a force.
-TEST(digest, a_file_system_that_is_forced_while_it_is_mounted_wants_fsck) {
-  with_a_pull_in_the_mount(
-      [](medium& stick, session&) {
-        stick.bytes()[(first_metadata + 40) * BLOCK_SIZE + 100] ^= byte{1};
-        stick.plug();
-        await_state(sda, volume_state::conflict);
-        EXPECT_TRUE(checkpoint::execute_command("force sda"));
-      },
-      [](medium& stick, session& process) {
-        plug_as(stick, sda);
-        EXPECT_TRUE(process.umount());
-        EXPECT_NE(state_on(stick, 0) & MINIX_ERROR_FS, 0u);
-        stick.pull();
-        sleep_for(1_s);
-      });
 }
 
 // The bitmaps and the inode table cannot be read for a moment after the plug; the root was changed.

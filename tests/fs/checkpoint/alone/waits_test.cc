@@ -1,6 +1,7 @@
 // The waits for a stick: for what, and how long, to the exact moment of simulated time.
 #include <gtest/gtest.h>
 
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/barrier.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/checkpoint/settings.h"
@@ -39,10 +40,14 @@ const auto after_3_s = [](const std::function<void(const fiber&)>& event) {
 };
 const auto a_signal_comes = after_3_s([](const fiber& waiting) { waiting.signal(); });
 
+result<void> wait_at_the_door(dev_id dev) {
+  return checkpoint::at_the_door([dev] { return checkpoint::require_stick(dev); });
+}
+
 TEST(waits, for_a_stick_end_with_it_or_with_io_wait) {
   with_stick([](told_plug& plug) {
     const dev_id sda = plug.v->disk;
-    const auto wait = [&] { return checkpoint::wait_live(sda); };
+    const auto wait = [&] { return wait_at_the_door(sda); };
     expect_wait("live", wait, {}, {}, nothing_happens);
     EXPECT_FALSE(checkpoint::absent(sda));
     sim::pin(sda);
@@ -74,20 +79,25 @@ TEST(waits, end_when_the_name_is_released) {
     sim::pin(sda);
     plug.pull();
     expect_wait(
-        "unmounted", [&] { return checkpoint::wait_live(sda); }, fail(error::eio), 3_s,
+        "unmounted", [&] { return wait_at_the_door(sda); }, {}, 3_s,
         after_3_s([&](auto&) { sim::unpin(sda); }));
   });
 }
 
-// An operation that has begun must be completed: neither io_wait nor a signal ends its wait.
+// A task has begun to change a block, and the stick is pulled.
+result<void> require_in_a_change(told_plug& plug) {
+  operation op = TRY(operation::begin(plug.v->disk));
+  op.begin_step();
+  plug.pull();
+  return checkpoint::require_stick(plug.v->disk);
+}
+
+// An operation that has changed a block must be completed: neither io_wait nor a signal ends its
+// wait.
 TEST(waits, of_an_operation_have_no_end_but_the_sticks) {
   with_stick([](told_plug& plug) {
     const dev_id sda = plug.v->disk;
-    const auto begun = [&]() -> result<void> {
-      const operation op = TRY(operation::begin(sda));
-      plug.pull();
-      return checkpoint::wait_live(sda);
-    };
+    const auto begun = [&] { return require_in_a_change(plug); };
     expect_wait("it returns", begun, {}, 50_s, [&](const fiber& waiting) {
       waiting.signal();
       sleep_for(50_s);
