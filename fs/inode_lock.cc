@@ -57,13 +57,15 @@ result<fs_operation> begin_operation(const m_inode& inode) {
 
 result<inode_change> inode_change::begin(operation& op, std::initializer_list<m_inode*> inodes) {
   may_sleep();
-  std::array<m_inode*, MOST_INODES> wanted{};
+  std::array<m_inode*, MOST_INODES> wanted{};  // in the order of their numbers
   kassert(inodes.size() <= wanted.size());
   u32 count = 0;
-  for (m_inode* inode : inodes)
-    if (inode && std::ranges::find(wanted, inode) == wanted.end()) wanted[count++] = inode;
-  const auto used = std::span(wanted).first(count);
-  std::ranges::sort(used, {}, [](const m_inode* inode) { return inode->i_num; });
+  for (m_inode* inode : inodes) {
+    if (!inode || std::ranges::find(wanted, inode) != wanted.end()) continue;
+    u32 at = count++;
+    for (; at > 0 && wanted[at - 1]->i_num > inode->i_num; --at) wanted[at] = wanted[at - 1];
+    wanted[at] = inode;
+  }
   inode_change change(op);
   for (u32 i = 0; i < count; ++i) {
     lock_inode(*wanted[i]);
