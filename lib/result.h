@@ -3,11 +3,10 @@
 // - A function that can fail returns result<T>; the caller says TRY(...) to pass the error on, or
 //   looks at it. Ignoring one is a compile error ([[nodiscard]] on std::expected in our build).
 // - A bug of the kernel is not a result: it is a kassert (hal/panic.h).
-// - `absent` is no number of POSIX: the stick is away, and the call shall wait for it where it has
-//   nothing in its hands. It never leaves the kernel (fs/checkpoint/absence.h).
-// - The other numbers are POSIX's in Linux i386 numbering, so a system call returns -to_errno(e).
-// The
+// - The numbers are POSIX's in Linux i386 numbering, so a system call returns -to_errno(e). The
 //   names are lower case because the host's <errno.h> owns the upper-case ones as macros.
+// - One is not POSIX's and never leaves the kernel: `absent`. The stick is away; the call shall
+//   wait for it at the door (fs/checkpoint/absence.h).
 #pragma once
 
 #include <expected>

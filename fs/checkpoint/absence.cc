@@ -19,6 +19,7 @@ absence::absence() : seen_(state_changes()) {}
 
 result<void> absence::wait_for_change() {
   if (deadline_ == never) deadline_ = now() + current_settings().io_wait;
+  if (now() >= deadline_) return fail(error::eio);  // also when sticks come and go all the time
   while (state_changes() == seen_) switch (interruptible_sleep_on(any_change(), deadline_)) {
       case wake_reason::signalled: return fail(error::eintr);
       case wake_reason::timed_out: return fail(error::eio);
