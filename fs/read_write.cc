@@ -56,28 +56,25 @@ result<u32> end_of(const m_inode& inode) {
 
 }  // namespace
 
+// A call of a device or a pipe is not made again: what it has done cannot be done twice.
 result<u32> read_open_file(file& f, std::span<byte> to) {
-  return checkpoint::at_the_door([&]() -> result<u32> {
-    m_inode& inode = *f.f_inode;
-    if (!may_read(f)) return fail(error::ebadf);
-    if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
-    if (inode.is_char()) return char_read(inode, f, to);
-    if (inode.is_block()) return block_read(inode, f, to);
-    if (inode.is_dir()) return fail(error::eisdir);
-    return file_read(inode, f, to);
-  });
+  m_inode& inode = *f.f_inode;
+  if (!may_read(f)) return fail(error::ebadf);
+  if (inode.i_pipe) return read_pipe(inode, f.f_flags, to);
+  if (inode.is_char()) return char_read(inode, f, to);
+  if (inode.is_dir()) return fail(error::eisdir);
+  return checkpoint::at_the_door(
+      [&] { return inode.is_block() ? block_read(inode, f, to) : file_read(inode, f, to); });
 }
 
 result<u32> write_open_file(file& f, std::span<const byte> from) {
-  return checkpoint::at_the_door([&]() -> result<u32> {
-    m_inode& inode = *f.f_inode;
-    if (!may_write(f)) return fail(error::ebadf);
-    if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);
-    if (inode.is_char()) return char_write(inode, f, from);
-    if (inode.is_block()) return block_write(inode, f, from);
-    if (inode.is_dir()) return fail(error::eisdir);
-    return file_write(inode, f, from);
-  });
+  m_inode& inode = *f.f_inode;
+  if (!may_write(f)) return fail(error::ebadf);
+  if (inode.i_pipe) return write_pipe(inode, f.f_flags, from);
+  if (inode.is_char()) return char_write(inode, f, from);
+  if (inode.is_dir()) return fail(error::eisdir);
+  return checkpoint::at_the_door(
+      [&] { return inode.is_block() ? block_write(inode, f, from) : file_write(inode, f, from); });
 }
 
 result<u32> seek_file(file& f, i32 offset, u32 whence) {

@@ -5,6 +5,7 @@
 #include "drivers/block/media_event.h"
 #include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/tombstone.h"
 #include "fs/replug/guests.h"
@@ -161,7 +162,8 @@ result<void> force_volume(volume& v) {
   TRY(outcome);
   drop_clean_buffers(v.disk);  // they tell what was there before the change
   printk("%s: forced; check it with fsck\n", disk_name(v.disk).data());
-  return mark_forced(v.disk);
+  // Only the marks are made again after a pull: the medium may have been changed meanwhile.
+  return at_the_door([&] { return mark_forced(v.disk); });
 }
 
 }  // namespace checkpoint

@@ -283,6 +283,36 @@ TEST(digest, a_change_after_the_pull_and_a_replay_that_is_cut) {
     });
 }
 
+// The stick is forced, pulled before the force has ended, and changed once more: that is a new
+// conflict, and the user's choice again.
+TEST(digest, a_force_that_met_a_pull_is_not_made_again) {
+  with_many_inodes([](medium& stick, session& process) {
+    ASSERT_TRUE(sys_sync());
+    write_and_pull(stick, process, "/mnt/file", "x");
+    stick.bytes()[first_metadata * BLOCK_SIZE + 900] ^= byte{1};
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    stick.least_latency = stick.most_latency = 200_ms;
+    const fiber force = spawn("force", [&] {
+      const opened ckpt(process.context(), "/dev/ckpt", abi::o_wronly);
+      EXPECT_ERROR(error::eio, ckpt.write("force sda\n"));  // after io_wait
+    });
+    await_state(sda, volume_state::live);
+    sleep_for(350_ms);  // some of the digest is known again
+    ASSERT_TRUE(fill_block(sda, 390, 0x55));
+    pull_from(stick, sda);
+    stick.least_latency = stick.most_latency = 1_ms;
+    sleep_for(1_s);
+    stick.bytes()[first_metadata * BLOCK_SIZE + 901] ^= byte{1};
+    stick.plug();
+    sleep_for(20_s);
+    EXPECT_EQ(state_of(sda), volume_state::conflict);
+    force.join();
+    EXPECT_TRUE(checkpoint::execute_command("keep sda"));
+    static_cast<void>(process.umount("/mnt", true));
+  });
+}
+
 // The stick is forced, and pulled while the digest of the first of two file systems is read.
 TEST(digest, a_pull_while_the_first_of_two_digests_is_read_again) {
   medium stick(two_partitions());
