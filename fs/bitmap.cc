@@ -189,6 +189,7 @@ result<inode_ref> new_inode(operation& op, super_block& sb, u16 mode, u16 uid, u
 // It has no links: i_nlinks is 0.
 void free_inode(operation& op, m_inode& inode) {
   super_block& sb = super_of(inode);
+  op.begin_step();
   inode.i_mode = 0;
   inode.i_size = 0;
   inode.i_mtime = 0;

@@ -28,15 +28,24 @@ inode_ref find_loaded(dev_id dev, ino_nr number) {
   return {};
 }
 
-// Begins the operation that frees a file, and reads what freeing needs. Errors: absent (closing a
-// file does not wait for a stick), eio, erofs.
-result<fs_operation> get_ready_to_delete(m_inode& inode) {
+// Reads what freeing needs, before the first change. Errors: those of bread.
+result<void> read_before_deleting(m_inode& inode) {
+  TRY(read_before_freeing(inode, 0));
+  TRY(read_inode_bit(inode));
+  TRY(read_block_of(inode));
+  return {};
+}
+
+// Frees the blocks and the inode of a file. After an error nothing was changed. Errors: absent
+// (closing a file does not wait for a stick), eio, erofs.
+result<void> free_file(m_inode& inode) {
   fs_operation op = TRY(begin_operation(inode));
-  if (check_alive(inode)) {
-    TRY(read_before_freeing(inode, 0));
-    TRY(read_inode_bit(inode));
-  }
-  return op;
+  if (check_alive(inode)) TRY(read_before_deleting(inode));
+  const result<void> cut = truncate(op, inode, 0);
+  if (cut == fail(error::absent)) return cut;
+  if (!cut) complain(super_of(inode), "freeing", inode.i_num.value());
+  free_inode(op, inode);
+  return {};
 }
 
 // Frees the file of an inode with neither names nor other references. If it cannot be freed now
@@ -44,15 +53,11 @@ result<fs_operation> get_ready_to_delete(m_inode& inode) {
 // frees later.
 void delete_inode(m_inode& inode) {
   unhash_inode(inode);
-  result<fs_operation> op = get_ready_to_delete(inode);
-  if (!op && op.error() != error::erofs && check_alive(inode)) {
+  const result<void> freed = free_file(inode);
+  if (!freed && freed.error() != error::erofs && check_alive(inode)) {
     inode.i_orphan = true;
     hash_inode(inode);
     return;
-  }
-  if (op) {
-    if (!truncate(*op, inode, 0)) complain(super_of(inode), "freeing", inode.i_num.value());
-    free_inode(*op, inode);
   }
   inode.i_gone = true;
   inode.i_dirt = false;

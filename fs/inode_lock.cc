@@ -83,7 +83,10 @@ inode_change::~inode_change() {
     if (!locked.inode) break;
     m_inode& inode = *locked.inode;
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
-    if (inode.i_dirt && !inode.i_gone) static_cast<void>(write_inode(op_, inode));
+    if (inode.i_dirt && !inode.i_gone) {
+      op_.begin_step();  // it is changed already, and the caller says so
+      static_cast<void>(write_inode(op_, inode));
+    }
     unlock_inode(inode);
   }
 }

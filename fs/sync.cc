@@ -53,7 +53,8 @@ result<void> sync_inodes(dev_id dev) {
     }
     if (concerns(inode, dev) && inode.i_dirt) {
       const result<void> settled = settle_inode(inode);
-      if (outcome && !settled) outcome = settled;
+      // A stick that was pulled meanwhile hides no error of another one.
+      if (!settled && (outcome || outcome.error() == error::absent)) outcome = settled;
     }
   }
   return outcome;

@@ -111,6 +111,7 @@ result<void> read_tree(m_inode& inode, u16 zone, u32 level, u32 keep) {
 result<void> free_behind(operation& op, m_inode& inode, u32 keep) {
   tree_cutter cutter(op, inode);
   result<void> outcome;
+  op.begin_step();
   inode.forget_zones();
   inode.i_dirt = true;  // from the first change on, for this sleeps
   static_cast<void>(for_each_tree(inode, keep, [&](u16& zone, u32 level, u32 keep_there) {

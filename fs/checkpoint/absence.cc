@@ -1,5 +1,7 @@
 #include "fs/checkpoint/absence.h"
 
+#include <algorithm>
+
 #include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/settings.h"
 #include "fs/checkpoint/volume.h"
@@ -15,17 +17,17 @@ result<void> require_stick(dev_id dev) {
   return away(*v) ? result<void>(fail(error::absent)) : result<void>();
 }
 
-absence::absence() : seen_(state_changes()) {}
+absence::absence() : seen_(state_changes()), left_(current_settings().io_wait) {}
 
 result<void> absence::wait_for_change() {
-  if (deadline_ == never) deadline_ = now() + current_settings().io_wait;
-  if (now() >= deadline_) return fail(error::eio);  // also when sticks come and go all the time
-  while (state_changes() == seen_) switch (interruptible_sleep_on(any_change(), deadline_)) {
-      case wake_reason::signalled: return fail(error::eintr);
-      case wake_reason::timed_out: return fail(error::eio);
-      case wake_reason::woken: break;
-    }
+  const instant begin = now();
+  while (state_changes() == seen_) {
+    const wake_reason reason = interruptible_sleep_on(any_change(), begin + left_);
+    if (reason == wake_reason::signalled) return fail(error::eintr);
+    if (reason == wake_reason::timed_out) return fail(error::eio);
+  }
   seen_ = state_changes();
+  left_ = std::max(duration{}, left_ - (now() - begin));
   return {};
 }
 

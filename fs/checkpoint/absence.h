@@ -19,7 +19,7 @@ namespace checkpoint {
 // the volume was given up.
 result<void> require_stick(dev_id dev);
 
-// One call at the door: it waits at most io_wait in all.
+// One call at the door: its waits last io_wait at most, all together.
 class absence {
  public:
   absence();
@@ -29,7 +29,7 @@ class absence {
 
  private:
   u32 seen_;
-  instant deadline_ = never;
+  duration left_;
 };
 
 // What call() returns, which must hold nothing that another task may wait for. Sleeps at the door

@@ -72,7 +72,8 @@ class [[nodiscard]] operation {
   bool is_in_a_change() const { return in_a_change_; }
   // What was changed so far is whole: the operation may end here.
   void end_step() { in_a_change_ = false; }
-  // For the checkpoint alone: a block is being changed.
+  // From now on it cannot be given up. Each change of a block says so; what changes an inode in
+  // memory, or has no way back, says it before.
   void begin_step() {
     for (operation* op = this; op; op = op->outer_) op->in_a_change_ = true;
   }

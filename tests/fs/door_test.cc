@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 
 #include "fs/buffer/buffer.h"
 #include "fs/buffer/invalidate.h"
+#include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/operation.h"
+#include "fs/checkpoint/settings.h"
 #include "fs/inode.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
@@ -89,6 +92,45 @@ TEST(door, each_of_many_waits_for_io_wait_and_no_longer) {
   });
 }
 
+// A call that works and then finds its stick absent, `times` times.
+result<void> find_absent(u32 times, const std::function<void()>& work) {
+  u32 tries = 0;
+  return checkpoint::at_the_door([&]() -> result<void> {
+    if (tries++ == times) return {};
+    work();
+    return fail(error::absent);
+  });
+}
+
+TEST(door, the_waits_of_a_call_add_up) {
+  with_mounted_stick(1, {}, [](medium& stick, session&) {
+    const duration limit = checkpoint::current_settings().io_wait;
+    bool done = false;
+    fiber loose_contact = spawn("loose contact", [&] {
+      while (!done) {
+        sleep_for(limit - 1_s);
+        pull_from(stick, sda);
+        plug_as(stick, sda);
+      }
+    });
+    const instant before = now();
+    EXPECT_ERROR(error::eio, find_absent(1000, [] {}));
+    EXPECT_LE(now() - before, limit + 1_s);
+    done = true;
+    loose_contact.join();
+  });
+}
+
+TEST(door, the_work_of_a_call_is_no_wait) {
+  with_mounted_stick(1, {}, [](medium& stick, session&) {
+    EXPECT_OK(find_absent(3, [&] {
+      sleep_for(checkpoint::current_settings().io_wait);
+      pull_from(stick, sda);
+      plug_as(stick, sda);
+    }));
+  });
+}
+
 TEST(door, a_call_begins_again_when_the_stick_is_back) {
   with_half_cached_file([](medium& stick, session& process) {
     std::vector<fiber> tasks;
@@ -146,6 +188,69 @@ TEST(door, an_inode_is_changed_when_its_block_is_there) {
                 caller.join();
                 EXPECT_EQ(stat_path(process.context(), "/mnt/file")->mode & 0777u, 0600u);
               });
+}
+
+// Blocks of the metadata have been written four times without a flush, so the next change of one
+// needs a flush first; the stick is pulled during that flush.
+void pull_during_its_flush(const std::function<void(session&)>& change,
+                           const std::function<void(session&)>& call,
+                           const std::function<void(session&)>& after) {
+  medium stick(mkfs_minix(400));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(process.write("/mnt/file", pattern(3'000, 1)));
+    ASSERT_TRUE(process.write("/mnt/other", "x"));
+    ASSERT_TRUE(sys_sync());
+    for (u32 i = 0; i < checkpoint::NR_VERSIONS; ++i) {
+      change(process);
+      ASSERT_TRUE(write_buffers(sda));
+    }
+    stick.least_latency = stick.most_latency = 50_ms;
+    fiber caller = spawn("caller", [&] {
+      session mine = process.fork();
+      call(mine);
+    });
+    sleep_for(10_ms);
+    EXPECT_FALSE(caller.ended());
+    pull_from(stick, sda);
+    stick.least_latency = stick.most_latency = 1_ms;
+    sleep_for(10_s);
+    EXPECT_FALSE(caller.ended());
+    plug_as(stick, sda);
+    caller.join();
+    after(process);
+    EXPECT_TRUE(process.umount());
+  });
+  EXPECT_EQ(fsck_minix(stick.durable()), "");
+}
+
+TEST(door, what_an_inode_was_changed_to_is_in_the_region_when_the_call_returns) {
+  const auto mode_of = [](session& s) { return stat_path(s.context(), "/mnt/file")->mode & 0777u; };
+  pull_during_its_flush([](session& s) { EXPECT_OK(chmod_path(s.context(), "/mnt/other", 0640)); },
+                        [](session& s) { EXPECT_OK(chmod_path(s.context(), "/mnt/file", 0600)); },
+                        [&](session& s) { EXPECT_EQ(mode_of(s), 0600u); });
+}
+
+TEST(door, a_file_that_is_being_cut_leaves_no_block_behind) {
+  pull_during_its_flush([](session& s) { EXPECT_OK(s.append("/mnt/other", pattern(1024))); },
+                        [](session& s) { EXPECT_OK(s.truncate("/mnt/file", 0)); },
+                        [](session&) { EXPECT_FALSE(said("zone was free")); });
+}
+
+TEST(door, nor_does_one_that_is_deleted) {
+  std::optional<opened> last;
+  pull_during_its_flush(
+      [&](session& s) {
+        if (!last) {
+          last.emplace(s.context(), "/mnt/file", abi::o_rdonly);
+          EXPECT_OK(s.unlink("/mnt/file"));
+        }
+        EXPECT_OK(s.append("/mnt/other", pattern(1024)));
+      },
+      [&](session&) { EXPECT_OK(last->close()); },
+      [](session&) { EXPECT_FALSE(said("zone was free")); });
 }
 
 // A file with sixty indirect blocks is cut, which reads them all, and the stick is pulled.
