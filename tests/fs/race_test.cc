@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "fs/buffer/buffer_table.h"
+#include "fs/buffer/write_buffers.h"
 #include "fs/dir.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
@@ -139,6 +140,42 @@ TEST(races, a_freed_block_takes_nothing_from_its_next_owner) {
           });
           EXPECT_EQ(process.read("/mnt/young"), young);
         });
+  });
+}
+
+// Its number is the only free one. Three tasks go on when a flush ends, in any order: the deletion,
+// sync, and one that creates a file.
+TEST(races, sync_does_not_write_over_the_next_file_of_a_deleted_inode) {
+  for_each_seed(60, [](u64 seed) {
+    medium stick(mkfs_minix(400, 32));
+    run(seed, [&] {
+      session process(boot_with_root());
+      plug_as(stick, sda);
+      ASSERT_TRUE(process.mount());
+      ASSERT_TRUE(process.write("/mnt/other", "x"));
+      ASSERT_TRUE(process.write("/mnt/deleted", pattern(3'000)));
+      for (u32 i = 0; process.write("/mnt/" + std::to_string(i), ""); ++i) {
+      }
+      std::optional<opened> last(std::in_place, process.context(), "/mnt/deleted", abi::o_rdonly);
+      ASSERT_TRUE(process.unlink("/mnt/deleted"));
+      ASSERT_TRUE(sys_sync());
+      for (u32 i = 0; i < checkpoint::NR_VERSIONS; ++i) {
+        ASSERT_TRUE(process.append("/mnt/other", pattern(1024)));
+        ASSERT_TRUE(write_buffers(sda));
+      }
+      stick.least_latency = stick.most_latency = 50_ms;
+      const fiber deleter = spawn("deleter", [&] { EXPECT_TRUE(last->close()); });
+      const fiber syncer = spawn("sync", [&] { EXPECT_TRUE(sync_inodes(sda)); });
+      const fiber creator = spawn("creator", [&] {
+        session mine = process.fork();
+        while (!mine.write("/mnt/new", "")) sleep_for(1_ms);
+      });
+      deleter.join();
+      syncer.join();
+      creator.join();
+      EXPECT_TRUE(process.umount());
+    });
+    EXPECT_EQ(fsck_minix(stick.durable()), "") << "seed " << seed;
   });
 }
 

@@ -35,8 +35,8 @@ TEST(arrivals, a_protected_stick_waits_until_it_is_unlocked) {
 
 // Pulled at the very moment at which its last block has been compared.
 TEST(arrivals, a_changed_stick_that_has_left_is_not_remembered) {
-  for_each_seed(40, [](u64 seed) {
-    for (int reads = 1; reads < 6; ++reads) {
+  for_each_seed(10, [](u64 seed) {
+    for (int reads = 1; reads < 24; ++reads) {
       medium stick(512);
       stick.least_latency = stick.most_latency = 1_ms;
       run(seed, [&] {
