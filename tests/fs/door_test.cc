@@ -190,6 +190,18 @@ TEST(door, an_inode_is_changed_when_its_block_is_there) {
               });
 }
 
+TEST(door, an_inode_is_not_changed_without_its_block) {
+  pull_during(
+      [](session& mine) {
+        EXPECT_ERROR(error::eio, chmod_path(mine.context(), "/mnt/file", 0600));
+      },
+      [](medium&, session& process, fiber& caller) {
+        sleep_for(checkpoint::current_settings().io_wait);
+        EXPECT_TRUE(caller.ended());
+        EXPECT_NE(stat_path(process.context(), "/mnt/file")->mode & 0777u, 0600u);
+      });
+}
+
 // Blocks of the metadata have been written four times without a flush, so the next change of one
 // needs a flush first; the stick is pulled during that flush.
 void pull_during_its_flush(const std::function<void(session&)>& change,

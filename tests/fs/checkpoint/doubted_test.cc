@@ -2,7 +2,9 @@
 // more refused blocks than one batch holds.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <optional>
+#include <vector>
 
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
@@ -24,24 +26,41 @@ void fail_flushes(medium& stick, u32 times) {
   };
 }
 
-// Another stick, so slow that its writes take all requests of the block layer but one.
-void take_all_requests_but_one(medium& slow) {
-  slow.least_latency = slow.most_latency = 60_s;
-  for (u32 i = 0; i < 63; ++i) ASSERT_TRUE(fill_block(sdb, 2 * i, 1));
-}
+// Three other sticks, so slow that a further one gets one request of the block layer at a time.
+class slow_sticks {
+ public:
+  slow_sticks() {
+    for (medium& each : sticks_) {
+      each.plug();
+      sleep_for(1_s);
+      each.least_latency = each.most_latency = 60_s;
+    }
+    for (u8 disk = 1; disk <= sticks_.size(); ++disk) {
+      const dev_id dev(8, static_cast<u8>(16 * disk));
+      for (u32 i = 0; i < 40; ++i) EXPECT_TRUE(fill_block(dev, 2 * i, 1));
+      writers_.push_back(spawn("writer", [dev] { EXPECT_TRUE(write_buffers(dev)); }));
+      sleep_for(1_s);
+    }
+  }
+  ~slow_sticks() {
+    for (medium& each : sticks_) each.least_latency = each.most_latency = 1_ms;
+    for (fiber& each : writers_) each.join();
+  }
+
+ private:
+  std::array<medium, 3> sticks_{medium(numbered_image(), "ONE"), medium(numbered_image(), "TWO"),
+                                medium(numbered_image(), "THREE")};
+  std::vector<fiber> writers_;
+};
 
 // One barrier writes lost blocks again. Meanwhile the flush of another one fails: what the first
 // has written until then is lost once more.
 TEST(doubts, a_cache_lost_during_the_second_write_is_noticed) {
   for (u64 seed = 1; seed <= 10; ++seed) {
-    medium slow(numbered_image(), "SLOW");
     with_stick(seed, {.buffers = 256, .slots = 512}, [&](medium& stick) {
-      plug_as(slow, sdb);
       for (u32 i = 0; i < blocks; ++i) ASSERT_TRUE(fill_block(sda, 2 * i, 0x55));
       ASSERT_TRUE(write_buffers(sda));
-      take_all_requests_but_one(slow);
-      const fiber writer = spawn("writer", [] { EXPECT_TRUE(write_buffers(sdb)); });
-      sleep_for(1_s);
+      const slow_sticks others;
       fail_flushes(stick, 2);
       const fiber first = spawn("first", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
       const fiber second = spawn("second", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
@@ -51,8 +70,6 @@ TEST(doubts, a_cache_lost_during_the_second_write_is_noticed) {
         EXPECT_TRUE(block_is(stick.durable(), 2 * i, 0x55))
             << "seed " << seed << " block " << 2 * i;
       EXPECT_EQ(held(), 0u);
-      slow.least_latency = slow.most_latency = 1_ms;
-      writer.join();
     });
   }
 }

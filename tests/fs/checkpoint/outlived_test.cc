@@ -146,12 +146,18 @@ TEST(rule_10, a_refusing_stick_keeps_no_room_from_another_stick) {
   medium other(numbered_image(), "OTHER");
   with_stick(1, {.buffers = 256, .slots = least_slots}, [&](medium& stick) {
     plug_as(other, sdb);
-    for (u32 block = 0; block < 60; ++block) ASSERT_TRUE(fill_block(sda, block * 2, 0x55));
-    for (u32 block = 0; block < 37; ++block) ASSERT_TRUE(fill_block(sdb, block * 2, 0x55));
     stick.fault = [](block_command cmd, lba, u32) {
       return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
     };
-    EXPECT_TRUE(fill_block(sdb, 300, 0x66));
+    for (u32 block = 0; fill_block(sda, block * 2, 0x55); ++block) {
+    }
+    std::optional<result<operation>> of_another_task(operation::begin(sdb));
+    ASSERT_TRUE(*of_another_task);
+    const fiber writer = spawn("writer", [] { EXPECT_TRUE(fill_block(sdb, 300, 0x66)); });
+    sleep_for(1_s);
+    EXPECT_FALSE(writer.ended());
+    of_another_task.reset();
+    writer.join();
     stick.fault = {};
   });
 }

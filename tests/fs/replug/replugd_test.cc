@@ -97,7 +97,7 @@ TEST(arrivals, a_twin_is_found_although_another_one_is_pulled) {
         each->plug();
         sleep_for(10_us);
       }
-      sleep_for(duration{static_cast<i64>(random_below(8'000'000))});
+      sleep_for(duration{static_cast<i64>(random_below(60'000'000))});
       second.pull();
       sleep_for(5_s);
       EXPECT_EQ(stick.count(block_command::write), 0u);
