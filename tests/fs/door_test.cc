@@ -230,6 +230,9 @@ void pull_during_its_flush(const std::function<void(session&)>& change,
     stick.least_latency = stick.most_latency = 1_ms;
     sleep_for(10_s);
     EXPECT_FALSE(caller.ended());
+    const instant before = now();
+    EXPECT_OK(sys_sync());  // leaves the inode alone that the call has changed
+    EXPECT_LT(now() - before, 1_s);
     plug_as(stick, sda);
     caller.join();
     after(process);

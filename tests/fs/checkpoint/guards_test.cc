@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/write_buffers.h"
@@ -164,6 +165,26 @@ TEST(guards, an_operation_that_has_begun_waits_without_patience) {
     EXPECT_FALSE(writer.ended());
     plug_as(stick, sda);
     writer.join();
+  });
+}
+
+TEST(guards, all_operations_that_have_begun_go_on_when_the_stick_is_back) {
+  with_stick([](medium& stick) {
+    std::vector<fiber> tasks;
+    for (const u8 block : {u8{200}, u8{201}, u8{202}})
+      tasks.push_back(spawn("writer", [block] {
+        auto op = operation::begin(sda);
+        ASSERT_TRUE(op);
+        op->begin_step();
+        sleep_for(1_s);
+        EXPECT_EQ(byte_of(sda, block), block);
+      }));
+    sleep_for(500_ms);
+    pull_from(stick, sda);
+    sleep_for(5_s);
+    for (fiber& each : tasks) EXPECT_FALSE(each.ended());
+    plug_as(stick, sda);
+    for (fiber& each : tasks) each.join();
   });
 }
 
