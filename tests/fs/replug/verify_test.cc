@@ -98,4 +98,49 @@ TEST(comparisons, notice_each_byte_that_is_known) {
   });
 }
 
+// Mounted for reading there is no digest: the bitmaps and the inode table are compared with their
+// buffers, though no task uses them.
+TEST(comparisons, notice_changed_metadata_of_a_stick_mounted_for_reading) {
+  constexpr size_t last_inode_of_a_block = 4 * BLOCK_SIZE + BLOCK_SIZE - 1;
+  medium stick(mkfs_minix(mounted_blocks));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(mount_path(process.context(), "/dev/sda", "/mnt", abi::ms_rdonly));
+    pull_from(stick, sda);
+    stick.bytes()[last_inode_of_a_block] ^= byte{1};
+    stick.plug();
+    await_state(sda, volume_state::conflict);
+    stick.pull();
+    stick.bytes()[last_inode_of_a_block] ^= byte{1};
+    plug_as(stick, sda);
+    EXPECT_TRUE(process.umount());
+  });
+}
+
+// While the stick is compared, another task takes buffers of it that are free for blocks of another
+// stick.
+TEST(comparisons, leave_out_a_buffer_that_is_given_to_another_block) {
+  for_each_seed(60, [](u64 seed) {
+    medium stick(mkfs_minix(mounted_blocks)), other(numbered_image(), "OTHER");
+    run(seed, [&] {
+      session process(boot_with_root({.buffers = 64}));
+      plug_as(stick, sda);
+      ASSERT_TRUE(mount_path(process.context(), "/dev/sda", "/mnt", abi::ms_rdonly));
+      plug_as(other, sdb);
+      pull_from(stick, sda);
+      stick.least_latency = stick.most_latency = 20_ms;
+      other.least_latency = other.most_latency = 50_us;
+      stick.plug();
+      fiber reader = spawn("reader", [] {
+        sleep_for(duration{static_cast<i64>(random_below(400'000'000))});
+        for (u32 i = 0; i < 200; ++i) EXPECT_EQ(byte_of(sdb, i), static_cast<u8>(i));
+      });
+      await_state(sda, volume_state::live);
+      reader.join();
+      EXPECT_FALSE(said("changed elsewhere"));
+    });
+  });
+}
+
 }  // namespace
