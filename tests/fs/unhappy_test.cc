@@ -370,4 +370,31 @@ TEST(unhappy, a_file_that_could_not_be_freed_leaves_the_mark_of_an_error) {
   });
 }
 
+// The block of the inode table is read before the number is taken.
+TEST(unhappy, a_file_whose_inode_cannot_be_written_takes_no_number) {
+  constexpr u32 second_inode_block = 5;
+  medium stick(mkfs_minix(400, 64));
+  run(1, [&] {
+    session process(boot_with_root({.buffers = 512}));
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    for (u32 i = 2; i <= 32; ++i)
+      ASSERT_TRUE(process.write("/mnt/" + std::to_string(i), ""));  // the first block is full
+    ASSERT_TRUE(sys_sync());
+    drop_clean_buffers(sda);
+    stick.fault = [](block_command cmd, lba first, u32 sectors) -> std::optional<error> {
+      const u32 bad = second_inode_block * SECTORS_PER_BLOCK;
+      const bool hit = first.value() <= bad && bad < first.value() + sectors;
+      return cmd == block_command::read && hit ? std::optional(error::eio) : std::nullopt;
+    };
+    const u32 before = statfs_path(process.context(), "/mnt")->ffree;
+    EXPECT_ERROR(error::eio, process.write("/mnt/new", ""));
+    EXPECT_EQ(statfs_path(process.context(), "/mnt")->ffree, before);
+    stick.fault = {};
+    EXPECT_OK(process.write("/mnt/new", ""));
+    EXPECT_OK(process.umount());
+  });
+  EXPECT_EQ(fsck_minix(stick.durable()), "");
+}
+
 }  // namespace

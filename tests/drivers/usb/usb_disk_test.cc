@@ -219,6 +219,18 @@ TEST(usb_disk, endless_unit_attention_is_examined_less_and_less_often) {
   });
 }
 
+TEST(usb_disk, a_pull_ends_the_pause_of_a_disk_that_becomes_ready) {
+  run(1, [] {
+    fake_stick stick;
+    for (int i = 0; i < 20; ++i) stick.disk.failures.push_back({2, 0x04, 1});
+    served_stick s(stick);
+    sleep_for(250_ms);
+    const instant pulled = now();
+    s.finish();
+    EXPECT_LT((now() - pulled).milliseconds(), 1);
+  });
+}
+
 TEST(usb_disk, notices_a_card_that_is_taken_out_and_put_in) {
   with_disk([](fake_stick& stick) { stick.disk.removable_medium = true; },
             [](served_stick& s, block_device&) {
