@@ -15,6 +15,7 @@
 #include "fs/checkpoint/operation.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/fs/checkpoint/numbered_stick.h"
 #include "tests/fs/minix_image.h"
 #include "tests/fs/session.h"
 
@@ -204,6 +205,21 @@ TEST(bystanders, wait_for_a_buffer) {
     });
   });
   expect_met(seen, {"make_room"}, "wait_for_a_buffer");
+}
+
+// A task that has waited for its writes finds all buffers dirty again: another one filled them
+// without a sleep, and is done. No event will come.
+TEST(bystanders, dirty_all_buffers_meanwhile) {
+  constexpr u32 buffers = 64;
+  for_each_seed(20, [](u64 seed) {
+    with_stick(seed, {.buffers = buffers, .slots = 512}, [](medium&) {
+      const instant begun = now();
+      in_parallel(2, [](u32 task) {
+        for (u32 i = 0; i < 2 * buffers; ++i) EXPECT_TRUE(fill_block(sda, 200 * task + i, 1));
+      });
+      EXPECT_LT(now(), begun + 2_s);
+    });
+  });
 }
 
 // Every buffer that is not in use is being read ahead, for no task: the end of a read sets it free.
