@@ -9,6 +9,7 @@
 #include "tests/drivers/usb/meddling.h"
 #include "tests/drivers/usb/served_stick.h"
 #include "tests/fs/machine.h"
+#include "tests/sim/irq.h"
 
 namespace usb::storage {
 namespace {
@@ -228,6 +229,25 @@ TEST(usb_disk, a_pull_ends_the_pause_of_a_disk_that_becomes_ready) {
     const instant pulled = now();
     s.finish();
     EXPECT_LT((now() - pulled).milliseconds(), 1);
+  });
+}
+
+// The last moment at which an interrupt can tell of a pull is the one before the mask.
+TEST(usb_disk, a_pull_before_its_mask_does_not_leave_it_asleep) {
+  run(1, [] {
+    fake_stick stick;
+    served_stick s(stick);
+    block_device* disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    before_each_mask([&](const void*) {
+      if (!stick.gone()) stick.pull();
+    });
+    dma_block block;
+    EXPECT_TRUE(block.move(*disk, block_command::read, 8));  // then it has nothing to do
+    sleep_for(1_s);
+    EXPECT_TRUE(s.ended);
+    before_each_mask({});
+    s.finish();
   });
 }
 
