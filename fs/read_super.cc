@@ -8,7 +8,6 @@
 
 #include "drivers/block/genhd.h"
 #include "fs/buffer/buffer.h"
-#include "fs/buffer/buffer_table.h"
 #include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/absence.h"
@@ -16,7 +15,7 @@
 #include "fs/checkpoint/shadow.h"
 #include "fs/inode.h"
 #include "fs/inode_table.h"
-#include "fs/read_ahead.h"
+#include "fs/read_digest.h"
 #include "hal/log.h"
 #include "lib/format.h"
 
@@ -115,37 +114,6 @@ result<void> write_stamp(super_block& sb) {
     std::memcpy(bytes.data(), &stamp, sizeof(stamp));
   }));
   sb.s_stamp = stamp;
-  return {};
-}
-
-constexpr u32 METADATA_AHEAD = 64;
-
-// Starts to read the next blocks of the digest, from `index` on. Returns the index behind them. A
-// stick that is slow to answer leaves the rest of the cache to the other disks.
-u32 start_reads(const super_block& sb, u32 index) {
-  const u32 share = std::min(METADATA_AHEAD, buffer_total() / read_ahead::CACHE_SHARE);
-  const u32 end = std::min(index + share, sb.s_digest.blocks());
-  for (u32 i = index; i < end && start_read(sb.s_dev, sb.s_digest.block(i)); ++i) {
-  }
-  return end;
-}
-
-// Reads the bitmaps and the inode table, so that a change by another system is found when the stick
-// comes back. A block that cannot be read stays unknown; but a stick that has more than a few of
-// them is not tried for ever. Errors: the stick is away for too long.
-result<void> read_digest(super_block& sb) {
-  if (!checkpoint::begin_digest(sb.s_digest, sb.s_dev, sb.imap(), sb.metadata_blocks())) return {};
-  constexpr u32 MOST_FAILURES = 4;
-  u32 failures = 0;
-  for (u32 i = 0, ahead = 0; i < sb.s_digest.blocks() && failures < MOST_FAILURES; ++i) {
-    if (i == ahead) ahead = start_reads(sb, i);
-    if (const auto buffer = bread(sb.s_dev, sb.s_digest.block(i)))
-      checkpoint::learn_read(sb.s_digest, i, buffer->data());
-    else if (checkpoint::absent(sb.s_dev))
-      return fail(buffer.error());
-    else
-      ++failures;
-  }
   return {};
 }
 

@@ -1,7 +1,7 @@
 // metadata_digest: what the medium has in the bitmaps and the inode table of one file system that
 // is mounted for writing, as a hash of each block. Whatever another system does to a file system
 // changes one of these blocks, also when it changes none that is held or cached here. (The
-// superblock is compared by itself: fs/medium_check.h.)
+// superblock is compared by itself: fs/medium_check.h. Which blocks a mount reads: read_digest.h.)
 //
 //                  learn_read (the mount), learn_durable
 //      unknown ───────────────────────────────────────────▶ known

@@ -15,18 +15,20 @@
 #include "tests/fs/checkpoint/alone/pin.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 #include "tests/fs/files.h"
+#include "tests/fs/replug/image_with_files.h"
 
 namespace {
 
 using namespace sim;
 using volume_state = checkpoint::volume_state;
 
-// Bitmaps in blocks 2 and 3, ten blocks of inodes behind them: most are never used here.
+// Bitmaps in blocks 2 and 3, ten blocks of inodes behind them: each has one that is in use.
 constexpr u32 first_metadata = 2, first_inodes = 4, first_data = 14;
+constexpr u32 inodes = 320;
 
 void with_many_inodes(const boot_options& options, const std::function<void(medium&)>& before,
                       const std::function<void(medium&, session&)>& body) {
-  medium stick(mkfs_minix(400, 320));
+  medium stick(image_with_files(400, inodes));
   run(1, [&] {
     session process(boot_with_root(options));
     before(stick);
@@ -170,7 +172,7 @@ TEST(digest, is_read_past_three_bad_blocks_and_no_more) {
 // The blocks of the whole disk begin in the middle of those of a partition.
 TEST(digest, knows_what_is_written_through_the_whole_disk) {
   constexpr u32 start = 63;
-  const std::vector<byte> system = mkfs_minix(400, 320);
+  const std::vector<byte> system = image_with_files(400, inodes);
   std::vector<byte> disk(start * SECTOR_SIZE + system.size() + SECTOR_SIZE);
   std::ranges::copy(system, disk.begin() + start * SECTOR_SIZE);
   disk[446 + 4] = byte{0x81};
@@ -200,7 +202,7 @@ TEST(digest, knows_what_is_written_through_the_whole_disk) {
 // What is written and flushed while the digest is read is known or left out, whatever comes first.
 TEST(digest, is_not_older_than_a_write_during_the_mount) {
   for (u64 seed = 1; seed <= 40; ++seed) {
-    medium stick(mkfs_minix(400, 320));
+    medium stick(image_with_files(400, inodes));
     run(seed, [&] {
       session process(boot_with_root());
       plug_as(stick, sda);
@@ -247,7 +249,7 @@ constexpr u32 start_1 = 64, start_2 = 864;
 constexpr dev_id sda1(8, 1), sda2(8, 2);
 
 image_bytes two_partitions() {
-  const image_bytes system = mkfs_minix(400, 320);
+  const image_bytes system = image_with_files(400, inodes);
   image_bytes disk((start_2 + 802) * SECTOR_SIZE);
   std::ranges::copy(system, disk.begin() + start_1 * SECTOR_SIZE);
   std::ranges::copy(system, disk.begin() + start_2 * SECTOR_SIZE);
@@ -350,7 +352,7 @@ TEST(digest, a_pull_while_the_first_of_two_digests_is_read_again) {
 
 // The stick is pulled while it is mounted, and comes back unchanged: the mount begins again.
 TEST(digest, a_digest_that_was_cut_by_a_pull_is_completed) {
-  medium stick(mkfs_minix(4000, 3200));
+  medium stick(image_with_files(4000, 3200));
   run(1, [&] {
     session process(boot_with_root());
     plug_as(stick, sda);
@@ -437,7 +439,7 @@ TEST(digest, knows_nothing_of_what_another_name_holds_at_the_mount) {
 }
 
 TEST(digest, knows_nothing_of_what_is_held_at_the_mount) {
-  expect_nothing_known_of_the_last_block(mkfs_minix(400, 320), first_data - 1, "/dev/sda");
+  expect_nothing_known_of_the_last_block(image_with_files(400, inodes), first_data - 1, "/dev/sda");
 }
 
 // One read error while the stick is compared hides a change.
@@ -462,7 +464,7 @@ TEST(digest, a_read_that_fails_once_hides_no_change) {
 TEST(digest, programs_a_pull_and_a_replay_that_is_cut) {
   u32 refused = 0;
   for (u64 seed = 1; seed <= 30; ++seed) {
-    medium stick(mkfs_minix(800, 320));
+    medium stick(image_with_files(800, inodes));
     run(seed, [&] {
       session process(boot_with_root({.buffers = 256}));
       plug_as(stick, sda);
@@ -517,7 +519,7 @@ TEST(digest, programs_a_pull_and_a_replay_that_is_cut) {
 // Reading ahead takes a share of the cache: a mount that waits for a slow stick leaves buffers for
 // the other disks (rule 10).
 TEST(digest, leaves_buffers_for_others_while_it_is_read) {
-  medium stick(mkfs_minix(4000, 3200)), other(mkfs_minix(400), "OTHER");
+  medium stick(image_with_files(4000, 3200)), other(mkfs_minix(400), "OTHER");
   run(1, [&] {
     session process(boot_with_root({.buffers = 64}));
     plug_as(stick, sda);
@@ -530,7 +532,9 @@ TEST(digest, leaves_buffers_for_others_while_it_is_read) {
       return std::optional<error>{};
     };
     const fiber mounting = spawn("mount", [&] { EXPECT_TRUE(process.mount()); });
-    while (checkpoint::volume_of(sda)->digests.empty()) sleep_for(1_s);
+    const auto& digests = checkpoint::volume_of(sda)->digests;
+    constexpr u32 last_bitmap = 1;
+    while (digests.empty() || !digests.front()->is_known(last_bitmap)) sleep_for(1_s);
     const instant begun = now();
     EXPECT_TRUE(byte_of(sdb, 300));
     EXPECT_LT(now(), begun + 1_s);
