@@ -26,15 +26,17 @@ slot& first_shadow(operation& op, volume& v, block_nr block,
 
 // The slot's content is about to change. If the medium may have it, it becomes a version.
 void remember_content(slot& s) {
-  if (in_flight(s)) s.torn = true;  // the device may be writing it while it changes
-  if (may_stand_on_medium(s)) push_version(s, s.bytes(), s.written);
+  if (in_flight(s))
+    tear(s);  // the device may be writing it while it changes
+  else if (may_stand_on_medium(s))
+    push_version(s, s.bytes(), s.written);
   s.written = {};
   s.state = slot_state::held;
 }
 
 // Whether a change needs one more version and all are used: a flush makes room.
 bool needs_flush(const slot& s) {
-  return s.nr_versions == NR_VERSIONS && !in_flight(s) && may_stand_on_medium(s);
+  return versions_full(s) && !in_flight(s) && may_stand_on_medium(s);
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room) {
   --promised;
   slot& s = *free_slots.pop_front();
   s.state = slot_state::held;
-  s.base_known = s.torn = s.refused = false;
+  s.base_known = s.refused = false;
   s.nr_versions = 0;
   s.dev = dev;
   s.block = block;
@@ -160,16 +160,25 @@ void free_slot(slot& s, slot_list& set) {
 u64 hash_of(std::span<const byte, SECTOR_SIZE> sector) { return hash(sector); }
 
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written) {
-  kassert(s.nr_versions < NR_VERSIONS);
+  kassert(!versions_full(s));
+  if (s.nr_versions == NR_VERSIONS) {
+    std::copy(s.versions.begin() + 1, s.versions.end(), s.versions.begin());
+    --s.nr_versions;
+  }
   content_version& v = s.versions[s.nr_versions++];
   v.written = written;
   for (u32 i = 0; i < SECTORS_PER_BLOCK; ++i) v.sectors[i] = hash(sector_of(content, i));
 }
 
+void tear(slot& s) {
+  s.base_known = false;
+  s.nr_versions = 0;
+}
+
 void lose_written(slot& s) {
   s.state = slot_state::lost;
-  s.torn = true;
   s.written = {};
+  tear(s);
 }
 
 void lose_versions_after(slot& s, write_stamp flushed) {
@@ -191,7 +200,7 @@ void forget_versions_before(slot& s, write_stamp plugged, write_stamp stamp) {
   s.base_known = true;
 }
 
-bool may_hold_anything(const slot& s) { return s.torn || in_flight(s) || !s.base_known; }
+bool may_hold_anything(const slot& s) { return in_flight(s) || !s.base_known; }
 
 bool may_hold(const slot& s, u32 index, std::span<const byte, SECTOR_SIZE> medium) {
   if (may_hold_anything(s)) return true;

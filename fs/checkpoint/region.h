@@ -19,7 +19,8 @@
 // The content of a slot is what its block must become on the medium (rule 2). The versions of a
 // slot are the other contents that the medium may have: the last durable content, and each content
 // that was issued since and then changed (rule 5). Of a version only hashes are kept, one per
-// sector.
+// sector. A write that may have moved only a part of the content, or a mixture of two, *tears* the
+// block: its sectors may have anything, until a flush proves a write that was complete and later.
 #pragma once
 
 #include <array>
@@ -53,7 +54,6 @@ enum class slot_state : u8 { free, held, issued, written, lost, rewriting };
 struct slot {
   slot_state state = slot_state::free;
   bool base_known = false;  // versions include the last durable content
-  bool torn = false;        // a write failed midway: the sectors may have any content
   bool refused = false;     // the device has answered the last write with an error
   u8 nr_versions = 0;
   dev_id dev;
@@ -80,7 +80,7 @@ inline bool in_flight(const slot& s) {
 // Whether the block waits for another try: the device has refused it, or may have dropped it.
 inline bool is_stuck(const slot& s) { return s.refused || s.state == slot_state::lost; }
 // Whether the present content was written completely, so that the medium may have it.
-inline bool may_stand_on_medium(const slot& s) { return s.written != write_stamp{} && !s.torn; }
+inline bool may_stand_on_medium(const slot& s) { return s.written != write_stamp{}; }
 
 using slot_list = intrusive_list<slot, &slot::volume_link>;
 
@@ -140,9 +140,16 @@ void free_slot(slot& s, slot_list& set);
 // The keyed hash by which contents of sectors are remembered.
 u64 hash_of(std::span<const byte, SECTOR_SIZE> sector);
 
+// Whether the versions say what the medium may have, and there is no room for another one.
+inline bool versions_full(const slot& s) { return s.base_known && s.nr_versions == NR_VERSIONS; }
 // Adds `content` to the versions: the medium may have it, and the slot's content is about to
-// change.
+// change. kasserts that they are not full. While the base is not known, the oldest one makes room:
+// the medium may have anything then, and the next base will be one of the later versions.
 void push_version(slot& s, std::span<const byte, BLOCK_SIZE> content, write_stamp written);
+// The medium may have anything in this block: neither the base nor a version is known any more.
+// Call it when no write of the block can come later than the one that has torn it and be pushed
+// before.
+void tear(slot& s);
 // The device may have dropped the written content: the slot is lost and torn.
 void lose_written(slot& s);
 // The same for the versions written after `flushed`: the medium may have them, but no flush will
@@ -152,8 +159,8 @@ void lose_versions_after(slot& s, write_stamp flushed);
 // The newest version of them is the last durable content; older versions cannot be on the medium
 // any more and are removed.
 void forget_versions_before(slot& s, write_stamp plugged, write_stamp stamp);
-// Whether the medium may have any bytes in this block: torn, in flight, or the last durable content
-// is not known. Then nothing that is read there can tell one medium from another.
+// Whether the medium may have any bytes in this block: in flight, or the last durable content is
+// not known (also as it is torn). Then nothing that is read there can tell one medium from another.
 bool may_hold_anything(const slot& s);
 // Whether the medium may have these bytes as sector `index` of the block (rule 5): they equal the
 // content or a version, or it may have any.

@@ -20,7 +20,8 @@ void settle_slot(volume& v, slot& s, result<void> outcome, bool sent) {
     s.refused = false;
   } else if (sent) {
     s.state = slot_state::held;
-    s.torn = true;
+    s.written = {};
+    tear(s);
     s.refused = outcome.error() != error::enodev;
   } else {
     // `written` is set if an earlier write of the same content had completed.

@@ -80,7 +80,7 @@ void become_absent(volume& v) {
 // At a pull: a slot in flight may be torn; each slot gets a checksum, which the replay compares.
 void seal(volume& v) {
   for (slot& s : v.set) {
-    if (in_flight(s)) s.torn = true;
+    if (in_flight(s)) tear(s);
     s.checksum = crc32c(s.bytes());
   }
 }

@@ -83,14 +83,25 @@ void settle_failure(volume& v, slot& s, bool sent, error why) {
   v.rewrite_due = true;
 }
 
+// The block was changed while the region was writing it, and the cache may have written it since;
+// also before the region, whose write waits for a request. So of these two writes the later one may
+// be the region's, and what the device was sent then is not known.
+void settle_overtaken(slot& s, bool sent) {
+  if (s.state != slot_state::rewriting && sent) tear(s);
+}
+
 // Sets the state of a slot after its write, if it still exists.
 void settle(volume& v, const slot_name& name, result<void> outcome, bool sent, bool doubted) {
   const u32 detail = outcome ? 0 : static_cast<u32>(outcome.error());
   story::tell(outcome ? story::event::written : story::event::failed, name.dev, name.block, detail);
   if (outcome) ++v.last_stamp;
   slot* s = find_slot(name.dev, name.block);
-  if (s && outcome) settle_success(v, *s, doubted);
-  if (s && !outcome) settle_failure(v, *s, sent, outcome.error());
+  if (!s) return;
+  settle_overtaken(*s, sent);
+  if (outcome)
+    settle_success(v, *s, doubted);
+  else
+    settle_failure(v, *s, sent, outcome.error());
 }
 
 // Writes batch after batch, until all have been tried. Errors: the first one; the slots behind it

@@ -19,11 +19,10 @@ def slot_line(slot):
     state = enum_name(slot["state"])
     stamp = f", write {number(slot['written'])}" if state == "written" else ""
     older = int(slot["nr_versions"])
-    torn = ", torn" if slot["torn"] else ""
-    base = "" if slot["base_known"] else ", earlier content unknown"
+    base = "" if slot["base_known"] else ", what the medium has is unknown"
     return (f"  slot {int(slot['number']):4}  {dev_name(number(slot['dev'])):5} "
             f"{number(slot['block']):6}  {state:8} of {whose}{stamp}, "
-            f"{older} earlier version{'' if older == 1 else 's'}{base}{torn}")
+            f"{older} earlier version{'' if older == 1 else 's'}{base}")
 
 
 class Ckpt(Command):

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <optional>
 #include <vector>
 
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/barrier.h"
+#include "tests/drivers/block/manual_disk.h"
 #include "tests/fs/checkpoint/numbered_stick.h"
 
 namespace {
@@ -72,6 +74,104 @@ TEST(doubts, a_cache_lost_during_the_second_write_is_noticed) {
       EXPECT_EQ(held(), 0u);
     });
   }
+}
+
+// The device loses its cache, so that the region writes what had been written once more.
+void lose_cache_of(medium& stick) {
+  stick.forget_cache();
+  stick.device().cache_lost();
+}
+
+checkpoint::slot_state state_of_block(u32 block) {
+  const checkpoint::slot* s = checkpoint::find_slot(sda, block_nr{block});
+  return s ? s->state : checkpoint::slot_state::free;
+}
+
+void await_slot_state(u32 block, checkpoint::slot_state state) {
+  for (int i = 0; i < 100'000 && state_of_block(block) != state; ++i) sleep_for(10_us);
+  ASSERT_EQ(state_of_block(block), state);
+}
+
+// A block is changed while the region writes it: what the device was sent is not known. It is known
+// again when a flush has proved the cache's write of the block.
+TEST(doubts, a_change_during_the_regions_write_is_over_after_a_flush) {
+  with_stick([](medium& stick) {
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+    ASSERT_TRUE(write_buffers(sda));
+    lose_cache_of(stick);
+    stick.least_latency = stick.most_latency = 10_ms;
+    const fiber first = spawn("first", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
+    await_slot_state(5, checkpoint::slot_state::rewriting);
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x66));
+    first.join();
+    ASSERT_TRUE(write_buffers(sda));
+    ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x77));
+    ASSERT_TRUE(checkpoint::barrier(sda));
+    pull_from(stick, sda);
+    stick.bytes()[5 * BLOCK_SIZE + 600] ^= byte{1};
+    stick.plug();
+    await_state(sda, checkpoint::volume_state::conflict);
+  });
+}
+
+// Holds all requests of the block layer but those that are kept for devices that hold none.
+class request_hog {
+ public:
+  request_hog() {
+    for (auto& [disk, count] : disks_)
+      for (u32 i = 0; i < count; ++i)
+        blocks_.emplace_back(u8{1}).start(disk, block_command::write, 4 * i);
+  }
+  ~request_hog() {
+    for (auto& [disk, count] : disks_) disk.take_all();
+  }
+
+ private:
+  struct disk_and_count {
+    manual_disk disk;
+    u32 count;
+  };
+  std::array<disk_and_count, 3> disks_{{{{}, 32}, {{}, 16}, {{}, 8}}};
+  std::deque<test_block> blocks_;
+};
+
+// The region's write of a block waits for a request; meanwhile the block is changed, and the cache
+// writes it first. So the region's write is the later one, and takes along what is changed then. A
+// flush proves the cache's write, but that is not what the medium has.
+TEST(doubts, the_regions_write_may_be_later_than_the_caches) {
+  u32 overtaken = 0;
+  for_each_seed(10, [&](u64 seed) {
+    with_stick(seed, {}, [&](medium& stick) {
+      for (u32 block : {5u, 100u}) ASSERT_TRUE(change_bytes(sda, block, 0, 10, 0x55));
+      ASSERT_TRUE(write_buffers(sda));
+      lose_cache_of(stick);
+      u32 sent = 0;  // writes of block 100
+      stick.fault = [&](block_command cmd, lba first, u32) -> std::optional<error> {
+        sent += cmd == block_command::write && first == lba{100 * SECTORS_PER_BLOCK};
+        return {};
+      };
+      stick.least_latency = stick.most_latency = 10_ms;
+      const request_hog hog;
+      const fiber first = spawn("first", [] { EXPECT_TRUE(checkpoint::barrier(sda)); });
+      await_slot_state(100, checkpoint::slot_state::rewriting);
+      ASSERT_TRUE(change_bytes(sda, 100, 0, 10, 0x66));
+      const fiber writer = spawn("writer", [] { EXPECT_TRUE(write_buffers(sda)); });
+      await_slot_state(100, checkpoint::slot_state::written);
+      const bool caches_came_first = sent == 1;
+      overtaken += caches_came_first;
+      ASSERT_TRUE(change_bytes(sda, 100, 0, 10, 0x77));
+      while (sent < 2) sleep_for(100_us);
+      ASSERT_TRUE(change_bytes(sda, 100, 0, 10, 0x88));
+      first.join();
+      writer.join();
+      EXPECT_EQ(stick.durable()[100 * BLOCK_SIZE], byte{caches_came_first ? u8{0x77} : u8{0x66}});
+      pull_from(stick, sda, {.loss = cache_loss::none});
+      plug_as(stick, sda);
+      EXPECT_EQ(held(), 0u);
+      EXPECT_EQ(stick.durable()[100 * BLOCK_SIZE], byte{0x88});
+    });
+  });
+  EXPECT_GT(overtaken, 0u);
 }
 
 // 300 lost blocks are refused: the others are made durable all the same.

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "fs/buffer/write_buffers.h"
+#include "fs/checkpoint/barrier.h"
 #include "fs/replug/info_files.h"
 #include "fs/replug/report.h"
 #include "fs/sync.h"
@@ -84,6 +85,75 @@ TEST(rule_5, another_capacity_or_serial_is_another_stick) {
     plug_as(twin, dev_id(8, 32));
     EXPECT_EQ(state_of(sda), volume_state::absent);
     EXPECT_EQ(bigger.count(block_command::write) + twin.count(block_command::write), 0u);
+  });
+}
+
+// A write that failed midway may have left anything in its sectors. What the medium holds is known
+// again as soon as a flush has proved a later write of the block.
+TEST(rule_5, a_tear_is_over_when_a_later_write_is_durable) {
+  for (const bool foreign : {false, true}) {
+    with_stick([&](medium& stick) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+      stick.fault = [](block_command cmd, lba, u32) {
+        return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+      };
+      EXPECT_FALSE(write_buffers(sda));
+      stick.fault = {};
+      ASSERT_TRUE(write_buffers(sda));
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x66));
+      ASSERT_TRUE(checkpoint::barrier(sda));
+      ASSERT_TRUE(write_buffers(sda));
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x77));
+      pull_from(stick, sda, {.loss = cache_loss::some});
+      if (foreign) stick.bytes()[5 * BLOCK_SIZE + 600] ^= byte{1};
+      stick.plug();
+      await_state(sda, foreign ? volume_state::conflict : volume_state::live);
+      EXPECT_EQ(held(), foreign ? 1u : 0u);
+    });
+  }
+}
+
+// A flush that proves only what was written before the tear tells nothing of the block.
+TEST(rule_5, an_older_write_does_not_mend_a_tear) {
+  for_each_seed(10, [](u64 seed) {
+    with_stick(seed, {}, [](medium& stick) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+      ASSERT_TRUE(write_buffers(sda));
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x66));
+      stick.fault = [](block_command cmd, lba, u32) {
+        return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+      };
+      EXPECT_FALSE(write_buffers(sda));
+      stick.fault = {};
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x77));
+      ASSERT_TRUE(checkpoint::barrier(sda));
+      pull_from(stick, sda, {.loss = cache_loss::none});
+      plug_as(stick, sda);
+      EXPECT_EQ(held(), 0u);
+    });
+  });
+}
+
+// Until a flush anything is accepted, however often the block is written.
+TEST(rule_5, a_tear_lasts_until_a_flush) {
+  for_each_seed(10, [](u64 seed) {
+    with_stick(seed, {}, [](medium& stick) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+      stick.fault = [](block_command cmd, lba, u32) {
+        return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+      };
+      EXPECT_FALSE(write_buffers(sda));
+      stick.fault = {};
+      for (u8 value = 100; value < 100 + 2 * checkpoint::NR_VERSIONS; ++value) {
+        ASSERT_TRUE(write_buffers(sda));
+        ASSERT_TRUE(change_bytes(sda, 5, 0, 600, value));
+      }
+      EXPECT_EQ(stick.count(block_command::flush), 0u) << "nothing is known, so nothing is missed";
+      pull_from(stick, sda, {.loss = cache_loss::some});
+      stick.bytes()[5 * BLOCK_SIZE + 600] ^= byte{1};
+      plug_as(stick, sda);
+      EXPECT_EQ(held(), 0u);
+    });
   });
 }
 

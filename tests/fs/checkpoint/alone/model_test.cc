@@ -380,6 +380,7 @@ class side {
 
   void compare() {
     model_.expect_same(*v_);
+    expect_recognised();
     const u32 looked_at = any_block();
     for (auto& [number, b] : blocks_) {
       const bool shadowed = model_.slots.contains(number);
@@ -416,7 +417,7 @@ class side {
         return std::ranges::equal(sector(c, i), sector(candidate, i));
       };
       const bool possible =
-          s.torn || s.in_flight() || !s.base_known || same(s.content) ||
+          s.in_flight() || !s.base_known || same(s.content) ||
           std::ranges::any_of(s.versions, [&](const auto& v) { return same(v.content); });
       EXPECT_EQ(checkpoint::may_hold(shadow, i, sector(candidate, i)), possible);
     }

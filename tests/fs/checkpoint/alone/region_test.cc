@@ -201,6 +201,7 @@ TEST(region, notices_when_it_is_damaged) {
     take_slot(sda, block_nr{9}, set, none);
   })) << "a slot without a promise";
   EXPECT_TRUE(is_noticed([](slot& s, slot_list&, reservation&) {
+    s.base_known = true;
     for (int i = 0; i < 5; ++i) push_version(s, s.bytes(), {});
   })) << "a fifth version";
   EXPECT_TRUE(is_noticed([](slot&, slot_list&, reservation& room) { (void)room.grant(1); }))

@@ -14,7 +14,12 @@ bool modelled_slot::in_flight() const {
 }
 
 bool modelled_slot::full() const {
-  return versions.size() == checkpoint::NR_VERSIONS && stamp != 0 && !torn && !in_flight();
+  return base_known && versions.size() == checkpoint::NR_VERSIONS && stamp != 0 && !in_flight();
+}
+
+void modelled_slot::tear() {
+  base_known = false;
+  versions.clear();
 }
 
 void set_model::arrived(u32 caches_lost) {
@@ -31,13 +36,20 @@ void set_model::changed(u32 block, const block_content& before, bool known,
     s.base_known = known;
     if (known) s.versions.push_back({before, 0});
   } else {
-    if (s.in_flight()) s.torn = true;
-    if (s.stamp != 0 && !s.torn) s.versions.push_back({s.content, s.stamp});
+    remember(s);
   }
   s.state = slot_state::held;
   s.stamp = 0;
   s.content = after;
   s.owner = owner;
+}
+
+// The content that is about to change may be on the medium, whole or in part.
+void set_model::remember(modelled_slot& s) {
+  if (s.in_flight()) return s.tear();
+  if (s.stamp == 0) return;
+  if (s.versions.size() == checkpoint::NR_VERSIONS) s.versions.erase(s.versions.begin());
+  s.versions.push_back({s.content, s.stamp});
 }
 
 void set_model::issued(u32 block) {
@@ -51,6 +63,7 @@ void set_model::write_ended(u32 block, bool by_region, bool good, bool sent, boo
   const auto found = slots.find(block);
   if (found == slots.end()) return;
   modelled_slot& s = found->second;
+  if (by_region && s.state != slot_state::rewriting && sent) s.tear();
   if (s.state != (by_region ? slot_state::rewriting : slot_state::issued)) return;
   if (good || sent) s.refused = refused;
   if (good) {
@@ -60,7 +73,8 @@ void set_model::write_ended(u32 block, bool by_region, bool good, bool sent, boo
     lose(s);
   } else if (sent) {
     s.state = slot_state::held;
-    s.torn = true;
+    s.stamp = 0;
+    s.tear();
   } else if (by_region) {
     s.state = slot_state::lost;
   } else {
@@ -70,8 +84,8 @@ void set_model::write_ended(u32 block, bool by_region, bool good, bool sent, boo
 
 void set_model::lose(modelled_slot& s) {
   s.state = slot_state::lost;
-  s.torn = true;
   s.stamp = 0;
+  s.tear();
 }
 
 // The newest version that a flush has proved is the last durable content; older ones are past.
@@ -104,7 +118,7 @@ void set_model::flush_ended(bool good, u32 caches_lost) {
 
 void set_model::pulled() {
   for (auto& [block, s] : slots)
-    if (s.in_flight()) s.torn = true;
+    if (s.in_flight()) s.tear();
 }
 
 void set_model::replayed() {
@@ -134,7 +148,6 @@ void set_model::expect_slot(u32 block, slot& s) const {
   const modelled_slot& expected = slots.at(block);
   const auto name = ::testing::Message() << "block " << block;
   EXPECT_EQ(s.state, expected.state) << name;
-  EXPECT_EQ(s.torn, expected.torn) << name;
   EXPECT_EQ(s.refused, expected.refused) << name;
   EXPECT_EQ(s.base_known, expected.base_known) << name;
   EXPECT_EQ(s.written.value(), expected.stamp) << name;

@@ -16,7 +16,7 @@ struct modelled_slot {
     u32 stamp;  // of the write that brought it to the medium; 0: none that a flush can prove
   };
   checkpoint::slot_state state = checkpoint::slot_state::held;
-  bool base_known = false, torn = false, refused = false;
+  bool base_known = false, refused = false;
   u32 stamp = 0;
   ino_nr owner{};
   bool charged = true;  // to the operation that runs
@@ -25,6 +25,7 @@ struct modelled_slot {
 
   bool in_flight() const;
   bool full() const;  // a change needs room for one more version
+  void tear();        // the medium may hold anything
 };
 
 class set_model {
@@ -61,6 +62,7 @@ class set_model {
 
  private:
   void lose(modelled_slot& s);
+  void remember(modelled_slot& s);
   void prove(modelled_slot& s) const;
 
   dev_id dev_;
