@@ -75,6 +75,7 @@ result<inode_change> inode_change::begin(operation& op, std::initializer_list<m_
     TRY(check_alive(*wanted[i]));
     change.inodes_[i].block = TRY(read_block_of(*wanted[i]));
   }
+  change.writes_ = true;
   return change;
 }
 
@@ -83,8 +84,8 @@ inode_change::~inode_change() {
     if (!locked.inode) break;
     m_inode& inode = *locked.inode;
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
-    if (inode.i_dirt && !inode.i_gone) {
-      op_.begin_step();  // it is changed already, and the caller says so
+    if (writes_ && inode.i_dirt && !inode.i_gone) {
+      op_.begin_step();  // the inode is changed already: its write waits for the stick
       static_cast<void>(write_inode(op_, inode));
     }
     unlock_inode(inode);

@@ -55,9 +55,15 @@ class [[nodiscard]] inode_change {
   // uninterruptibly, for the locks. Errors: those of bread.
   static result<inode_change> begin(operation& op, std::initializer_list<m_inode*> inodes);
   inode_change(inode_change&& other) noexcept
-      : op_(other.op_), inodes_(std::exchange(other.inodes_, {})) {}
+      : op_(other.op_),
+        writes_(std::exchange(other.writes_, false)),
+        inodes_(std::exchange(other.inodes_, {})) {}
   inode_change& operator=(inode_change&&) = delete;
   ~inode_change();
+
+  // From now on the end only unlocks: nothing was changed under it, and an inode that is dirty by
+  // an earlier change need not be written now. Never sleeps.
+  void only_unlock() { writes_ = false; }
 
  private:
   static constexpr u32 MOST_INODES = 4;
@@ -68,5 +74,6 @@ class [[nodiscard]] inode_change {
   explicit inode_change(operation& op) : op_(op) {}
 
   operation& op_;
+  bool writes_ = false;  // its end writes what is dirty; only after a begin that succeeded
   std::array<locked_inode, MOST_INODES> inodes_{};  // the null ones at the end
 };

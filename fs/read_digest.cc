@@ -27,7 +27,7 @@ class wanted_blocks {
   }
   // The block of this index has been read. Inode n has bit n, and the first inode of the table is
   // 1: so the first bit of each word stands for the last inode of the block before.
-  void look_at(u32 index, std::span<const byte, BLOCK_SIZE> content) {
+  void learn_bits(u32 index, std::span<const byte, BLOCK_SIZE> content) {
     for (u32 i = 0; index < imap_blocks_ && i < WORDS; ++i) {
       u32 inodes = 0;
       std::memcpy(&inodes, content.data() + i * sizeof(inodes), sizeof(inodes));
@@ -35,8 +35,8 @@ class wanted_blocks {
       if (inodes & ~1u) use(index * WORDS + i);
     }
   }
-  // The block of this index cannot be read.
-  void miss(u32 index) {
+  // The bits of this block are not known.
+  void use_all(u32 index) {
     for (u32 i = 0; index < imap_blocks_ && i < WORDS; ++i) use(index * WORDS + i);
   }
 
@@ -82,12 +82,16 @@ class digest_reader {
   result<void> read_one(u32 index) {
     if (const auto buffer = bread(sb_.s_dev, sb_.s_digest.block(index))) {
       checkpoint::learn_read(sb_.s_digest, index, buffer->data());
-      wanted_.look_at(index, buffer->data());
+      // Of a bitmap that is being written nothing is known: nothing follows from its bits.
+      if (sb_.s_digest.is_known(index))
+        wanted_.learn_bits(index, buffer->data());
+      else
+        wanted_.use_all(index);
     } else if (checkpoint::absent(sb_.s_dev)) {
       return fail(buffer.error());
     } else {
       ++failures_;
-      wanted_.miss(index);
+      wanted_.use_all(index);
     }
     return {};
   }

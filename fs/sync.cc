@@ -22,13 +22,14 @@ bool concerns(const m_inode& inode, dev_id dev) {
 }
 
 // Waits for the operation that is changing the inode: the end of its inode_change writes the inode.
-// If such a write has failed, the inode is still dirty and is written here. Errors: absent, eio.
+// If such a write has failed, the inode is still dirty and is written here. If the stick is pulled
+// meanwhile, it stays dirty: sync waits for no stick (row 22). Errors: absent, eio.
 result<void> settle_inode(m_inode& inode) {
   const inode_ref hold = idup(inode);
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change = TRY(inode_change::begin(op, {&inode}));
-  if (!inode.i_dirt) return {};
-  return write_inode(op, inode);
+  inode_change change = TRY(inode_change::begin(op, {&inode}));
+  change.only_unlock();
+  return inode.i_dirt ? write_inode(op, inode) : result<void>{};
 }
 
 // Writes and flushes one disk. An absent one is skipped: `sync` shall not wait for it before the

@@ -183,6 +183,15 @@ bool digest_knows(const volume& v, dev_id dev, block_nr block) {
   return d && d->answers_for(dev, block) && d->is_known(block.value() - d->block(0).value());
 }
 
+// Looks again if blocks could not be read: a change must not be hidden by an error that does not
+// last.
+template <class Look>
+result<evidence> look_twice(Look look) {
+  evidence found = TRY(look());
+  if (found.unread > 0) found += TRY(look());
+  return found;
+}
+
 // Compares the known blocks of a digest; one that cannot be read tells nothing. The file system
 // may be unmounted while this sleeps.
 result<evidence> compare_digest(const volume& v, block_device& device, dev_id dev) {
@@ -199,15 +208,13 @@ result<evidence> compare_digest(const volume& v, block_device& device, dev_id de
   }
 }
 
-// Twice if blocks could not be read: a change must not be hidden by an error that does not last.
 result<evidence> verify_digests(const volume& v, block_device& device) {
   mounted_list mounted{};
   for_each_mounted(v.disk, &mounted, collect_mounted);
   evidence all;
   for (u32 i = 0; i < mounted.count; ++i) {
-    evidence found = TRY(compare_digest(v, device, mounted.devices[i]));
-    if (found.unread > 0) found += TRY(compare_digest(v, device, mounted.devices[i]));
-    all += found;
+    const dev_id dev = mounted.devices[i];
+    all += TRY(look_twice([&] { return compare_digest(v, device, dev); }));
   }
   return all;
 }
@@ -220,16 +227,22 @@ comparison judge_buffer(const expectation& e, block_bytes medium) {
 }
 
 // Compares the buffers of this disk that are uptodate: those in use, and metadata. Those in the set
-// and those for which a digest answers are compared there.
-result<evidence> verify_buffers(const volume& v, block_device& device) {
+// and those for which a digest answers are compared there. One that is not in use and cannot be
+// read tells nothing, as in a digest.
+result<evidence> compare_buffers(const volume& v, block_device& device) {
   examination e(v, device, judge_buffer);
   for (u32 i = 0; i < buffer_total(); ++i) {
     const buffer_head& bh = buffer_at(i);
     const bool expected = bh.b_dev && whole_disk(bh.b_dev) == v.disk && bh.b_uptodate;
     if (!expected || shadowed(bh.b_dev, bh.b_blocknr)) continue;
-    if (!digest_answers(v, bh.b_dev, bh.b_blocknr)) TRY(e.add({bh.b_dev, bh.b_blocknr, i}));
+    if (!digest_answers(v, bh.b_dev, bh.b_blocknr))
+      TRY(e.add({bh.b_dev, bh.b_blocknr, i, bh.b_count == 0}));
   }
   return e.finish();
+}
+
+result<evidence> verify_buffers(const volume& v, block_device& device) {
+  return look_twice([&] { return compare_buffers(v, device); });
 }
 
 comparison judge_slot(const expectation& e, block_bytes medium) {

@@ -12,6 +12,7 @@
 #include "fs/checkpoint/operation.h"
 #include "fs/checkpoint/settings.h"
 #include "fs/inode.h"
+#include "fs/replug/info_files.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
@@ -299,6 +300,34 @@ TEST(door, sync_does_not_wait_for_an_operation_that_met_the_pull) {
     sleep_for(20_s);
     EXPECT_TRUE(syncer.ended());
     syncer.join();
+  });
+}
+
+// After `ckpt force` the inodes in memory are dirty, and no call has changed them. A sync that
+// meets the pull while it reads their blocks leaves them so.
+TEST(door, sync_does_not_wait_to_write_an_inode_that_was_distrusted) {
+  with_mounted_stick(1, {}, [](medium& stick, session& process) {
+    opened file(process.context(), "/mnt/file", abi::o_rdwr | abi::o_creat);
+    ASSERT_TRUE(sys_sync());
+    write_and_pull(stick, process, "/mnt/second", "x");
+    stick.bytes()[2 * BLOCK_SIZE + 6] ^= byte{1};  // in the bitmap of inodes
+    stick.plug();
+    await_state(sda, checkpoint::volume_state::conflict);
+    stick.least_latency = stick.most_latency = 200_ms;
+    fiber force =
+        spawn("force", [] { static_cast<void>(checkpoint::execute_command("force sda")); });
+    await_state(sda, checkpoint::volume_state::live);
+    drop_clean_buffers(sda);
+    fiber syncer = spawn("sync", [] { static_cast<void>(sys_sync()); });
+    sleep_for(50_ms);
+    pull_from(stick, sda);
+    sleep_for(10_s);
+    EXPECT_TRUE(syncer.ended());
+    stick.least_latency = stick.most_latency = 1_ms;
+    plug_as(stick, sda);
+    force.join();
+    syncer.join();
+    EXPECT_TRUE(sys_sync());
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "fs/buffer/buffer.h"
+#include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/operation.h"
 #include "fs/read_super.h"
@@ -68,6 +69,7 @@ TEST(digest, knows_what_has_become_durable_since_the_mount) {
   with_many_inodes([](medium& stick, session& process) {
     for (u32 n = 0; n < 100; ++n) ASSERT_TRUE(process.write("/mnt/f" + std::to_string(n), "x"));
     ASSERT_TRUE(sys_sync());
+    drop_clean_buffers(sda);  // else they are compared
     write_and_pull(stick, process, "/mnt/file", "x");
     EXPECT_FALSE(is_taken_back_with_a_change(stick, 2 * first_inodes + 1));
     EXPECT_TRUE(is_taken_back(stick));
@@ -457,6 +459,46 @@ TEST(digest, a_read_that_fails_once_hides_no_change) {
     stick.fault = {};
     plug_as(stick, sda);
     EXPECT_TRUE(process.umount());
+  });
+}
+
+// A mount caches the first blocks of inodes; these have no inode in use, and no digest answers.
+constexpr u32 unused_inodes = first_inodes + 2;
+void with_unused_inodes(const std::function<void(medium&)>& body) {
+  medium stick(mkfs_minix(400, inodes));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(process.mount());
+    ASSERT_TRUE(bread(sda, block_nr(unused_inodes)));
+    write_and_pull(stick, process, "/mnt/file", "x");
+    body(stick);
+    stick.fault = {};
+    plug_as(stick, sda);
+    expect_on_medium(stick, process, "/file", "x");
+  });
+}
+
+TEST(digest, a_new_bad_block_of_free_inodes_keeps_no_stick_out) {
+  with_unused_inodes([](medium& stick) {
+    stick.fault = [](block_command cmd, lba at, u32 sectors) {
+      const bool hit = 2 * unused_inodes - at.value() < sectors;
+      return cmd == block_command::read && hit ? std::optional(error::eio) : std::nullopt;
+    };
+    EXPECT_TRUE(is_taken_back(stick));
+  });
+}
+
+TEST(digest, a_read_that_fails_once_hides_no_change_of_a_cached_block) {
+  with_unused_inodes([](medium& stick) {
+    u32 fails = 1;
+    stick.fault = [&](block_command cmd, lba at, u32 sectors) {
+      const bool hit = 2 * unused_inodes - at.value() < sectors;
+      return cmd == block_command::read && hit && fails && fails-- ? std::optional(error::eio)
+                                                                   : std::nullopt;
+    };
+    EXPECT_FALSE(is_taken_back_with_a_change(stick, 2 * unused_inodes));
+    EXPECT_EQ(fails, 0u);
   });
 }
 

@@ -1,6 +1,7 @@
 // What a mount reads of the metadata: the bitmaps, and the inodes that are in use.
 #include <gtest/gtest.h>
 
+#include "fs/buffer/write_buffers.h"
 #include "fs/minix_format.h"
 #include "fs/sync.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
@@ -59,6 +60,22 @@ TEST(read_digest, knows_all_inodes_of_a_bitmap_that_cannot_be_read) {
       for (u32 i = from; i < to; ++i) EXPECT_TRUE(digest.is_known(maps + i)) << bad << " " << i;
     });
   }
+}
+
+// The bitmap is written and not durable: its bits, as the mount sees them, may be lost.
+TEST(read_digest, knows_all_inodes_of_a_bitmap_that_is_held) {
+  medium stick(mkfs_minix(1000, inodes));
+  run(1, [&] {
+    session process(boot_with_root());
+    plug_as(stick, sda);
+    ASSERT_TRUE(change_bytes(sda, imap, 100, 1, 0));
+    ASSERT_TRUE(write_buffers(sda));
+    ASSERT_TRUE(process.mount());
+    const auto& digest = *checkpoint::volume_of(sda)->digests.front();
+    EXPECT_TRUE(digest.is_known(maps + 100));
+    EXPECT_FALSE(digest.is_known(maps + 300)) << "of the second block of the bitmap";
+    EXPECT_TRUE(process.umount());
+  });
 }
 
 // Inode 40's block has no inode in use at the mount: nothing is known of it, but of its bit.

@@ -31,11 +31,14 @@ void with_absent_stick(const std::function<void(medium&, session&)>& body) {
 }
 
 // Lets the first, the second … read of a return fail, and each repetition of it, until none is left
-// to fail. Returns how many kept the stick out: those of the fingerprint do not, nor does the
-// partition table.
-int fail_each_read(medium& stick) {
+// to fail; calls `before` each time. Returns how many kept the stick out: those of the fingerprint
+// do not, nor does the partition table.
+int fail_each_read(
+    medium& stick, const std::function<void()>& before = [] {}) {
   int failed_reads = 0, needed = 0;
   for (bool fails = true; fails; ++failed_reads) {
+    stick.fault = nullptr;
+    before();
     int reads = 0;
     std::optional<lba> bad;
     stick.fault = [&](block_command cmd, lba first, u32) {
@@ -52,8 +55,15 @@ int fail_each_read(medium& stick) {
 }
 
 TEST(comparisons, need_every_read) {
-  with_absent_stick(
-      [](medium& stick, session&) { EXPECT_GE(fail_each_read(stick), 2) << "geometry, the set"; });
+  with_absent_stick([](medium& stick, session& process) {
+    const auto fill_the_set = [&] {
+      plug_as(stick, sda);
+      ASSERT_TRUE(sys_sync());
+      ASSERT_TRUE(process.write("/mnt/other", "x"));
+      pull_from(stick, sda, {.loss = cache_loss::none});
+    };
+    EXPECT_GE(fail_each_read(stick, fill_the_set), 2) << "geometry, the set";
+  });
 }
 
 // Without a digest the buffers and inodes in memory are compared with the stick's.
