@@ -31,6 +31,12 @@ result<void> wait_for_writes(dev_id disk) {
   return outcome;
 }
 
+// How often the disk has lost its write cache; 0 when it is away.
+u32 caches_lost(dev_id disk) {
+  const auto target = resolve(disk);
+  return target ? target->device->caches_lost() : 0;
+}
+
 }  // namespace
 
 result<void> write_buffers(dev_id disk) {
@@ -40,9 +46,17 @@ result<void> write_buffers(dev_id disk) {
 
 result<void> flush_buffers(dev_id dev) {
   const dev_id disk = whole_disk(dev);
-  if (checkpoint::absent(disk)) return fail(error::enodev);
-  const result<void> wrote = write_buffers(disk);
-  const result<void> flushed = checkpoint::barrier(disk);
+  result<void> wrote, flushed = fail(error::eio);
+  // What the disk's cache has lost, the barrier writes again, but not a block that was changed
+  // meanwhile: its buffer has what was lost, and is written here.
+  for (int attempt = 0; attempt < checkpoint::FLUSH_TRIES; ++attempt) {
+    if (checkpoint::absent(disk)) return fail(error::enodev);
+    const u32 lost_before = caches_lost(disk);
+    wrote = write_buffers(disk);
+    flushed = checkpoint::barrier(disk);
+    if (!flushed || caches_lost(disk) == lost_before) break;
+    flushed = fail(error::eio);
+  }
   // enodev promises that the region holds the blocks: not those of a volume that was given up.
   if (flushed == fail(error::enodev) && !checkpoint::absent(disk)) return fail(error::eio);
   return flushed ? wrote : flushed;

@@ -114,6 +114,22 @@ TEST(doubts, a_change_during_the_regions_write_is_over_after_a_flush) {
   });
 }
 
+// The flush of a block fails, and the block is changed during it: the cache has it, and the region
+// does not write it again. It has to be written before the flush is believed.
+TEST(doubts, what_was_lost_under_a_newer_change_is_written_again) {
+  for (const u32 failures : {1u, 2u})
+    with_stick([=](medium& stick) {
+      ASSERT_TRUE(change_bytes(sda, 5, 0, 10, 0x55));
+      stick.least_latency = stick.most_latency = 10_ms;
+      fail_flushes(stick, failures);
+      const fiber flusher = spawn("flusher", [] { EXPECT_TRUE(flush_buffers(sda)); });
+      await_slot_state(5, checkpoint::slot_state::written);
+      ASSERT_TRUE(change_bytes(sda, 5, 20, 10, 0x66));
+      flusher.join();
+      EXPECT_EQ(stick.durable()[5 * BLOCK_SIZE], byte{0x55}) << failures;
+    });
+}
+
 // Holds all requests of the block layer but those that are kept for devices that hold none.
 class request_hog {
  public:
