@@ -5,7 +5,9 @@ from cache import all_heads, head_line
 from kernel import (Command, Layout, array, dev_name, dev_number, elements, enum_name, enum_names,
                     error_name, number, say, seconds, text, type_named, variable, whole_disk)
 
-VERDICTS = {0: "unchanged", 1: "changed elsewhere", 2: "another stick"}
+# Of fs/replug/verify.h; the numbers may change, as these are the names.
+VERDICTS = {"same": "unchanged", "unproven": "not to be told from another stick's",
+            "modified": "changed elsewhere", "different": "another stick's"}
 
 
 def volumes():
@@ -23,6 +25,10 @@ def slot_line(slot):
     return (f"  slot {int(slot['number']):4}  {dev_name(number(slot['dev'])):5} "
             f"{number(slot['block']):6}  {state:8} of {whose}{stamp}, "
             f"{older} earlier version{'' if older == 1 else 's'}{base}")
+
+
+def verdict_name(value):
+    return VERDICTS.get(enum_names("checkpoint::verdict").get(value), "?")
 
 
 class Ckpt(Command):
@@ -101,7 +107,7 @@ def sentence(record):
         "flushed": f"flushed: SYNCHRONIZE CACHE succeeded{milliseconds}",
         "pulled": f"pulled: the stick went{milliseconds}; the set is sealed",
         "verified": f"the stick is back{milliseconds}, its content is "
-                    f"{VERDICTS.get(record.block, '?')}",
+                    f"{verdict_name(record.block)}",
         "replaying": f"replay: the held blocks are written{milliseconds}",
         "replayed": f"replayed{milliseconds}: what the stick has taken is on it",
         "given_up": f"given up{milliseconds}",
