@@ -38,7 +38,8 @@ result<void> give_name(operation& op, m_inode& dir, std::string_view name, m_ino
 result<inode_ref> create_inode(fs_context& ctx, parent_and_name& at, u16 mode, dev_id rdev) {
   m_inode& dir = *at.dir;
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change = TRY(inode_change::begin(op, {&dir}));
+  inode_change change(op);
+  TRY(change.begin({&dir}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   inode_ref inode = TRY(new_inode(op, super_of(dir), mode, ctx.euid, ctx.egid));
@@ -72,7 +73,8 @@ result<void> make_directory_now(fs_context& ctx, std::string_view path, u16 mode
   const parent_and_name at = TRY(dir_namei(ctx, path));
   m_inode& dir = *at.dir;
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change = TRY(inode_change::begin(op, {&dir}));
+  inode_change change(op);
+  TRY(change.begin({&dir}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   if (dir.i_nlinks >= MINIX_LINK_MAX) return fail(error::emlink);
@@ -98,7 +100,8 @@ result<void> link_path_now(fs_context& ctx, std::string_view from, std::string_v
   m_inode& dir = *at.dir;
   if (dir.i_dev != inode->i_dev) return fail(error::exdev);
   fs_operation op = TRY(begin_operation(dir));
-  const inode_change change = TRY(inode_change::begin(op, {&dir, inode.get()}));
+  inode_change change(op);
+  TRY(change.begin({&dir, inode.get()}));
   TRY(may_change(ctx, dir, at.name, error::eexist));
   TRY(must_be_new(dir, at.name));
   TRY(check_alive(*inode));  // the walk to `dir` slept: another mount may have the device by now

@@ -154,7 +154,8 @@ result<u32> write_under_lock(operation& op, m_inode& inode, u32 position,
 
 result<u32> write_in_one_operation(m_inode& inode, file& filp, std::span<const byte> from) {
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change = TRY(inode_change::begin(op, {&inode}));
+  inode_change change(op);
+  TRY(change.begin({&inode}));
   const u32 position = filp.f_flags & abi::o_append ? inode.i_size : filp.f_pos;
   const u32 done = TRY(write_under_lock(op, inode, position, from));
   filp.f_pos = position + done;

@@ -10,10 +10,14 @@
 
 namespace {
 
+// In bytes, of an inode in its block.
+u32 offset_of(ino_nr number) {
+  return (number.value() - 1u) % INODES_PER_BLOCK * static_cast<u32>(sizeof(d_inode));
+}
+
 inode_place place_in(const super_block& sb, ino_nr number) {
   const u32 index = number.value() - 1u;
-  return {sb.inode_table() + index / INODES_PER_BLOCK,
-          index % INODES_PER_BLOCK * static_cast<u32>(sizeof(d_inode))};
+  return {sb.inode_table() + index / INODES_PER_BLOCK, offset_of(number)};
 }
 
 constexpr u32 INODE_BLOCKS_AHEAD = 7;
@@ -75,10 +79,13 @@ result<void> read_inode(m_inode& inode) {
 }
 
 result<void> write_inode(operation& op, m_inode& inode) {
-  const inode_place place = place_of(inode);
-  buffer_ref buffer = TRY(read_inode_block(super_of(inode), place.block));
+  buffer_ref block = TRY(read_block_of(inode));
+  return write_inode_into(block, op, inode);
+}
+
+result<void> write_inode_into(buffer_ref& block, operation& op, m_inode& inode) {
   op.about(inode.i_num, inode.i_path);
-  return buffer.modify(op, place.offset, sizeof(d_inode), [&](std::span<byte> bytes) {
+  return block.modify(op, offset_of(inode.i_num), sizeof(d_inode), [&](std::span<byte> bytes) {
     const d_inode disk = to_disk(inode);
     std::memcpy(bytes.data(), &disk, sizeof disk);
     inode.i_dirt = false;

@@ -55,38 +55,36 @@ result<fs_operation> begin_operation(const m_inode& inode) {
   return result<fs_operation>(std::in_place, std::move(use), std::move(*op));
 }
 
-result<inode_change> inode_change::begin(operation& op, std::initializer_list<m_inode*> inodes) {
+result<void> inode_change::begin(std::initializer_list<m_inode*> inodes) {
   may_sleep();
-  std::array<m_inode*, MOST_INODES> wanted{};  // in the order of their numbers
-  kassert(inodes.size() <= wanted.size());
-  u32 count = 0;
-  for (m_inode* inode : inodes) {
-    if (!inode || std::ranges::find(wanted, inode) != wanted.end()) continue;
-    u32 at = count++;
-    for (; at > 0 && wanted[at - 1]->i_num > inode->i_num; --at) wanted[at] = wanted[at - 1];
-    wanted[at] = inode;
+  kassert(count_ == 0 && inodes.size() <= inodes_.size());
+  for (m_inode* inode : inodes) add(inode);
+  for (locked_inode& locked : locked_inodes()) lock_inode(*locked.inode);
+  for (locked_inode& locked : locked_inodes()) {
+    TRY(check_alive(*locked.inode));
+    locked.block = TRY(read_block_of(*locked.inode));
   }
-  inode_change change(op);
-  for (u32 i = 0; i < count; ++i) {
-    lock_inode(*wanted[i]);
-    change.inodes_[i].inode = wanted[i];
-  }
-  for (u32 i = 0; i < count; ++i) {
-    TRY(check_alive(*wanted[i]));
-    change.inodes_[i].block = TRY(read_block_of(*wanted[i]));
-  }
-  change.writes_ = true;
-  return change;
+  writes_ = true;
+  return {};
+}
+
+// Keeps the order of the numbers.
+void inode_change::add(m_inode* inode) {
+  const std::span<locked_inode> all = locked_inodes();
+  if (!inode || std::ranges::find(all, inode, &locked_inode::inode) != all.end()) return;
+  u32 at = count_++;
+  for (; at > 0 && inodes_[at - 1].inode->i_num > inode->i_num; --at)
+    inodes_[at].inode = inodes_[at - 1].inode;
+  inodes_[at].inode = inode;
 }
 
 inode_change::~inode_change() {
-  for (const locked_inode& locked : inodes_) {
-    if (!locked.inode) break;
+  for (locked_inode& locked : locked_inodes()) {
     m_inode& inode = *locked.inode;
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
     if (writes_ && inode.i_dirt && !inode.i_gone) {
       op_.begin_step();  // the inode is changed already: its write waits for the stick
-      static_cast<void>(write_inode(op_, inode));
+      static_cast<void>(write_inode_into(locked.block, op_, inode));
     }
     unlock_inode(inode);
   }

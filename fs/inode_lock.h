@@ -11,6 +11,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <span>
 #include <utility>
 
 #include "fs/buffer/buffer.h"
@@ -49,17 +50,16 @@ result<fs_operation> begin_operation(const m_inode& inode);
 // Up to MOST_INODES inodes that are locked for change. At its end those that became dirty are
 // written, without a read, and all are unlocked. Declare it below its operation, so that its
 // destructor runs first; that may sleep, uninterruptibly.
-class [[nodiscard]] inode_change {
+class inode_change {
  public:
-  // Null ones and repetitions are fine. Reads their blocks of the inode table. Sleeps,
-  // uninterruptibly, for the locks. Errors: those of bread.
-  static result<inode_change> begin(operation& op, std::initializer_list<m_inode*> inodes);
-  inode_change(inode_change&& other) noexcept
-      : op_(other.op_),
-        writes_(std::exchange(other.writes_, false)),
-        inodes_(std::exchange(other.inodes_, {})) {}
+  explicit inode_change(operation& op) : op_(op) {}
+  inode_change(inode_change&&) = delete;
   inode_change& operator=(inode_change&&) = delete;
   ~inode_change();
+
+  // Locks the inodes, once, and reads their blocks of the inode table. Null ones and repetitions
+  // are fine. Sleeps, uninterruptibly, for the locks. Errors: those of bread.
+  result<void> begin(std::initializer_list<m_inode*> inodes);
 
   // From now on the end only unlocks: nothing was changed under it, and an inode that is dirty by
   // an earlier change need not be written now. Never sleeps.
@@ -69,11 +69,13 @@ class [[nodiscard]] inode_change {
   static constexpr u32 MOST_INODES = 4;
   struct locked_inode {
     m_inode* inode = nullptr;
-    buffer_ref block;  // of the inode table: it stays in the cache
+    buffer_ref block;  // of the inode table, into which the inode will be written
   };
-  explicit inode_change(operation& op) : op_(op) {}
+  void add(m_inode* inode);
+  std::span<locked_inode> locked_inodes() { return std::span(inodes_).first(count_); }
 
   operation& op_;
   bool writes_ = false;  // its end writes what is dirty; only after a begin that succeeded
-  std::array<locked_inode, MOST_INODES> inodes_{};  // the null ones at the end
+  u32 count_ = 0;        // of the inodes below
+  std::array<locked_inode, MOST_INODES> inodes_{};
 };

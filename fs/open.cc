@@ -81,7 +81,8 @@ result<void> truncate_now(m_inode& inode, u32 size) {
   TRY(get_write_access(inode));
   const at_scope_end put([&] { put_write_access(inode); });
   fs_operation op = TRY(begin_operation(inode));
-  const inode_change change = TRY(inode_change::begin(op, {&inode}));
+  inode_change change(op);
+  TRY(change.begin({&inode}));
   return truncate(op, inode, size);
 }
 

@@ -176,8 +176,8 @@ result<void> rename_within(fs_context& ctx, const parent_and_name& from,
     if (moved->is_dir() && TRY(is_below(*to.dir, *moved))) return fail(error::einval);
 
     const rename_plan plan{ctx, *from.dir, from.name, *to.dir, to.name, *moved, target.get()};
-    const inode_change change =
-        TRY(inode_change::begin(op, {&plan.from_dir, &plan.to_dir, &plan.moved, plan.target}));
+    inode_change change(op);
+    TRY(change.begin({&plan.from_dir, &plan.to_dir, &plan.moved, plan.target}));
     std::optional<dir_record> from_entry, to_entry;
     // Once more: the directory may have been removed during a sleep.
     TRY(may_change(ctx, *to.dir, to.name, error::ebusy));

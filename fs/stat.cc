@@ -140,7 +140,8 @@ result<void> chmod_path(fs_context& ctx, std::string_view path, u16 mode) {
     const inode_ref inode = TRY(namei(ctx, path));
     TRY(must_own(ctx, *inode));
     fs_operation op = TRY(begin_operation(*inode));
-    const inode_change change = TRY(inode_change::begin(op, {inode.get()}));
+    inode_change change(op);
+    TRY(change.begin({inode.get()}));
     inode->i_mode = static_cast<u16>(inode->type() | (mode & 07777u));
     inode->i_dirt = true;
     return {};
@@ -152,7 +153,8 @@ result<void> utime_path(fs_context& ctx, std::string_view path, u32 mtime) {
     const inode_ref inode = TRY(namei(ctx, path));
     TRY(must_own(ctx, *inode));
     fs_operation op = TRY(begin_operation(*inode));
-    const inode_change change = TRY(inode_change::begin(op, {inode.get()}));
+    inode_change change(op);
+    TRY(change.begin({inode.get()}));
     inode->i_mtime = mtime;
     inode->i_dirt = true;
     return {};

@@ -27,7 +27,8 @@ bool concerns(const m_inode& inode, dev_id dev) {
 result<void> settle_inode(m_inode& inode) {
   const inode_ref hold = idup(inode);
   fs_operation op = TRY(begin_operation(inode));
-  inode_change change = TRY(inode_change::begin(op, {&inode}));
+  inode_change change(op);
+  TRY(change.begin({&inode}));
   change.only_unlock();
   return inode.i_dirt ? write_inode(op, inode) : result<void>{};
 }

@@ -49,7 +49,8 @@ result<void> remove_name(fs_context& ctx, const parent_and_name& at, error if_do
     TRY(may_change(ctx, dir, at.name, if_dot));
     const inode_ref victim = TRY(child_of(dir, at.name));
     if (at.wants_directory && !victim->is_dir()) return fail(error::enotdir);
-    const inode_change change = TRY(inode_change::begin(op, {&dir, victim.get()}));
+    inode_change change(op);
+    TRY(change.begin({&dir, victim.get()}));
     const dir_record entry = TRY(find_entry(dir, at.name));
     if (entry.inode != victim->i_num) continue;  // the name was given to another inode meanwhile
     return remove(op, ctx, dir, entry, *victim);

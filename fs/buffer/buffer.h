@@ -63,7 +63,7 @@ class [[nodiscard]] buffer_ref {
   buffer_ref(buffer_ref&& other) noexcept : bh_(std::exchange(other.bh_, nullptr)) {}
   buffer_ref& operator=(buffer_ref&& other) noexcept {
     if (this != &other) {
-      brelse(bh_);
+      if (bh_) brelse(bh_);
       bh_ = std::exchange(other.bh_, nullptr);
     }
     return *this;

@@ -61,14 +61,14 @@ TEST(races, unlink_takes_the_file_that_has_the_name_now) {
         {
           auto op = begin_operation(**dir);
           ASSERT_TRUE(op);
-          const auto writing = inode_change::begin(*op, {file->get()});
+          inode_change writing(*op), change(*op);
+          ASSERT_TRUE(writing.begin({file->get()}));
           unlinker = spawn("unlinker", [&] {
             session mine = process.fork();
             EXPECT_TRUE(mine.unlink("/mnt/d/1"));
           });
           sleep_for(1_s);
-          const auto change = inode_change::begin(*op, {dir->get()});
-          ASSERT_TRUE(writing && change);
+          ASSERT_TRUE(change.begin({dir->get()}));
           const auto one = find_entry(**dir, "1"), two = find_entry(**dir, "2");
           ASSERT_TRUE(one && two);
           EXPECT_TRUE(set_entry(*op, **dir, *one, two->inode));
