@@ -30,26 +30,20 @@ bool moves_sectors(const scsi_command& c) { return is_read(c.cdb[0]) || is_write
 
 // The sectors that a READ or WRITE moves; none of any other command.
 sector_range sectors_of(const scsi_command& c) {
-  if (!moves_sectors(c)) return {};
-  const auto number = [&](size_t at, size_t bytes) {
-    u64 value = 0;
-    for (size_t i = 0; i < bytes; ++i) value = value << 8 | c.cdb[at + i];
-    return value;
-  };
-  const bool is_long = c.cdb_length == 16;
-  const u64 first = is_long ? number(2, 8) : number(2, 4);
-  return {first, first + (is_long ? number(10, 4) : number(7, 2))};
+  const u64 first = c.first.value();
+  return {first, first + c.sectors};
 }
 
 // What does not depend on the form of the command block.
-scsi_command add_data(scsi_command c, bool write, u32 sectors,
-                      std::span<const dma_segment> segments, std::span<const byte> head) {
+void add_data(scsi_command& c, bool write, lba first, u32 sectors,
+              std::span<const dma_segment> segments, std::span<const byte> head) {
+  c.first = first;
+  c.sectors = sectors;
   c.data = write ? direction::out : direction::in;
   c.segments = segments;
   c.head = head;
   c.length = sectors * SECTOR_SIZE;
   c.timeout = 30_s;
-  return c;
 }
 
 // The bytes with which a success is whole. A command of which fewer count is sent once more: Linux
@@ -68,22 +62,24 @@ scsi_command command_of(std::initializer_list<u8> cdb) {
 scsi_command read_write_10(bool write, lba first, u32 sectors,
                            std::span<const dma_segment> segments, std::span<const byte> head) {
   const u32 at = first.value();
-  const scsi_command c =
+  scsi_command c =
       command_of({write ? opcode::write_10 : opcode::read_10, 0, static_cast<u8>(at >> 24),
                   static_cast<u8>(at >> 16), static_cast<u8>(at >> 8), static_cast<u8>(at), 0,
                   static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0});
-  return add_data(c, write, sectors, segments, head);
+  add_data(c, write, first, sectors, segments, head);
+  return c;
 }
 
 scsi_command read_write_16(bool write, lba first, u32 sectors,
                            std::span<const dma_segment> segments, std::span<const byte> head) {
   const u32 at = first.value();
-  const scsi_command c = command_of(
-      {write ? opcode::write_16 : opcode::read_16, 0, 0, 0, 0, 0, static_cast<u8>(at >> 24),
-       static_cast<u8>(at >> 16), static_cast<u8>(at >> 8), static_cast<u8>(at),
-       static_cast<u8>(sectors >> 24), static_cast<u8>(sectors >> 16),
-       static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0, 0});
-  return add_data(c, write, sectors, segments, head);
+  scsi_command c = command_of({write ? opcode::write_16 : opcode::read_16, 0, 0, 0, 0, 0,
+                               static_cast<u8>(at >> 24), static_cast<u8>(at >> 16),
+                               static_cast<u8>(at >> 8), static_cast<u8>(at),
+                               static_cast<u8>(sectors >> 24), static_cast<u8>(sectors >> 16),
+                               static_cast<u8>(sectors >> 8), static_cast<u8>(sectors), 0, 0});
+  add_data(c, write, first, sectors, segments, head);
+  return c;
 }
 
 // --- running a command ---

@@ -10,6 +10,7 @@
 
 #include "drivers/usb/core.h"
 #include "hal/dma.h"
+#include "lib/ids.h"
 #include "lib/result.h"
 
 namespace usb::storage {
@@ -21,6 +22,8 @@ struct scsi_command {
   u8 unit = 0;
   std::array<u8, 16> cdb{};
   u8 cdb_length = 0;
+  lba first{};  // the sectors that it moves; none unless it is a READ or WRITE
+  u32 sectors = 0;
   direction data = direction::none;
   std::span<const dma_segment> segments;
   u32 length = 0;  // of all segments

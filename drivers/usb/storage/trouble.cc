@@ -44,6 +44,7 @@ void trouble_record::note_delay(command_kind kind) {
 
 void trouble_record::note_success(command_kind kind, sector_range at) {
   if (kind != command_kind::examination) hung_[std::to_underlying(kind)] = 0;
+  if (!may_have_suspects_) return;
   for (suspect& s : suspects_)
     if (s.is(kind, at)) acquit(s, at);
 }
@@ -89,6 +90,7 @@ void trouble_record::acquit(suspect& s, sector_range at) {
 // recently.
 void trouble_record::note_end(command_kind kind, sector_range at) {
   if (at == sector_range{} || kind == command_kind::examination) return;
+  may_have_suspects_ = true;
   auto s =
       std::ranges::find_if(suspects_, [&](const suspect& each) { return each.takes(kind, at); });
   if (s == suspects_.end()) {
@@ -104,6 +106,7 @@ void trouble_record::note_end(command_kind kind, sector_range at) {
 }
 
 bool trouble_record::is_bad(command_kind kind, sector_range at) const {
+  if (!may_have_suspects_) return false;
   return std::ranges::any_of(suspects_, [&](const suspect& each) {
     return each.is(kind, at) && each.is_known() && now() < each.last + each.rest();
   });

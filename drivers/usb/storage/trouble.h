@@ -98,8 +98,9 @@ class trouble_record {
   u32 hangs_in_a_row_ = 0;
   std::array<u32, counted_kinds> hung_{};  // of each kind, since one of it has succeeded
   std::array<suspect, most_suspects> suspects_{};
-  instant away_since_ = never;   // the medium
-  u32 ends_without_reason_ = 0;  // of short plugs, one after another
+  bool may_have_suspects_ = false;  // most units never have one: this spares them the search
+  instant away_since_ = never;      // the medium
+  u32 ends_without_reason_ = 0;     // of short plugs, one after another
   instant plug_since_{};
 };
 
