@@ -1,5 +1,7 @@
 #include "drivers/usb/xhci/ring.h"
 
+#include <cstring>
+
 #include "hal/panic.h"
 
 namespace xhci {
@@ -32,7 +34,7 @@ void producer_ring::use(std::span<const dma_buffer> segments) {
 
 void producer_ring::clear() {
   for (u32 i = 0; i < segments(); ++i) {
-    for (byte& b : memory_[i].bytes()) b = byte{0};
+    std::memset(memory_[i].bytes().data(), 0, memory_[i].bytes().size());
     const bool last = i + 1 == segments();
     memory_[i].as<trb>()[segment_trbs - 1] = link_trb(memory_[last ? 0 : i + 1].address(), last);
   }
@@ -114,7 +116,7 @@ result<void> event_ring::allocate() {
 }
 
 void event_ring::clear() {
-  for (byte& b : ring_.bytes()) b = byte{0};
+  std::memset(ring_.bytes().data(), 0, ring_.bytes().size());
   *table_.as<segment_entry>() = {ring_.address().value(), size, 0};
   dequeue_ = 0;
   cycle_ = true;
