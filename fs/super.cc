@@ -14,8 +14,8 @@ constexpr u32 MAX_COMPLAINTS = 20;
 
 }  // namespace
 
-super_use::~super_use() {
-  if (sb_ && --sb_->s_users == 0) wake_up(sb_->s_wait);
+void super_use::end() {
+  if (--sb_->s_users == 0) wake_up(sb_->s_wait);
 }
 
 super_block* get_super(dev_id dev) {

@@ -75,9 +75,13 @@ class [[nodiscard]] super_use {
   explicit super_use(super_block& sb) : sb_(&sb) { ++sb.s_users; }
   super_use(super_use&& other) noexcept = default;
   super_use& operator=(super_use&&) = delete;
-  ~super_use();
+  ~super_use() {
+    if (sb_) end();
+  }
 
  private:
+  void end();
+
   moved_pointer<super_block> sb_;
 };
 

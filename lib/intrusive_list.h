@@ -77,6 +77,14 @@ class intrusive_list {
     --size_;
   }
 
+  // Puts `element`, which is on no list, in the place of `former`, which is then on none.
+  void replace(T& former, T& element) {
+    list_link<T>& link = element.*Link;
+    link = std::exchange(former.*Link, {});
+    (link.prev ? (link.prev->*Link).next : front_) = &element;
+    (link.next ? (link.next->*Link).prev : back_) = &element;
+  }
+
   T* pop_front() {
     T* first = front_;
     if (first) remove(*first);

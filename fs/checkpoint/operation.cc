@@ -125,8 +125,7 @@ operation::operation(operation&& other) noexcept
       use_(std::move(other.use_)),
       volume_(std::exchange(other.volume_, nullptr)),
       room_(std::move(other.room_)) {
-  operations.insert_before(&other, *this);
-  operations.remove(other);
+  operations.replace(other, *this);
 }
 
 operation::~operation() {

@@ -71,12 +71,10 @@ u32 slots_in_use() { return nr_slots - free_slots.size(); }
 reservation::reservation(reservation&& other) noexcept
     : number_(other.number_), granted_(other.granted_), in_use_(other.in_use_) {
   if (!other.link.linked()) return;
-  reservations.insert_before(&other, *this);
-  reservations.remove(other);
+  reservations.replace(other, *this);
 }
 
-reservation::~reservation() {
-  if (!link.linked()) return;  // nothing was granted, or moved from
+void reservation::end() {
   reservations.remove(*this);
   promised -= not_taken();
   wake_up(room);

@@ -98,7 +98,9 @@ class [[nodiscard]] reservation {
   reservation() = default;
   reservation(reservation&& other) noexcept;
   reservation& operator=(reservation&&) = delete;
-  ~reservation();
+  ~reservation() {
+    if (link.linked()) end();  // else nothing was granted, or moved from
+  }
 
   // Promises `slots` slots. False, and nothing is promised, when the region has fewer left.
   bool grant(u32 slots);
@@ -111,6 +113,8 @@ class [[nodiscard]] reservation {
   friend slot& take_slot(dev_id dev, block_nr block, slot_list& set, reservation& room);
   friend void free_slot(slot& s, slot_list& set);
   friend void check_region_invariants();
+
+  void end();
 
   // The reservation that the slot is charged to; null when it has ended.
   static reservation* of(const slot& s);

@@ -45,7 +45,12 @@ TEST(intrusive_list, random_operations_like_std_list) {
   std::list<int> theirs;
   for (int step = 0; step < 20000; ++step) {
     element& e = elements[random() % elements.size()];
-    if (e.link.linked()) {
+    element& other = elements[random() % elements.size()];
+    if (e.link.linked() && !other.link.linked()) {
+      ours.replace(e, other);
+      std::ranges::replace(theirs, e.value, other.value);
+      ASSERT_TRUE(ours.contains(other) && !e.link.linked());
+    } else if (e.link.linked()) {
       ASSERT_TRUE(ours.contains(e));
       ours.remove(e);
       theirs.remove(e.value);
