@@ -80,10 +80,10 @@ result<void> read_inode(m_inode& inode) {
 
 result<void> write_inode(operation& op, m_inode& inode) {
   buffer_ref block = TRY(read_block_of(inode));
-  return write_inode_into(block, op, inode);
+  return write_inode(op, inode, block);
 }
 
-result<void> write_inode_into(buffer_ref& block, operation& op, m_inode& inode) {
+result<void> write_inode(operation& op, m_inode& inode, buffer_ref& block) {
   op.about(inode.i_num, inode.i_path);
   return block.modify(op, offset_of(inode.i_num), sizeof(d_inode), [&](std::span<byte> bytes) {
     const d_inode disk = to_disk(inode);

@@ -26,5 +26,5 @@ result<void> read_inode(m_inode& inode);
 // an inode_change of it, or its only reference. Sleeps. Errors: eio, after which i_dirt is still
 // set.
 result<void> write_inode(operation& op, m_inode& inode);
-// The same, into the buffer from read_block_of. Errors: eio.
-result<void> write_inode_into(buffer_ref& block, operation& op, m_inode& inode);
+// The same, for a caller that has the buffer from read_block_of.
+result<void> write_inode(operation& op, m_inode& inode, buffer_ref& block);

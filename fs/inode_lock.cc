@@ -84,7 +84,7 @@ inode_change::~inode_change() {
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.
     if (writes_ && inode.i_dirt && !inode.i_gone) {
       op_.begin_step();  // the inode is changed already: its write waits for the stick
-      static_cast<void>(write_inode_into(locked.block, op_, inode));
+      static_cast<void>(write_inode(op_, inode, locked.block));
     }
     unlock_inode(inode);
   }
