@@ -23,8 +23,8 @@ result<void> reach_inode(const super_block& sb, ino_nr number);
 // inode that is free on the disk, which is reported as damage).
 result<void> read_inode(m_inode& inode);
 // Copies an inode into its block, whose buffer becomes dirty, and clears i_dirt. The caller holds
-// an inode_change of it, or its only reference. Sleeps. Errors: eio, after which i_dirt is still
-// set.
+// an inode_change of it, or its only reference. Sleeps. Errors: eio, and absent in an operation
+// without a change; i_dirt is still set then.
 result<void> write_inode(operation& op, m_inode& inode);
 // The same, for a caller that has the buffer from read_block_of.
 result<void> write_inode(operation& op, m_inode& inode, buffer_ref& block);

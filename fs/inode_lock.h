@@ -57,8 +57,8 @@ class inode_change {
   inode_change& operator=(inode_change&&) = delete;
   ~inode_change();
 
-  // Locks the inodes, once, and reads their blocks of the inode table. Null ones and repetitions
-  // are fine. Sleeps, uninterruptibly, for the locks. Errors: those of bread.
+  // To be called once. Locks the inodes and reads their blocks of the inode table. Null ones and
+  // repetitions are fine. Sleeps, uninterruptibly, for the locks. Errors: those of bread.
   result<void> begin(std::initializer_list<m_inode*> inodes);
 
   // From now on the end only unlocks: nothing was changed under it, and an inode that is dirty by

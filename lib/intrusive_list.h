@@ -77,7 +77,7 @@ class intrusive_list {
     --size_;
   }
 
-  // Puts `element`, which is on no list, in the place of `former`, which is then on none.
+  // Puts `element`, which is on no list, in the place of `former`, which is on this one.
   void replace(T& former, T& element) {
     list_link<T>& link = element.*Link;
     link = std::exchange(former.*Link, {});
