@@ -61,6 +61,21 @@ u32 producer_ring::push(trb t) {
   return position;
 }
 
+// Of the TRBs that stay unused the cycle bit changes as if they had been pushed: otherwise they
+// would belong to the controller the next time round.
+u32 producer_ring::skip_to_next_segment(bool chained) {
+  const u32 unused = room_before_link();
+  for (u32 at = enqueue_ + 1; at % segment_trbs != segment_trbs - 1; ++at)
+    store(slot(at), trb{}, trb_control::cycle::set(0, cycle_));
+  trb& last = slot(enqueue_ + unused);
+  store_control(last, trb_control::cycle::set(last.control, cycle_));
+  slot(enqueue_) = trb{last.parameter, last.status,
+                       trb_control::cycle::set(last.control, !cycle_)};  // not handed over yet
+  used_ += unused;
+  cross_link(chained);
+  return unused;
+}
+
 // A Link is handed to the controller only when the driver passes it. In the middle of a TD it needs
 // the chain bit, too (4.11.7).
 void producer_ring::cross_link(bool chained) {
@@ -69,7 +84,7 @@ void producer_ring::cross_link(bool chained) {
   control = trb_control::cycle::set(control, cycle_);
   dma_write_barrier();
   store_control(link, control);
-  enqueue_ = next(enqueue_);
+  enqueue_ = segment_behind(enqueue_);
   if (trb_control::toggle_cycle::in(control)) cycle_ = !cycle_;
 }
 
@@ -88,9 +103,8 @@ void producer_ring::neutralise(u32 position, trb_type no_op) {
 }
 
 u32 producer_ring::next(u32 position) const {
-  u32 following = position + 1;
-  if (following % segment_trbs == segment_trbs - 1) ++following;  // a Link
-  return following % capacity();
+  const bool is_link = type_of(slot(position + 1)) == trb_type::link;
+  return is_link ? segment_behind(position) : position + 1;
 }
 
 std::optional<u32> producer_ring::position_of(u64 address) const {

@@ -5,7 +5,8 @@
 // finds the end of the ring by the cycle bit alone: a TRB belongs to the controller when its cycle
 // bit equals the ring's cycle state.
 //
-// - A position is an index over all segments, Links included; next() steps over a Link.
+// - A position is an index over all segments, Links included; next() steps over a Link. A Link may
+//   stand before the end of its segment; what is between them stays unused.
 // - push() writes a TRB. publish() hands over all TRBs that were pushed since the last publish():
 //   it stores the cycle bit of the first one last. That store is the commit point.
 // - retire() gives the room of the oldest TRBs back; Links are not counted.
@@ -40,9 +41,12 @@ class producer_ring {
   // The number of TRBs that a ring with so many segments holds: one place stays free.
   static constexpr u32 room_of(u32 segments) { return segments * (segment_trbs - 1) - 1; }
   bool has_room(u32 trbs) const { return used_ + trbs <= room_of(segments()); }
-  // Whether the TRB pushed next is the last before a Link.
-  bool before_link() const { return enqueue_ % segment_trbs == segment_trbs - 2; }
+  // How many TRBs can be pushed before the next Link.
+  u32 room_before_link() const { return segment_trbs - 1 - enqueue_ % segment_trbs; }
   u32 push(trb t);  // returns the TRB's position; the caller has checked has_room
+  // Goes on in the next segment: the Link stands where the next TRB would. `chained`: in the middle
+  // of a TD. Returns how many TRBs stay unused; they count until they are retired.
+  u32 skip_to_next_segment(bool chained);
   void publish();
   void retire(u32 trbs) { used_ -= trbs; }
   // Replaces a published TRB by one that does nothing.
@@ -69,6 +73,9 @@ class producer_ring {
            position % segment_trbs * sizeof(trb);
   }
   void cross_link(bool chained);
+  u32 segment_behind(u32 position) const {
+    return (position / segment_trbs + 1) % segments() * segment_trbs;
+  }
 
   std::span<const dma_buffer> memory_;  // a segment each
   u32 enqueue_ = 0;

@@ -207,7 +207,8 @@ result<void> device::configure(u8 configuration, std::span<const usb::endpoint> 
   kassert(endpoint_count_ == 0);
   for (const usb::endpoint& e : endpoints) {
     if (!e.is_bulk() || has_endpoint_like(e)) continue;
-    queues_[endpoint_count_ + 1].open(memory_.bulk_rings[endpoint_count_], e.max_packet_size);
+    queues_[endpoint_count_ + 1].open(memory_.bulk_rings[endpoint_count_], e.max_packet_size,
+                                      e.max_burst);
     endpoints_[endpoint_count_++] = e;
   }
   configuration_ = configuration;

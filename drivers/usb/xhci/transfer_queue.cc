@@ -29,9 +29,10 @@ u32 td_size(u32 done, u32 total, u32 max_packet) {
   return std::min(31u, packets - done / max_packet);
 }
 
-void transfer_queue::open(std::span<const dma_buffer> segments, u32 max_packet) {
+void transfer_queue::open(std::span<const dma_buffer> segments, u32 max_packet, u32 max_burst) {
   ring_.use(segments);
   max_packet_ = max_packet;
+  burst_ = max_packet * (max_burst + 1);
 }
 
 void transfer_queue::append(const descriptor& d) {
@@ -39,33 +40,68 @@ void transfer_queue::append(const descriptor& d) {
   ++count_;
 }
 
+void transfer_queue::pieces_to_come::advance(u32 bytes) {
+  done += bytes;
+  while (!segments.empty() && done == segments.front().length) {
+    segments = segments.subspan(1);
+    done = 0;
+  }
+}
+
+// How many bytes of a transfer go before the next Link: all that are left of it, if their TRBs fit;
+// otherwise as many whole bursts as fit. For pieces so small that too many TRBs would stay unused,
+// what fits: hardware wants whole bursts, but no transfer may fail for that.
+u32 transfer_queue::bytes_before_link(pieces_to_come pieces, u32 left) const {
+  const u32 room = ring_.room_before_link();
+  u32 bytes = 0, whole_bursts = 0, unused = room;
+  for (u32 i = 1; i <= room; ++i) {
+    const u32 length = pieces.length();
+    bytes += length;
+    pieces.advance(length);
+    if (bytes == left) return left;
+    if (bytes - whole_bursts < burst_) continue;
+    whole_bursts = bytes - bytes % burst_;
+    unused = room - i;
+  }
+  return unused <= most_unused_trbs ? whole_bursts : bytes;
+}
+
+// Pushes the TRBs of a transfer from byte `done` to `end`.
+void transfer_queue::push_until(u32 end, u32& done, pieces_to_come& pieces, descriptor& d) {
+  const bool in = (d.owner->endpoint_address & 0x80) != 0;
+  while (done < end) {
+    const u64 at = pieces.address();
+    const u32 length = std::min(pieces.length(), end - done);
+    pieces.advance(length);
+    const bool first = done == 0, last = done + length == d.length;
+    done += length;
+    u32 flags = in ? trb_control::interrupt_on_short::mask : 0;
+    if (!last) flags |= trb_control::chain::mask;
+    if (last && !d.owner->quiet) flags |= trb_control::interrupt_on_completion::mask;
+    d.last =
+        ring_.push(normal_trb(phys_addr{at}, length, td_size(done, d.length, max_packet_), flags));
+    if (first) d.first = d.last;
+    ++d.trbs;
+  }
+}
+
 result<void> transfer_queue::add(usb::transfer& t) {
-  const u32 trbs = most_trbs(usb::count_pieces(t.segments));
-  if (count_ == max_transfers || !ring_.has_room(trbs)) return fail(error::enomem);
+  const u32 count = usb::count_pieces(t.segments);
+  const bool fits = count <= ring_.room_before_link();
+  if (count_ == max_transfers || !ring_.has_room(fits ? count : most_trbs(count)))
+    return fail(error::enomem);
   u32 total = 0;
   for (const dma_segment& segment : t.segments) total += segment.length;
   kassert(total > 0);
 
-  const bool in = (t.endpoint_address & 0x80) != 0;
-  descriptor d{.owner = &t, .first = ring_.enqueue(), .length = total};
-  u32 done = 0;
-  for (const dma_segment& segment : t.segments)
-    for (u32 offset = 0; offset < segment.length;) {
-      const u64 at = segment.address.value() + offset;
-      u32 length = usb::piece_at(at, segment.length - offset);
-      // In a TD, the TRBs before a Link must contain whole packets (4.11.7.1).
-      const u32 excess = (done + length) % max_packet_;
-      if (ring_.before_link() && done + length < total && length > excess) length -= excess;
-      offset += length;
-      done += length;
-      const bool last = done == total;
-      u32 flags = in ? trb_control::interrupt_on_short::mask : 0;
-      if (!last) flags |= trb_control::chain::mask;
-      if (last && !t.quiet) flags |= trb_control::interrupt_on_completion::mask;
-      d.last =
-          ring_.push(normal_trb(phys_addr{at}, length, td_size(done, total, max_packet_), flags));
-      ++d.trbs;
-    }
+  descriptor d{.owner = &t, .length = total};
+  pieces_to_come pieces{t.segments};
+  pieces.advance(0);
+  for (u32 done = 0; done < total;) {
+    push_until(fits ? total : done + bytes_before_link(pieces, total - done), done, pieces, d);
+    const bool at_begin_of_segment = ring_.room_before_link() == producer_ring::segment_trbs - 1;
+    if (done < total && !at_begin_of_segment) d.trbs += ring_.skip_to_next_segment(done > 0);
+  }
   append(d);
   ring_.publish();
   return {};

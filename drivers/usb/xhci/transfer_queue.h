@@ -17,9 +17,16 @@
 
 namespace xhci {
 
-// The largest number of TRBs that a transfer takes: one for each piece (6.4.1), and one more for
-// each Link, because a piece before a Link may be cut in two.
-constexpr u32 most_trbs(u32 pieces) { return pieces + producer_ring::max_segments; }
+// Before a Link in the middle of a TD there are whole bursts (4.11.7.1): the last piece is cut in
+// two there, and the TRBs behind it stay unused. A burst has 16 KiB at most, and a piece mostly a
+// sector at least.
+constexpr u32 most_unused_trbs = 32;
+// The largest number of TRBs that a transfer takes: one for each piece (6.4.1), and what the Links
+// cost.
+constexpr u32 most_trbs(u32 pieces) {
+  constexpr u32 least_of_segment = producer_ring::segment_trbs - 3 - most_unused_trbs;
+  return pieces == 1 ? 1 : pieces + (pieces / least_of_segment + 1) * (1 + most_unused_trbs);
+}
 // TD Size (4.11.2.4): the number of packets that are left after `done` of `total` bytes, at most
 // 31; 0 in the last TRB.
 u32 td_size(u32 done, u32 total, u32 max_packet);
@@ -28,8 +35,9 @@ class transfer_queue {
  public:
   static constexpr u32 max_transfers = 16;  // QEMU takes no more per endpoint
 
-  // Makes it an empty queue, with a ring of these segments (ring.h).
-  void open(std::span<const dma_buffer> segments, u32 max_packet);
+  // Makes it an empty queue, with a ring of these segments (ring.h). `max_burst`: how many packets
+  // follow the first one of a burst.
+  void open(std::span<const dma_buffer> segments, u32 max_packet, u32 max_burst = 0);
   void set_max_packet(u32 bytes) { max_packet_ = bytes; }
 
   // Errors: enomem when there is no room now.
@@ -70,9 +78,21 @@ class transfer_queue {
     std::optional<u32> short_actual{};  // control: the data stage ended early
   };
 
+  // The pieces of a transfer from a place in it on.
+  struct pieces_to_come {
+    std::span<const dma_segment> segments;  // the rest of them
+    u32 done = 0;                           // of the first one
+
+    u64 address() const { return segments.front().address.value() + done; }
+    u32 length() const { return usb::piece_at(address(), segments.front().length - done); }
+    void advance(u32 bytes);
+  };
+
   const descriptor& oldest() const { return descriptors_[head_]; }
   descriptor& oldest() { return descriptors_[head_]; }
   void append(const descriptor& d);
+  void push_until(u32 end, u32& done, pieces_to_come& pieces, descriptor& d);
+  u32 bytes_before_link(pieces_to_come pieces, u32 left) const;
   bool bring_to_front(u32 position);
   u32 bytes_until(const descriptor& d, u32 position, u32 residual) const;
   void finish(result<void> outcome, u32 actual);
@@ -80,7 +100,7 @@ class transfer_queue {
   producer_ring ring_;
   std::array<descriptor, max_transfers> descriptors_{};
   u32 head_ = 0, count_ = 0;
-  u32 max_packet_ = 0;
+  u32 max_packet_ = 0, burst_ = 0;  // in bytes
   state state_ = state::running;
 };
 

@@ -30,9 +30,9 @@ TEST(xhci_transfer, td_size_counts_the_packets_to_come) {
 
 // A queue of an IN or OUT endpoint; the test itself sends the controller's events.
 struct transfer_test {
-  explicit transfer_test(u32 max_packet = 1024) {
+  explicit transfer_test(u32 max_packet = 1024, u32 max_burst = 0) {
     EXPECT_TRUE(allocate_segments(memory));
-    queue.open(memory, max_packet);
+    queue.open(memory, max_packet, max_burst);
   }
 
   usb::transfer make(std::span<const dma_segment> segments, bool quiet = false, u8 address = 0x81) {
@@ -43,12 +43,17 @@ struct transfer_test {
     return t;
   }
   u64 address_of(u32 position) const { return queue.ring().pointer_to(position) & ~15ull; }
+  u32 position_of(u64 pointer) const { return *queue.ring().position_of(pointer & ~15ull); }
 
   std::array<dma_buffer, 3> memory;
   transfer_queue queue;
   std::vector<dma_segment> two{{phys_addr{0x10000}, 1024}, {phys_addr{0x20000}, 1024}};
   std::vector<dma_segment> one{{phys_addr{0x30000}, 13}};
 };
+
+bool is_before_link(const producer_ring& ring, u32 position) {
+  return ring.next(position) != position + 1;
+}
 
 TEST(xhci_transfer_queue, ends_a_transfer_with_its_last_trb) {
   sim::run(1, [] {
@@ -169,10 +174,10 @@ TEST(xhci_transfer_queue, control_in_counts_its_data_alone) {
 }
 
 // Transfers of about 512 KiB in scattered segments, so often that Links come in all places of them.
-TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
+TEST(xhci_transfer_queue, keeps_whole_bursts_before_a_link) {
   sim::run(1, [] {
-    for (const u32 max_packet : {512u, 1024u}) {
-      transfer_test test(max_packet);
+    for (const auto& [max_packet, max_burst] : {std::pair(512u, 0u), {1024u, 0u}, {1024u, 15u}}) {
+      transfer_test test(max_packet, max_burst);
       ring_reader controller(test.queue.ring());
       for (u32 round = 0; round < 40; ++round) {
         std::vector<dma_segment> segments;
@@ -183,20 +188,19 @@ TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
           total += length;
         }
         usb::transfer t = test.make(segments);
-        const u32 before = test.queue.ring().enqueue();
         ASSERT_TRUE(test.queue.add(t));
-        u32 sum = 0, last = before;
-        for (u32 at = before; at != test.queue.ring().enqueue(); at = test.queue.ring().next(at)) {
+        const u32 first = test.position_of(test.queue.resume_pointer());
+        u32 sum = 0, last = first;
+        for (u32 at = first; at != test.queue.ring().enqueue(); at = test.queue.ring().next(at)) {
           const trb& piece = test.queue.ring().at(at);
           const u32 length = trb_status::length::get(piece.status);
           ASSERT_GT(length, 0u);
           ASSERT_LE((piece.parameter & 0xFFFF) + length, 0x1'0000u);
           sum += length;
           last = at;
-          const bool before_link =
-              at % producer_ring::segment_trbs == producer_ring::segment_trbs - 2;
-          if (before_link && sum < total && length > sum % max_packet) {
-            ASSERT_EQ(sum % max_packet, 0u) << "a packet is split by a Link";
+          const bool before_link = is_before_link(test.queue.ring(), at);
+          if (before_link && sum < total) {
+            ASSERT_EQ(sum % (max_packet * (max_burst + 1)), 0u) << "a burst is split by a Link";
           }
           ASSERT_EQ(trb_control::chain::in(piece.control), sum < total);
         }
@@ -209,8 +213,23 @@ TEST(xhci_transfer_queue, keeps_whole_packets_before_a_link) {
   });
 }
 
-// A piece before a Link that is shorter than a packet cannot be cut; no TRB is empty.
-TEST(xhci_transfer_queue, does_not_cut_less_than_a_packet) {
+// Scattered blocks, as the cache writes them.
+TEST(xhci_transfer_queue, leaves_trbs_unused_before_a_link_inside_a_burst) {
+  sim::run(1, [] {
+    transfer_test test(1024, 15);
+    std::vector<dma_segment> scattered;
+    for (u32 i = 0; i < 512; ++i) scattered.push_back({phys_addr{0x10'0000 + 0x1000 * i}, 1024});
+    usb::transfer t = test.make(scattered);
+    ASSERT_TRUE(test.queue.add(t));
+    const producer_ring& ring = test.queue.ring();
+    EXPECT_EQ(type_of(ring.at(240)), trb_type::link) << "behind 15 bursts of 16 blocks";
+    EXPECT_EQ(type_of(ring.at(256 + 240)), trb_type::link);
+    EXPECT_EQ(ring.enqueue(), 2 * 256 + 32u);
+    EXPECT_EQ(ring_reader(ring).read(), std::vector(512, 1024u));
+  });
+}
+
+TEST(xhci_transfer_queue, begins_behind_a_link_rather_than_split_a_packet) {
   sim::run(1, [] {
     transfer_test test;
     constexpr u32 before_link = producer_ring::segment_trbs - 2;
@@ -222,8 +241,23 @@ TEST(xhci_transfer_queue, does_not_cut_less_than_a_packet) {
     const std::vector<dma_segment> odd{{phys_addr{0x10000}, 100}, {phys_addr{0x20000}, 5000}};
     usb::transfer t = test.make(odd);
     ASSERT_TRUE(test.queue.add(t));
-    EXPECT_EQ(trb_status::length::get(test.queue.ring().at(before_link).status), 100u);
-    test.queue.fail_all(error::etimedout);
+    EXPECT_EQ(type_of(test.queue.ring().at(before_link)), trb_type::link);
+    EXPECT_EQ(test.position_of(test.queue.resume_pointer()), producer_ring::segment_trbs);
+    EXPECT_TRUE(test.queue.on_event(test.address_of(test.queue.ring().enqueue() - 1),
+                                    completion::success, 0));
+    EXPECT_EQ(t.actual, 5100u);
+  });
+}
+
+// Pieces of a byte each: too many TRBs would stay unused.
+TEST(xhci_transfer_queue, splits_a_packet_of_very_small_pieces) {
+  sim::run(1, [] {
+    transfer_test test;
+    const std::vector<dma_segment> bytes(400, dma_segment{phys_addr{0x10000}, 1});
+    usb::transfer t = test.make(bytes);
+    ASSERT_TRUE(test.queue.add(t));
+    EXPECT_EQ(test.queue.ring().enqueue(), 256 + 145u);
+    EXPECT_EQ(ring_reader(test.queue.ring()).read(), std::vector(400, 1u));
   });
 }
 

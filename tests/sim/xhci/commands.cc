@@ -258,6 +258,7 @@ u32 controller::load_endpoint(slot& s, u32 dci, bus_place input) {
   endpoint e;
   e.type = dw1 >> 3 & 7;
   e.max_packet = dw1 >> 16;
+  e.burst = e.max_packet * ((dw1 >> 8 & 0xFF) + 1);
   const u32 expected = dci == 1 ? control_type : dci % 2 ? bulk_in : bulk_out;
   if (e.type != expected || e.max_packet == 0 || (pointer & 14) != 0) return parameter_error;
   if ((dw1 >> 1 & 3) != 3) complain("CErr is not 3");

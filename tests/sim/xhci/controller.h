@@ -184,7 +184,7 @@ class controller final : public mmio_model {
   };
   struct endpoint {
     u32 state = ep_disabled;
-    u32 type = 0, max_packet = 0;
+    u32 type = 0, max_packet = 0, burst = 0;  // in bytes
     ring_position dequeue;
     bool scheduled = false;
     bool waiting = false;  // the device has answered nak

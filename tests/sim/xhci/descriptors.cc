@@ -120,9 +120,12 @@ void controller::check_td(const slot& s, u32 dci) {
     const u32 left = last ? 0 : std::min(31u, packets - done / e.max_packet);
     if (dci != 1 && t.type() != trb_normal) complain("a TRB that has no place on a bulk ring");
     if (dci != 1 && t.td_size() != left) complain("a TD size that is wrong");
-    // In a TD, the TRBs before a Link contain whole packets (4.11.7.1).
+    // In a TD, the TRBs before a Link contain whole bursts (4.11.7.1).
     const bool link_follows = !last && e.td[i + 1].address != e.td[i].address + sizeof(trb);
-    if (link_follows && done % e.max_packet) complain("a packet reaches over a Link");
+    if (link_follows && done % e.max_packet)
+      complain("a packet reaches over a Link");
+    else if (link_follows && done % e.burst)
+      complain("a burst reaches over a Link");
   }
 }
 
