@@ -33,6 +33,7 @@ bool parse_mode_sense(std::span<const byte> data, disk_facts& to) {
 // Nothing will change that, so lsusb shows it.
 result<void> scsi_disk::cannot_use(const char* why) {
   obstacle_ = why;
+  of_no_use_ = true;
   return fail(error::enotsup);
 }
 
@@ -55,11 +56,18 @@ result<standard_inquiry> scsi_disk::ask_identity() {
   return reply;
 }
 
-// A direct-access device that is connected has a 0 in the first byte.
+// A direct-access device that is connected has a 0 in the first byte. The unit may also tell there
+// that none is connected now (SPC-4, 6.4.2): a slot without a card.
 result<void> scsi_disk::inquire(disk_facts& to) {
+  constexpr u8 disk = 0, unconnected_disk = 0x20;
   const standard_inquiry reply = TRY(ask_identity());
-  if (reply.device_type != 0) return cannot_use("it is no disk");
-  to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
+  const bool removable = (reply.removable & 0x80) != 0;
+  if (reply.device_type == unconnected_disk && removable) {
+    trouble_.note_no_medium();
+    return fail(error::enomedium);
+  }
+  if (reply.device_type != disk) return cannot_use("it is no disk");
+  to.removable_medium = takes_media_ = removable;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
   return {};
@@ -213,11 +221,12 @@ result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::getting_ready;
   no_synchronize_ = false;  // that was of another medium
   obstacle_ = nullptr;
+  of_no_use_ = false;
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   usable_ = facts.has_value();
   trouble_.begin_plug();
-  if (usable_) trouble_.note_medium();
+  if (usable_) trouble_.note_medium(facts->sectors);
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;

@@ -107,11 +107,14 @@ class scsi_disk {
   std::array<char, 24> name() const;
 
   // Makes the disk ready for reading and writing. Sleeps. Errors: enomedium and ebusy (ask again
-  // later), enotsup for a disk that this driver cannot use, eio, enodev.
+  // later), enotsup for a disk that this driver cannot use or a question that was refused, eio,
+  // enodev.
   result<disk_facts> make_ready();
   // Whether the device takes one medium after another; known after make_ready(), also when that has
   // failed for the medium.
   bool takes_media() const { return takes_media_; }
+  // Whether make_ready() has found a disk that this driver cannot use, as it is now.
+  bool is_of_no_use() const { return of_no_use_; }
 
   // Errors of these three: enomedium (the plug has ended, see above), erofs, eio, enodev, enomem
   // (the command was not sent), ebusy (it was not executed: ask again in some time). Transient
@@ -205,6 +208,7 @@ class scsi_disk {
   bool use_16_for_rw_ = false;   // of a medium that is too large for READ CAPACITY(10)
   bool knows_no_16_ = false;     // it refuses READ(16), or hangs on it
   bool usable_ = false;          // its medium has arrived, or could arrive
+  bool of_no_use_ = false;       // as it is, not as an examination has failed
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
   bool synchronizes_ = false;    // it has executed SYNCHRONIZE CACHE
   bool no_synchronize_ = false;  // it does not know it

@@ -122,8 +122,19 @@ void trouble_record::note_no_medium() {
   away_since_ = std::min(away_since_, now());
   ends_without_reason_ = 0;
   if (now() - away_since_ < 2_s) return;
+  forget_medium();
+}
+
+void trouble_record::note_medium(u64 sectors) {
+  away_since_ = never;
+  const u64 before = std::exchange(sectors_, sectors);
+  if (before != 0 && before != sectors) forget_medium();
+}
+
+void trouble_record::forget_medium() {
   suspects_ = {};
   hung_ = {};
+  ends_without_reason_ = 0;
 }
 
 void trouble_record::begin_plug() { plug_since_ = now(); }

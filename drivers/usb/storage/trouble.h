@@ -13,8 +13,9 @@
 //   their own bad places. A suspect is what the commands that ended plugs have in common. What
 //   succeeds is no part of it. A bad place grows by a block that touches it.
 //   A unit without media ends no plug; there it is what two tries of a command could not reach.
-// - A medium that was away for two seconds may be another one: of the former one nothing is known
-//   any more. A reader may need some time to find the same card again after a reset.
+// - A medium that was away for two seconds may be another one, and one of another size is: of the
+//   former one nothing is known any more. A reader may need some time to find the same card again
+//   after a reset.
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
 //   one that fails without a reason.
 //
@@ -71,8 +72,8 @@ class trouble_record {
   bool may_be_an_exchange();
   // The medium has left, and the device has told it.
   void note_no_medium();
-  // There is a medium.
-  void note_medium() { away_since_ = never; }
+  // There is a medium, with so many sectors.
+  void note_medium(u64 sectors);
 
  private:
   static constexpr u32 most_ends = 3;
@@ -92,6 +93,7 @@ class trouble_record {
   static constexpr u8 counted_kinds = 4;
   static constexpr u32 most_suspects = 16;
 
+  void forget_medium();
   static void acquit(suspect& s, sector_range at);
   u32 hung(command_kind kind) const { return hung_[std::to_underlying(kind)]; }
 
@@ -100,6 +102,7 @@ class trouble_record {
   std::array<suspect, most_suspects> suspects_{};
   bool may_have_suspects_ = false;  // most units never have one: this spares them the search
   instant away_since_ = never;      // the medium
+  u64 sectors_ = 0;                 // of the medium
   u32 ends_without_reason_ = 0;     // of short plugs, one after another
   instant plug_since_{};
 };

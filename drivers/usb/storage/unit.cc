@@ -57,7 +57,8 @@ instant unit::next_look() const {
 void unit::look() {
   switch (state_) {
     case state::empty: return examine();
-    case state::useless: return now() >= again_ ? examine() : look_for_a_change();
+    case state::useless:
+      return now() >= again_ || may_be_exchanged() ? examine() : look_for_a_change();
     case state::present: return look_for_a_change();
     case state::leaving: return let_go();
     case state::ended: return;
@@ -105,16 +106,23 @@ void unit::arrive(const disk_facts& facts) {
   media_arrived(*plug_);
 }
 
-// A disk that this driver cannot use (enotsup) stays what it is. Any other failure may be over the
-// next time.
+// A reset of the device, for any of its units, may have cleared the news that a medium of no use
+// was exchanged.
+bool unit::may_be_exchanged() const {
+  return disk_.takes_media() && disk_.resets() != resets_at_refusal_;
+}
+
+// A disk that this driver cannot use stays what it is. Any other failure may be over the next time.
 void unit::refuse(error why) {
   if (!std::exchange(told_, true))
     printk("%s: the disk is not usable (error %d)\n", disk_.name().data(), to_errno(why));
-  if (why == error::enotsup && !disk_.takes_media()) return end(disk_.obstacle());
+  const bool for_good = disk_.is_of_no_use();
+  if (for_good && !disk_.takes_media()) return end(disk_.obstacle());
+  resets_at_refusal_ = disk_.resets();
   tell_unused(disk_.obstacle());
   state_ = state::useless;
   since_ = now();
-  again_ = why == error::enotsup ? never : std::max(now() + pause_after(duration{}), rest_until_);
+  again_ = for_good ? never : std::max(now() + pause_after(duration{}), rest_until_);
   next_look_ = disk_.takes_media() ? std::min(again_, now() + look_interval) : again_;
 }
 

@@ -18,8 +18,9 @@
 //   device was reset, or it was not ready for too long. To the upper layers this is a pull: they
 //   seal, and what arrives next is verified by its content, dirty blocks and all.
 // - leaving -> empty: no reference to the usb_disk is left.
-// - useless -> empty: the medium was taken out or exchanged. An examination that failed without
-//   showing why is made again, with pauses that grow. A unit whose examinations fail and reset the
+// - useless -> empty: the medium was taken out or exchanged, or the device was reset, so that the
+//   news of it may be lost. An examination that failed without showing why is made again, with
+//   pauses that grow. A unit whose examinations fail and reset the
 //   device, one after another, has ended.
 // - A unit that is useless or has ended says why in the list that lsusb shows: if it is the only
 //   one, with its device, otherwise in a line of its own.
@@ -77,6 +78,7 @@ class unit {
   bool hangs_at_each_examination(u32 resets_before);
   bool is_resting();
   void arrive(const disk_facts& facts);
+  bool may_be_exchanged() const;
   void refuse(error why);
   void tell_unused(const char* why);
   void end(const char* why);
@@ -95,8 +97,9 @@ class unit {
   instant next_look_{};
   instant again_ = never;  // useless: when it is examined again
   instant since_{};        // the medium is present, or useless
-  instant rest_until_{};   // 0: it does not rest
-  bool told_ = false;      // that it is useless
+  u32 resets_at_refusal_ = 0;
+  instant rest_until_{};  // 0: it does not rest
+  bool told_ = false;     // that it is useless
   const char* unused_ = nullptr;
   unused_device listed_;       // while it is not used, and not the only one
   u32 hung_examinations_ = 0;  // one after another

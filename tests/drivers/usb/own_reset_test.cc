@@ -216,5 +216,23 @@ TEST(usb_own_reset, of_four_bad_places_becomes_their_errors) {
   });
 }
 
+// One ILLEGAL REQUEST while a disk is examined, after its plug was ended by a reset of its own.
+TEST(usb_own_reset, a_question_that_is_refused_behind_it_ends_no_disk) {
+  for (const u8 opcode : {test_unit_ready, read_capacity, inquiry})
+    run(1, [=] {
+      fake_stick stick;
+      served_stick s(stick);
+      ASSERT_TRUE(s.await_arrival());
+      stick.disk.failures.assign(1, {6, 0x29, 0});
+      stick.disk.fail_at(opcode, opcode == test_unit_ready ? 1 : 1, {5, 0x24, 0});
+      dma_block block;
+      static_cast<void>(block.move(*s.current, block_command::write, 8));
+      sleep_for(1_s);
+      EXPECT_TRUE(s.await_arrival()) << u32{opcode};
+      EXPECT_FALSE(s.ended) << u32{opcode};
+      s.finish();
+    });
+}
+
 }  // namespace
 }  // namespace usb::storage

@@ -5,6 +5,7 @@
 #include "drivers/block/genhd.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/drivers/usb/stick_bench.h"
 #include "tests/fs/machine.h"
 #include "tests/sim/xhci/machine.h"
 
@@ -62,6 +63,29 @@ TEST(usb_stick_steps, any_other_stumbles_once) {
     EXPECT_LE(first, 1u) << static_cast<int>(how);
     EXPECT_EQ(later, 0u) << static_cast<int>(how);
   }
+}
+
+// A device that tells a good status and no residue, though it has not taken the data.
+TEST(usb_stick_steps, a_status_that_comes_before_the_data_loses_nothing) {
+  for (const bool removable : {false, true})
+    for (u32 which = 1; which < 4; ++which) {
+      bench b(super_speed);
+      b.function().disk().removable_medium = removable;
+      b.run(1, [&] {
+        b.plug();
+        b.until_live(1_s);
+        b.function().meddle = [&, n = 0u](u8 opcode, usb_stick::answer& a) mutable {
+          if (opcode == 0x2A && ++n == which) a.leave_data = true;
+        };
+        for (u32 i = 0; i < 6; ++i) static_cast<void>(fill_block(sda, 5 + 7 * i, 0x51));
+        for (int i = 0; i < 5 && !sys_sync(); ++i) sleep_for(3_s);
+        sleep_for(10_s);  // a plug that has ended is followed by the next one
+        EXPECT_TRUE(b.is_live());
+        EXPECT_TRUE(sys_sync());
+        for (u32 i = 0; i < 6; ++i)
+          EXPECT_TRUE(block_is(b.stick.durable(), 5 + 7 * i, 0x51)) << i << removable << which;
+      });
+    }
 }
 
 }  // namespace

@@ -100,12 +100,29 @@ TEST(trouble_record, a_medium_that_was_away_for_two_seconds_is_another_one) {
       for (u32 i = 0; i < 5; ++i) {
         record.note_no_medium();
         sleep_for({away * 1'000'000});
-        if (away < 2'000) record.note_medium();
+        if (away < 2'000) record.note_medium(1000);
       }
       record.note_no_medium();
       EXPECT_EQ(record.is_bad(reading, {8, 10}), away < 2'000);
       record.note_delay(writing);
       EXPECT_EQ(record.reason_to_give_up() != nullptr, away < 2'000);
+    });
+}
+
+TEST(trouble_record, a_medium_of_another_size_is_another_one) {
+  for (const u64 sectors : {u64{1000}, u64{2000}})
+    run(1, [=] {
+      trouble_record record;
+      record.note_medium(1000);
+      end_three_plugs(record, {8, 10});
+      for (u32 i = 0; i < 3; ++i) {
+        record.begin_plug();
+        EXPECT_TRUE(record.may_be_an_exchange());
+      }
+      record.begin_plug();
+      record.note_medium(sectors);
+      EXPECT_EQ(record.is_bad(reading, {8, 10}), sectors == 1000);
+      EXPECT_EQ(record.may_be_an_exchange(), sectors != 1000) << "the plugs of the former one";
     });
 }
 

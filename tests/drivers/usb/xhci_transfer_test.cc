@@ -205,7 +205,9 @@ TEST(xhci_transfer_queue, keeps_whole_bursts_before_a_link) {
           ASSERT_EQ(trb_control::chain::in(piece.control), sum < total);
         }
         ASSERT_EQ(sum, total);
-        controller.read();
+        u32 seen = 0;
+        for (const u32 length : controller.read()) seen += length;
+        ASSERT_EQ(seen, total) << "the controller executes these TRBs and no others";
         ASSERT_TRUE(test.queue.on_event(test.address_of(last), completion::success, 0));
         ASSERT_EQ(t.actual, total);
       }
@@ -247,6 +249,26 @@ TEST(xhci_transfer_queue, begins_behind_a_link_rather_than_split_a_packet) {
                                     completion::success, 0));
     EXPECT_EQ(t.actual, 5100u);
   });
+}
+
+// No packet of these pieces fits before the Link. 32 TRBs may stay unused for that, and no more.
+TEST(xhci_transfer_queue, leaves_no_more_than_32_trbs_unused) {
+  for (const u32 room : {31u, 32u, 33u})
+    sim::run(1, [=] {
+      transfer_test test;
+      const producer_ring& ring = test.queue.ring();
+      while (ring.room_before_link() > room) {
+        usb::transfer step = test.make(test.one);
+        ASSERT_TRUE(test.queue.add(step));
+        test.queue.settle(step);
+      }
+      const u32 here = ring.enqueue();
+      const std::vector<dma_segment> small(300, dma_segment{phys_addr{0x10000}, 16});
+      usb::transfer t = test.make(small);
+      ASSERT_TRUE(test.queue.add(t));
+      EXPECT_EQ(type_of(ring.at(here)), room > 32 ? trb_type::normal : trb_type::link) << room;
+      test.queue.fail_all(error::etimedout);
+    });
 }
 
 // Pieces of a byte each: too many TRBs would stay unused.
