@@ -91,7 +91,7 @@ TEST(usb_next_card, is_looked_at_after_a_reset_that_is_told_or_not) {
     });
 }
 
-// The card with a bad place is exchanged for a larger one, quicker than two looks, and the reader
+// The card with a bad place is exchanged for a smaller one, quicker than two looks, and the reader
 // tells it (06/28): what was wrong with the first one is not wrong with this one.
 TEST(usb_next_card, has_no_bad_places_of_one_of_another_size) {
   run(1, [] {

@@ -224,7 +224,7 @@ TEST(usb_own_reset, a_question_that_is_refused_behind_it_ends_no_disk) {
       served_stick s(stick);
       ASSERT_TRUE(s.await_arrival());
       stick.disk.failures.assign(1, {6, 0x29, 0});
-      stick.disk.fail_at(opcode, opcode == test_unit_ready ? 1 : 1, {5, 0x24, 0});
+      stick.disk.fail_at(opcode, 1, {5, 0x24, 0});
       dma_block block;
       static_cast<void>(block.move(*s.current, block_command::write, 8));
       sleep_for(1_s);
