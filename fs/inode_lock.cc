@@ -57,7 +57,7 @@ result<fs_operation> begin_operation(const m_inode& inode) {
 
 result<void> inode_change::begin(std::initializer_list<m_inode*> inodes) {
   may_sleep();
-  kassert(count_ == 0 && inodes.size() <= inodes_.size());
+  kassert(!std::exchange(begun_, true) && inodes.size() <= inodes_.size());
   for (m_inode* inode : inodes) add(inode);
   for (locked_inode& locked : locked_inodes()) lock_inode(*locked.inode);
   for (locked_inode& locked : locked_inodes()) {
@@ -79,6 +79,7 @@ void inode_change::add(m_inode* inode) {
 }
 
 inode_change::~inode_change() {
+  kassert(begun_);  // else its inodes were changed without their locks
   for (locked_inode& locked : locked_inodes()) {
     m_inode& inode = *locked.inode;
     // If the write fails, the inode stays dirty: sync_inodes writes it again and reports the error.

@@ -75,6 +75,7 @@ class inode_change {
   std::span<locked_inode> locked_inodes() { return std::span(inodes_).first(count_); }
 
   operation& op_;
+  bool begun_ = false;
   bool writes_ = false;  // its end writes what is dirty; only after a begin that succeeded
   u32 count_ = 0;        // of the inodes below
   std::array<locked_inode, MOST_INODES> inodes_{};

@@ -225,4 +225,18 @@ TEST(races, sync_does_not_write_an_inode_that_is_being_deleted) {
   });
 }
 
+// What is changed without the locks of an inode_change is stopped, and not seen years later.
+TEST(inode_change, must_be_begun) {
+  medium stick(64);
+  world w({.expect_panic = true});
+  w.run([&] {
+    boot();
+    plug_as(stick, sda);
+    result<operation> op = operation::begin(sda);
+    ASSERT_TRUE(op);
+    const inode_change change(*op);
+  });
+  EXPECT_NE(w.panic_message().find("begun_"), std::string::npos);
+}
+
 }  // namespace

@@ -63,7 +63,7 @@ result<void> scsi_disk::inquire(disk_facts& to) {
   const standard_inquiry reply = TRY(ask_identity());
   const bool removable = (reply.removable & 0x80) != 0;
   if (reply.device_type == unconnected_disk && removable) {
-    trouble_.note_no_medium();
+    note_no_medium();
     return fail(error::enomedium);
   }
   if (reply.device_type != disk) return cannot_use("it is no disk");
@@ -75,6 +75,7 @@ result<void> scsi_disk::inquire(disk_facts& to) {
 
 result<void> scsi_disk::test_ready() {
   TRY(run(command_of({opcode::test_unit_ready, 0, 0, 0, 0, 0})));
+  note_ready();
   return {};
 }
 
@@ -125,6 +126,7 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   obstacle_ = "it does not tell its capacity";  // if this ends here
   const capacity_16_reply capacity = TRY(ask_capacity());
   obstacle_ = nullptr;
+  note_size((capacity.last_lba + 1) * capacity.block_size);
   if (capacity.block_size != SECTOR_SIZE) {
     printk("%s: sectors of %u bytes are not supported\n", name().data(),
            static_cast<u32>(capacity.block_size));
@@ -140,7 +142,7 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   if (sectors > most_sectors)
     printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
            static_cast<u32>(sectors >> 21));
-  use_16_for_rw_ = sectors > most_sectors && !knows_no_16_;
+  use_16_for_rw_ = sectors > most_sectors && !learnt_.knows_no_16;
   to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
 }
@@ -155,18 +157,18 @@ bool scsi_disk::has_hung(u32 resets_before) const {
 // fails in another way the next time must change nothing. A disk that does not know READ(16) is
 // used by the commands of 10 bytes, which reach all that is used of it.
 result<void> scsi_disk::check_last_sector(disk_facts& to) {
-  if (to.sectors == one_too_many_) {
+  if (to.sectors == learnt_.one_too_many) {
     --to.sectors;
     return {};
   }
-  if (hangs_on_last_sector_) return {};
+  if (learnt_.hangs_on_last_sector) return {};
   const result<u32> read = read_last_sector(to);
-  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || hangs_on_last_sector_)) {
-    knows_no_16_ = true;
+  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || learnt_.hangs_on_last_sector)) {
+    learnt_.knows_no_16 = true;
     use_16_for_rw_ = false;
   }
   if (!read && ends_the_plug(read.error())) return fail(read.error());
-  if (!read && read.error() == error::erange) one_too_many_ = to.sectors--;
+  if (!read && read.error() == error::erange) learnt_.one_too_many = to.sectors--;
   return {};
 }
 
@@ -177,7 +179,7 @@ result<u32> scsi_disk::read_last_sector(const disk_facts& of) {
                                       transport_.scratch().first(SECTOR_SIZE));
   c.timeout = 5_s;
   const result<u32> read = run(c, after_failure::do_without);
-  hangs_on_last_sector_ = has_hung(resets_before);
+  learnt_.hangs_on_last_sector = has_hung(resets_before);
   return read;
 }
 
@@ -185,11 +187,11 @@ result<u32> scsi_disk::read_last_sector(const disk_facts& of) {
 // fails is taken to be writable and to have a write cache.
 result<void> scsi_disk::read_modes(disk_facts& to) {
   constexpr u8 all_pages = 0x3F, length = 192;
-  if (hangs_on_modes_) return {};
+  if (learnt_.hangs_on_modes) return {};
   const u32 resets_before = transport_.resets();
   const result<u32> came =
       ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length, 0, after_failure::do_without);
-  hangs_on_modes_ = has_hung(resets_before);
+  learnt_.hangs_on_modes = has_hung(resets_before);
   if (!came && ends_the_plug(came.error())) return fail(came.error());
   if (came) static_cast<void>(parse_mode_sense(transport_.scratch().first(*came), to));
   return {};
@@ -217,16 +219,24 @@ result<disk_facts> scsi_disk::examine_one_medium() {
   return facts;
 }
 
+examination scsi_disk::outcome_of(const result<disk_facts>& facts, u32 resets_before) const {
+  if (facts || of_no_use_) return examination::answered;
+  if (resets() != resets_before) return examination::hung;
+  const bool absent = facts.error() == error::enomedium || facts.error() == error::ebusy;
+  return absent ? examination::absent : examination::answered;
+}
+
 result<disk_facts> scsi_disk::make_ready() {
   phase_ = phase::getting_ready;
   no_synchronize_ = false;  // that was of another medium
   obstacle_ = nullptr;
   of_no_use_ = false;
+  const u32 resets_before = resets();
   const result<disk_facts> facts = examine_one_medium();
   phase_ = phase::in_use;
   usable_ = facts.has_value();
+  trouble_.note_examination(outcome_of(facts, resets_before));
   trouble_.begin_plug();
-  if (usable_) trouble_.note_medium(facts->sectors);
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;

@@ -182,6 +182,24 @@ result<void> scsi_disk::note_lost_answer(const scsi_command& command) {
   return fail(error::enomedium);
 }
 
+void scsi_disk::note_no_medium() {
+  trouble_.note_no_medium();
+  if (medium_.note_none(resets())) forget_medium();
+}
+
+void scsi_disk::note_ready() {
+  if (medium_.note_ready(resets())) forget_medium();
+}
+
+void scsi_disk::note_size(u64 bytes) {
+  if (medium_.note_size(bytes)) forget_medium();
+}
+
+void scsi_disk::forget_medium() {
+  trouble_.forget_medium();
+  learnt_ = {};
+}
+
 duration scsi_disk::rest_after_hang() const { return alone_ ? duration{} : trouble_.rest(); }
 
 // What follows from a failure that the device has told: an error ends the command; otherwise it may
@@ -204,7 +222,7 @@ result<void> scsi_disk::decide(verdict v, const scsi_command& command, after_fai
       return phase_ == phase::in_use && !expects_attention() ? fail(error::enomedium)
                                                              : result<void>{};
     case verdict::medium_changed: return {};
-    case verdict::no_medium: trouble_.note_no_medium(); return fail(error::enomedium);
+    case verdict::no_medium: note_no_medium(); return fail(error::enomedium);
     case verdict::write_protected: return fail(error::erofs);
     case verdict::not_supported: return fail(error::enotsup);
     case verdict::out_of_range: return fail(error::erange);

@@ -19,7 +19,8 @@
 // answers all commands of one kind so, though it answers others (trouble.h).
 //
 // Two questions of an examination are not necessary: for the mode pages and for the last sector. If
-// a device hangs on one of them, twice, it is not asked this any more.
+// a device hangs on one of them, twice, it is not asked this any more, as long as it has the same
+// medium.
 //
 // After each of three events the device may have dropped completed writes from its write cache. The
 // writes must be made again before a flush can prove them durable:
@@ -34,6 +35,7 @@
 #include <span>
 #include <utility>
 
+#include "drivers/usb/storage/medium.h"
 #include "drivers/usb/storage/sense.h"
 #include "drivers/usb/storage/transport.h"
 #include "drivers/usb/storage/trouble.h"
@@ -143,6 +145,8 @@ class scsi_disk {
   bool expects_attention() const { return resets_answered_ != transport_.resets(); }
   // The times the device was reset, for any unit.
   u32 resets() const { return transport_.resets(); }
+  // Four examinations have hung, one after another.
+  bool hangs_when_examined() const { return trouble_.hangs_when_examined(); }
   // There were too many hangs: nothing more is to be sent.
   bool given_up() const { return given_up_; }
   // Why it cannot be used, after make_ready() has failed or when it is given up.
@@ -156,6 +160,13 @@ class scsi_disk {
   }
 
  private:
+  // What examinations have found out about the device with the medium that is in it.
+  struct lessons {
+    bool knows_no_16 = false;  // it refuses READ(16), or hangs on it
+    bool hangs_on_modes = false, hangs_on_last_sector = false;
+    u32 one_too_many = 0;  // a number of sectors that it has told, and that was wrong
+  };
+
   // A unit attention is normal while the disk is made ready. In use it ends the plug; a medium of
   // no use is in use as well until it is taken out.
   enum class phase : u8 { getting_ready, in_use };
@@ -192,6 +203,11 @@ class scsi_disk {
   result<standard_inquiry> ask_identity();
   result<void> inquire(disk_facts& to);
   result<void> wait_until_ready();
+  void note_no_medium();
+  examination outcome_of(const result<disk_facts>& facts, u32 resets_before) const;
+  void note_ready();
+  void note_size(u64 bytes);
+  void forget_medium();
   result<void> cannot_use(const char* why);
   result<void> read_capacity(disk_facts& to);
   result<capacity_16_reply> ask_capacity();
@@ -206,7 +222,6 @@ class scsi_disk {
   phase phase_ = phase::getting_ready;
   bool takes_media_ = false;
   bool use_16_for_rw_ = false;   // of a medium that is too large for READ CAPACITY(10)
-  bool knows_no_16_ = false;     // it refuses READ(16), or hangs on it
   bool usable_ = false;          // its medium has arrived, or could arrive
   bool of_no_use_ = false;       // as it is, not as an examination has failed
   bool medium_changed_ = false;  // since it was ready: its facts may be those of two media
@@ -214,14 +229,14 @@ class scsi_disk {
   bool no_synchronize_ = false;  // it does not know it
   bool tells_cache_ = false;     // its mode pages tell of a write cache
   bool needs_start_ = false;     // it waits for START STOP UNIT
-  bool hangs_on_modes_ = false, hangs_on_last_sector_ = false;
   bool given_up_ = false;
   const char* obstacle_ = nullptr;
   bool cache_doubt_ = false;
+  medium_record medium_;
   trouble_record trouble_;
+  lessons learnt_;
   u32 resets_answered_ = 0;  // resets() of the transport at the last success
   u32 resets_seen_ = 0;      // of the transport
-  u32 one_too_many_ = 0;     // a number of sectors that it has told, and that was wrong
 };
 
 }  // namespace usb::storage

@@ -49,6 +49,11 @@ void trouble_record::note_success(command_kind kind, sector_range at) {
     if (s.is(kind, at)) acquit(s, at);
 }
 
+void trouble_record::note_examination(examination outcome) {
+  if (outcome == examination::hung) ++hung_examinations_;
+  if (outcome == examination::answered) hung_examinations_ = 0;
+}
+
 // READs and WRITEs may hang more often than others: they are many, and of many places.
 const char* trouble_record::reason_to_give_up() const {
   constexpr u32 most = 4, most_moves = 8;
@@ -118,25 +123,6 @@ bool trouble_record::has_suspect(command_kind kind, sector_range at) const {
 
 // --- failures without a reason ---
 
-void trouble_record::note_no_medium() {
-  away_since_ = std::min(away_since_, now());
-  ends_without_reason_ = 0;
-  if (now() - away_since_ < 2_s) return;
-  forget_medium();
-}
-
-void trouble_record::note_medium(u64 sectors) {
-  away_since_ = never;
-  const u64 before = std::exchange(sectors_, sectors);
-  if (before != 0 && before != sectors) forget_medium();
-}
-
-void trouble_record::forget_medium() {
-  suspects_ = {};
-  hung_ = {};
-  ends_without_reason_ = 0;
-}
-
 void trouble_record::begin_plug() { plug_since_ = now(); }
 
 // A medium that has ended several short plugs so is one that fails without a reason.
@@ -147,6 +133,15 @@ bool trouble_record::may_be_an_exchange() {
   if (ends_without_reason_ == most) return false;
   ++ends_without_reason_;
   return true;
+}
+
+// --- another medium ---
+
+void trouble_record::forget_medium() {
+  suspects_ = {};
+  hung_ = {};
+  hung_examinations_ = 0;
+  ends_without_reason_ = 0;
 }
 
 }  // namespace usb::storage

@@ -13,9 +13,7 @@
 //   their own bad places. A suspect is what the commands that ended plugs have in common. What
 //   succeeds is no part of it. A bad place grows by a block that touches it.
 //   A unit without media ends no plug; there it is what two tries of a command could not reach.
-// - A medium that was away for two seconds may be another one, and one of another size is: of the
-//   former one nothing is known any more. A reader may need some time to find the same card again
-//   after a reset.
+// - Of a medium nothing is known any more when the next one may be another one (medium.h).
 // - A medium that has ended several short plugs without a reason was not exchanged each time: it is
 //   one that fails without a reason.
 //
@@ -30,9 +28,10 @@
 
 namespace usb::storage {
 
-// What is counted apart. Hangs in an examination count only in a row: a unit that hangs at each one
-// is given up by unit.cc.
+// What is counted apart. Hangs in an examination count only in a row; see also note_examination().
 enum class command_kind : u8 { read, write, flush, other, examination };
+
+enum class examination : u8 { answered, absent, hung };
 
 // From `first` up to `end`, which is behind the last one.
 struct sector_range {
@@ -53,6 +52,11 @@ class trouble_record {
   // Why the unit is to be given up, for the console; null while it is not.
   const char* reason_to_give_up() const;
   u32 hangs_in_a_row() const { return hangs_in_a_row_; }
+  // How an examination has ended. `absent`: the medium is not there, or not ready.
+  void note_examination(examination outcome);
+  // Four examinations have hung, one after another. That the medium is absent in between says
+  // nothing: some readers lose their card for a while after a reset.
+  bool hangs_when_examined() const { return hung_examinations_ >= 4; }
   // How long a unit that shares its device rests after a hang: longer after each one of a kind that
   // has not succeeded since.
   duration rest() const;
@@ -71,9 +75,10 @@ class trouble_record {
   // Whether such a failure is to end the plug. It counts.
   bool may_be_an_exchange();
   // The medium has left, and the device has told it.
-  void note_no_medium();
-  // There is a medium, with so many sectors.
-  void note_medium(u64 sectors);
+  void note_no_medium() { ends_without_reason_ = 0; }
+
+  // The medium may be another one from now on.
+  void forget_medium();
 
  private:
   static constexpr u32 most_ends = 3;
@@ -93,16 +98,13 @@ class trouble_record {
   static constexpr u8 counted_kinds = 4;
   static constexpr u32 most_suspects = 16;
 
-  void forget_medium();
   static void acquit(suspect& s, sector_range at);
   u32 hung(command_kind kind) const { return hung_[std::to_underlying(kind)]; }
 
-  u32 hangs_in_a_row_ = 0;
+  u32 hangs_in_a_row_ = 0, hung_examinations_ = 0;
   std::array<u32, counted_kinds> hung_{};  // of each kind, since one of it has succeeded
   std::array<suspect, most_suspects> suspects_{};
   bool may_have_suspects_ = false;  // most units never have one: this spares them the search
-  instant away_since_ = never;      // the medium
-  u64 sectors_ = 0;                 // of the medium
   u32 ends_without_reason_ = 0;     // of short plugs, one after another
   instant plug_since_{};
 };

@@ -73,23 +73,21 @@ void unit::examine() {
   if (disk_.device().gone()) return;
   if (disk_.resets() != resets_before) rest_until_ = now() + disk_.rest_after_hang();
   if (disk_.given_up()) return end(disk_.obstacle());
-  if (!facts && hangs_at_each_examination(resets_before))
-    return end("it hangs each time that it is examined");
+  if (disk_.hangs_when_examined()) return give_up();
   if (facts)
     arrive(*facts);
   else if (facts.error() == error::enomedium)
     forget_medium();
-  else if (facts.error() != error::ebusy)
+  else if (facts.error() == error::ebusy)
+    tell_unused(nullptr);  // another one, perhaps, is becoming ready
+  else
     refuse(facts.error());
 }
 
-// An examination has failed.
-bool unit::hangs_at_each_examination(u32 resets_before) {
-  constexpr u32 most = 4;
-  hung_examinations_ = disk_.resets() == resets_before ? 0 : hung_examinations_ + 1;
-  if (hung_examinations_ < most) return false;
-  printk("%s: it hangs each time that it is examined, and is given up\n", disk_.name().data());
-  return true;
+void unit::give_up() {
+  constexpr const char* why = "it hangs each time that it is examined";
+  printk("%s: %s, and is given up\n", disk_.name().data(), why);
+  end(why);
 }
 
 void unit::arrive(const disk_facts& facts) {
@@ -100,7 +98,6 @@ void unit::arrive(const disk_facts& facts) {
   state_ = state::present;
   again_ = never;
   forget_medium();
-  hung_examinations_ = 0;
   since_ = now();
   next_look_ = facts.removable_medium ? now() + look_interval : never;
   media_arrived(*plug_);

@@ -20,8 +20,8 @@
 // - leaving -> empty: no reference to the usb_disk is left.
 // - useless -> empty: the medium was taken out or exchanged, or the device was reset, so that the
 //   news of it may be lost. An examination that failed without showing why is made again, with
-//   pauses that grow. A unit whose examinations fail and reset the
-//   device, one after another, has ended.
+//   pauses that grow. A unit whose examinations fail and reset the device, four one after
+//   another, has ended.
 // - A unit that is useless or has ended says why in the list that lsusb shows: if it is the only
 //   one, with its device, otherwise in a line of its own.
 // - A unit that shares its device and whose READs and WRITEs reset it rests: the others need the
@@ -75,7 +75,7 @@ class unit {
 
   void look();
   void examine();
-  bool hangs_at_each_examination(u32 resets_before);
+  void give_up();
   bool is_resting();
   void arrive(const disk_facts& facts);
   bool may_be_exchanged() const;
@@ -101,9 +101,8 @@ class unit {
   instant rest_until_{};  // 0: it does not rest
   bool told_ = false;     // that it is useless
   const char* unused_ = nullptr;
-  unused_device listed_;       // while it is not used, and not the only one
-  u32 hung_examinations_ = 0;  // one after another
-  duration pause_{};           // after the last plug
+  unused_device listed_;  // while it is not used, and not the only one
+  duration pause_{};      // after the last plug
 };
 
 }  // namespace usb::storage

@@ -187,20 +187,11 @@ TEST(usb_bad_place, is_forgotten_with_its_card) {
     served_stick s(stick);
     stick.meddle = hang_at(block_command::write, 8);
     dma_block block;
-    for (u32 plug = 1; plug <= 3; ++plug) {
-      ASSERT_TRUE(s.await_arrival());
-      block_device& disk = *s.current;
-      const device_reference over_the_sleep(disk);
-      static_cast<void>(block.move(disk, block_command::write, 8));
-      sleep_for(1_ms);
-    }
+    end_plugs(s, 3, block_command::write, 8);
     ASSERT_TRUE(s.await_arrival());
     EXPECT_FALSE(block.move(*s.current, block_command::write, 8));
-    stick.disk.never_succeeds[test_unit_ready] = {2, 0x3A, 0};
-    sleep_for(6_s);
+    stay_empty(stick.disk, 6_s);
     EXPECT_FALSE(s.current);
-    stick.disk.never_succeeds.clear();
-    stick.disk.failures.assign(1, {6, 0x28, 0});
     stick.meddle = nullptr;
     ASSERT_TRUE(s.await_arrival());
     EXPECT_TRUE(block.move(*s.current, block_command::write, 8));
@@ -220,14 +211,7 @@ TEST(usb_bad_place, is_remembered_when_its_card_was_away_for_a_moment) {
       hang(cbw, a);
       if (a.silent) stick.disk.fail_at(test_unit_ready, 1, {2, 0x3A, 0});
     };
-    dma_block block;
-    for (u32 plug = 1; plug <= 6; ++plug) {
-      ASSERT_TRUE(s.await_arrival());
-      block_device& disk = *s.current;
-      const device_reference over_the_sleep(disk);
-      static_cast<void>(block.move(disk, block_command::write, 8));
-      sleep_for(1_ms);
-    }
+    end_plugs(s, 6, block_command::write, 8);
     EXPECT_EQ(hung, 3u);
     s.finish();
   });

@@ -4,6 +4,7 @@
 
 #include "hal/clock.h"
 #include "tests/drivers/usb/card_slots.h"
+#include "tests/drivers/usb/listed.h"
 #include "tests/drivers/usb/meddling.h"
 
 namespace usb::storage {
@@ -11,64 +12,33 @@ namespace {
 
 using namespace sim;
 
-// Slot 2 has a card of no use (sectors of 4096 bytes). While a READ of slot 1 hangs, that card is
-// exchanged for a good one; the reset clears the news of it (SAM-5, 5.14).
+// Slot 2 has a card of no use (sectors of 4096 bytes). While a command of slot 1 hangs, or one of
+// its own, that card is exchanged for a good one; the reset clears the news of it (SAM-5, 5.14).
 TEST(usb_next_card, that_comes_before_a_reset_is_looked_at) {
-  run(1, [] {
-    media_list media;
-    fake_stick stick(100);
-    auto& second = stick.add_unit(200);
-    stick.disk.removable_medium = second.disk.removable_medium = true;
-    second.disk.reset_clears_attentions = true;
-    second.disk.block_size = 4096;
-    fiber task = serve_in_a_task(stick);
-    sleep_for(5_s);
-    ASSERT_TRUE(media.of(100));
-    ASSERT_FALSE(media.of(200));
-    bool hung = false;
-    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.lun != 0 || cbw.cdb[0] != read_10 || hung) return;
-      hung = a.silent = true;
-      second.disk.block_size = SECTOR_SIZE;  // another card
-      second.disk.failures.assign(1, {6, 0x28, 0});
-    };
-    dma_block block;
-    static_cast<void>(block.move(*media.of(100), block_command::read, 0));
-    EXPECT_TRUE(hung);
-    sleep_for(120_s);
-    EXPECT_TRUE(media.of(100));
-    EXPECT_TRUE(media.of(200)) << "the good card is never found";
-    stick.pull();
-    task.join();
-  });
+  for (const u8 lun : {u8{0}, u8{1}})
+    run(1, [=] {
+      two_cards r;
+      r.second.disk.reset_clears_attentions = true;
+      r.second.disk.block_size = 4096;
+      exchange(r.second.disk);
+      sleep_for(5_s);
+      ASSERT_FALSE(r.of(200));
+      bool hung = false;
+      r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        if (cbw.lun != lun || cbw.cdb[0] != test_unit_ready || std::exchange(hung, true)) return;
+        a.silent = true;
+        r.second.disk.block_size = SECTOR_SIZE;  // another card
+        exchange(r.second.disk);
+      };
+      sleep_for(120_s);
+      EXPECT_TRUE(hung);
+      EXPECT_TRUE(r.of(100));
+      EXPECT_TRUE(r.of(200)) << "the good card is never found";
+      r.finish();
+    });
 }
 
-// The same with a reader of one slot, whose TEST UNIT READY gets no answer.
-TEST(usb_next_card, that_comes_before_a_reset_is_looked_at_in_the_only_slot) {
-  run(1, [] {
-    media_list media;
-    fake_stick stick(100);
-    stick.disk.removable_medium = stick.disk.reset_clears_attentions = true;
-    stick.disk.block_size = 4096;
-    fiber task = serve_in_a_task(stick);
-    sleep_for(5_s);
-    ASSERT_FALSE(media.of(100));
-    bool hung = false;
-    stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
-      if (cbw.cdb[0] != test_unit_ready || hung) return;
-      hung = a.silent = true;
-      stick.disk.block_size = SECTOR_SIZE;  // another card
-      stick.disk.failures.assign(1, {6, 0x28, 0});
-    };
-    sleep_for(120_s);
-    EXPECT_TRUE(hung);
-    EXPECT_TRUE(media.of(100)) << "the good card is never found";
-    stick.pull();
-    task.join();
-  });
-}
-
-// A card that is refused, and another card exchanged for it at a reset of which nothing is told.
+// The same in the only slot of a reader that tells of the reset, or does not.
 TEST(usb_next_card, is_looked_at_after_a_reset_that_is_told_or_not) {
   for (const bool tells : {false, true})
     run(1, [=] {
@@ -84,7 +54,7 @@ TEST(usb_next_card, is_looked_at_after_a_reset_that_is_told_or_not) {
         if (cbw.cdb[0] != test_unit_ready || std::exchange(once, true)) return;
         a.silent = true;
         stick.disk.block_size = SECTOR_SIZE;
-        stick.disk.failures.assign(1, {6, 0x28, 0});
+        exchange(stick.disk);
       };
       EXPECT_TRUE(s.await_arrival()) << tells;
       s.finish();
@@ -101,19 +71,13 @@ TEST(usb_next_card, has_no_bad_places_of_one_of_another_size) {
     stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
       a.silent = a.silent || (cbw.cdb[0] == write_10 && cbw.cdb[5] == 8);
     };
+    end_plugs(s, 3, block_command::write, 8);
     dma_block block;
-    for (u32 plug = 1; plug <= 3; ++plug) {
-      ASSERT_TRUE(s.await_arrival());
-      block_device& disk = *s.current;
-      const device_reference over_the_sleep(disk);
-      static_cast<void>(block.move(disk, block_command::write, 8));
-      sleep_for(1_ms);
-    }
     ASSERT_TRUE(s.await_arrival());
     EXPECT_FALSE(block.move(*s.current, block_command::write, 8));
     stick.meddle = nullptr;
     stick.disk.claimed_last_lba = 1023;  // the other card has half as many sectors
-    stick.disk.failures.assign(1, {6, 0x28, 0});
+    exchange(stick.disk);
     sleep_for(3_s);
     ASSERT_TRUE(s.await_arrival());
     ASSERT_EQ(s.current->identity.sectors, 1024u);
@@ -140,11 +104,105 @@ TEST(usb_next_card, is_found_in_a_slot_that_was_not_connected) {
     ASSERT_TRUE(media.of(100));
     ASSERT_FALSE(media.of(200));
     empty = false;
-    second.disk.failures.assign(1, {6, 0x28, 0});
+    exchange(second.disk);
     sleep_for(120_s);
     EXPECT_TRUE(media.of(200)) << "the card is never found";
     stick.pull();
     task.join();
+  });
+}
+
+// What a card had hung on, or had told too much of, is asked of the next one again, also when the
+// slot was looked at only once between them.
+TEST(usb_next_card, is_asked_what_its_predecessor_hung_on) {
+  for (const duration away : {2'500_ms, 6_s})
+    run(1, [=] {
+      fake_stick stick;
+      take_media(stick);
+      stick.disk.claimed_last_lba = 2048;  // one too many
+      stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+        a.silent = cbw.cdb[0] == mode_sense;
+      };
+      served_stick s(stick);
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_EQ(s.current->identity.sectors, 2048u);
+      EXPECT_FALSE(s.current->write_protected);
+      stick.meddle = nullptr;
+      stick.storage.write_protected = true;
+      stay_empty(stick.disk, away);
+      ASSERT_TRUE(s.await_arrival());
+      EXPECT_TRUE(s.current->write_protected);
+      EXPECT_EQ(s.current->identity.sectors, 2048u);
+      s.finish();
+    });
+}
+
+// The card is exchanged for one of another size quicker than two looks.
+TEST(usb_next_card, of_another_size_is_asked_for_its_write_protection) {
+  run(1, [] {
+    fake_stick stick;
+    take_media(stick);
+    stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      a.silent = cbw.cdb[0] == mode_sense;
+    };
+    served_stick s(stick);
+    ASSERT_TRUE(s.await_arrival());
+    stick.meddle = nullptr;
+    stick.disk.claimed_last_lba = 1023;
+    stick.storage.write_protected = true;
+    exchange(stick.disk);
+    sleep_for(3_s);
+    ASSERT_TRUE(s.await_arrival());
+    EXPECT_EQ(s.current->identity.sectors, 1024u);
+    EXPECT_TRUE(s.current->write_protected);
+    s.finish();
+  });
+}
+
+// After each reset the reader needs some time to find its card again. It is the same one.
+TEST(usb_next_card, is_not_the_one_that_is_found_late_after_a_reset) {
+  for (const scsi_target::sense missing : {scsi_target::sense{2, 0x3A, 0}, {2, 4, 1}})
+    for (const u8 question : {mode_sense, read_capacity})
+      run(1, [=] {
+        two_cards r;
+        u32 resets = 0;
+        instant found = now();
+        r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer& a) {
+          if (std::exchange(resets, r.stick.resets) != r.stick.resets) found = now() + 3_s;
+          auto& failing = r.second.disk.never_succeeds;
+          if (now() < found)
+            failing[test_unit_ready] = missing;
+          else
+            failing.erase(test_unit_ready);
+          a.silent = cbw.lun == 1 && cbw.cdb[0] == question;
+        };
+        exchange(r.second.disk);
+        sleep_for(600_s);
+        EXPECT_LE(r.stick.resets, 8u);
+        EXPECT_TRUE(r.of(100));
+        r.finish();
+      });
+}
+
+// A card of no use was exchanged before a reset, and the next one is not ready yet: lsusb says
+// nothing of the first one any more.
+TEST(usb_next_card, that_is_becoming_ready_is_not_called_useless) {
+  run(1, [] {
+    two_cards r;
+    r.second.disk.block_size = 4096;
+    exchange(r.second.disk);
+    sleep_for(3_s);
+    ASSERT_NE(listed().find("4096"), std::string::npos) << listed();
+    r.stick.meddle = [&, once = false](const command_block_wrapper& cbw,
+                                       fake_stick::answer& a) mutable {
+      if (cbw.lun != 0 || cbw.cdb[0] != test_unit_ready || std::exchange(once, true)) return;
+      a.silent = true;
+      r.second.disk.block_size = SECTOR_SIZE;
+      r.second.disk.never_succeeds[test_unit_ready] = {2, 4, 1};
+    };
+    sleep_for(30_s);
+    EXPECT_EQ(listed().find("4096"), std::string::npos) << listed();
+    r.finish();
   });
 }
 

@@ -14,6 +14,7 @@
 #include "drivers/usb/xhci/device.h"
 #include "fs/sync.h"
 #include "hal/clock.h"
+#include "tests/drivers/usb/listed.h"
 #include "tests/fs/machine.h"
 #include "tests/sim/xhci/machine.h"
 
@@ -104,14 +105,6 @@ inline u32 times_said(const std::string& text) {
   for (size_t at = console.find(text); at != std::string::npos; at = console.find(text, at + 1))
     ++count;
   return count;
-}
-
-// What lsusb shows.
-inline std::string listed() {
-  std::array<char, 1024> room{};
-  text_sink out(room);
-  usb::list_devices(out);
-  return std::string(out.text());
 }
 
 }  // namespace sim

@@ -91,39 +91,38 @@ TEST(trouble_record, an_examination_has_no_suspects) {
   });
 }
 
-TEST(trouble_record, a_medium_that_was_away_for_two_seconds_is_another_one) {
-  for (const i64 away : {1'999, 2'000})
-    run(1, [=] {
-      trouble_record record;
-      end_three_plugs(record, {8, 10});
-      for (u32 i = 0; i < 7; ++i) record.note_delay(writing);
-      for (u32 i = 0; i < 5; ++i) {
-        record.note_no_medium();
-        sleep_for({away * 1'000'000});
-        if (away < 2'000) record.note_medium(1000);
-      }
-      record.note_no_medium();
-      EXPECT_EQ(record.is_bad(reading, {8, 10}), away < 2'000);
-      record.note_delay(writing);
-      EXPECT_EQ(record.reason_to_give_up() != nullptr, away < 2'000);
-    });
+TEST(trouble_record, knows_nothing_of_another_medium) {
+  run(1, [] {
+    trouble_record record;
+    record.begin_plug();
+    end_three_plugs(record, {8, 10});
+    for (u32 i = 0; i < 7; ++i) record.note_delay(writing);
+    for (u32 i = 0; i < 3; ++i) EXPECT_TRUE(record.may_be_an_exchange());
+    for (u32 i = 0; i < 3; ++i) record.note_examination(examination::hung);
+    record.forget_medium();
+    EXPECT_FALSE(record.is_bad(reading, {8, 10}));
+    record.note_delay(writing);
+    EXPECT_FALSE(record.reason_to_give_up());
+    EXPECT_TRUE(record.may_be_an_exchange()) << "the plugs of the former one";
+    record.note_examination(examination::hung);
+    EXPECT_FALSE(record.hangs_when_examined());
+  });
 }
 
-TEST(trouble_record, a_medium_of_another_size_is_another_one) {
-  for (const u64 sectors : {u64{1000}, u64{2000}})
-    run(1, [=] {
-      trouble_record record;
-      record.note_medium(1000);
-      end_three_plugs(record, {8, 10});
-      for (u32 i = 0; i < 3; ++i) {
-        record.begin_plug();
-        EXPECT_TRUE(record.may_be_an_exchange());
-      }
-      record.begin_plug();
-      record.note_medium(sectors);
-      EXPECT_EQ(record.is_bad(reading, {8, 10}), sectors == 1000);
-      EXPECT_EQ(record.may_be_an_exchange(), sectors != 1000) << "the plugs of the former one";
-    });
+TEST(trouble_record, four_examinations_hang_one_after_another) {
+  run(1, [] {
+    trouble_record record;
+    for (u32 i = 0; i < 3; ++i) {
+      record.note_examination(examination::hung);
+      record.note_examination(examination::absent);
+    }
+    EXPECT_FALSE(record.hangs_when_examined());
+    record.note_examination(examination::answered);
+    for (u32 i = 0; i < 3; ++i) record.note_examination(examination::hung);
+    EXPECT_FALSE(record.hangs_when_examined());
+    record.note_examination(examination::hung);
+    EXPECT_TRUE(record.hangs_when_examined());
+  });
 }
 
 TEST(trouble_record, a_suspect_is_what_its_commands_have_in_common) {

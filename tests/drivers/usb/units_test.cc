@@ -6,6 +6,7 @@
 
 #include "hal/clock.h"
 #include "tests/drivers/usb/card_slots.h"
+#include "tests/drivers/usb/listed.h"
 #include "tests/fs/machine.h"
 
 namespace usb::storage {
@@ -411,12 +412,7 @@ TEST(usb_units, have_a_limit_for_all_devices_together) {
 }
 
 // The line of a unit that is not used, as lsusb shows it.
-bool second_unit_is_listed() {
-  std::array<char, 1024> room{};
-  text_sink out(room);
-  list_devices(out);
-  return out.text().find(" unit 1\"") != std::string_view::npos;
-}
+bool second_unit_is_listed() { return listed().find(" unit 1\"") != std::string::npos; }
 
 // It goes with the device, though a program still holds the medium of another unit.
 TEST(usb_units, are_not_listed_after_the_pull) {

@@ -1,0 +1,76 @@
+// Whether the medium in a unit may be another one (medium.h).
+#include "drivers/usb/storage/medium.h"
+
+#include <gtest/gtest.h>
+
+#include "hal/clock.h"
+#include "tests/sim/scheduler.h"
+
+namespace usb::storage {
+namespace {
+
+using namespace sim;
+
+constexpr u64 size = 1 << 20;
+
+// It is away for this time, and the unit is looked at before and behind it.
+bool is_another_one(u32 resets_before, duration away) {
+  medium_record record;
+  EXPECT_FALSE(record.note_ready(resets_before));
+  EXPECT_FALSE(record.note_none(1));
+  sleep_for(away);
+  return record.note_none(1);
+}
+
+TEST(medium_record, of_one_that_was_away_for_two_seconds) {
+  run(1, [] {
+    EXPECT_FALSE(is_another_one(1, 1'999_ms));
+    EXPECT_TRUE(is_another_one(1, 2_s));
+  });
+}
+
+TEST(medium_record, of_one_that_was_lost_behind_a_reset) {
+  run(1, [] {
+    EXPECT_FALSE(is_another_one(0, 9'999_ms));
+    EXPECT_TRUE(is_another_one(0, 10_s));
+  });
+}
+
+// It was missed only once.
+TEST(medium_record, of_one_that_is_back_at_the_second_look) {
+  for (const u32 resets : {0u, 1u})
+    for (const duration away : {1'999_ms, 2_s, 60_s})
+      run(1, [=] {
+        medium_record record;
+        EXPECT_FALSE(record.note_ready(resets));
+        EXPECT_FALSE(record.note_none(1));
+        sleep_for(away);
+        EXPECT_EQ(record.note_ready(1), resets == 1 && away >= 2_s);
+        EXPECT_FALSE(record.note_ready(1)) << "that was told";
+      });
+}
+
+// The time is counted anew when it has been there in between.
+TEST(medium_record, of_one_that_was_away_twice) {
+  run(1, [] {
+    medium_record record;
+    EXPECT_FALSE(record.note_ready(0));
+    for (u32 i = 0; i < 3; ++i) {
+      EXPECT_FALSE(record.note_none(0));
+      sleep_for(1_s);
+      EXPECT_FALSE(record.note_ready(0));
+      sleep_for(5_s);
+    }
+  });
+}
+
+TEST(medium_record, of_one_of_another_size) {
+  medium_record record;
+  EXPECT_FALSE(record.note_size(size)) << "the first one";
+  EXPECT_FALSE(record.note_size(size));
+  EXPECT_TRUE(record.note_size(size + 512));
+  EXPECT_FALSE(record.note_size(size + 512));
+}
+
+}  // namespace
+}  // namespace usb::storage
