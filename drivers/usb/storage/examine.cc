@@ -61,13 +61,13 @@ result<standard_inquiry> scsi_disk::ask_identity() {
 result<void> scsi_disk::inquire(disk_facts& to) {
   constexpr u8 disk = 0, unconnected_disk = 0x20;
   const standard_inquiry reply = TRY(ask_identity());
-  const bool removable = (reply.removable & 0x80) != 0;
-  if (reply.device_type == unconnected_disk && removable) {
+  if (reply.device_type == unconnected_disk) {
     note_no_medium();
     return fail(error::enomedium);
   }
-  if (reply.device_type != disk) return cannot_use("it is no disk");
-  to.removable_medium = takes_media_ = removable;
+  is_disk_ = reply.device_type == disk;
+  if (!is_disk_) return cannot_use("it is no disk");
+  to.removable_medium = takes_media_ = (reply.removable & 0x80) != 0;
   field_to_ascii(reply.vendor, to.vendor);
   field_to_ascii(reply.product, to.product);
   return {};
@@ -79,11 +79,14 @@ result<void> scsi_disk::test_ready() {
   return {};
 }
 
-// A disk that says it is ready may have told a later question that it waits to be started.
+// A disk that says it is ready may have told a later question that it waits to be started. One that
+// has hung is not started: that would take a minute from the other units.
 result<void> scsi_disk::wait_until_ready() {
   TRY(start_if_needed());
+  const u32 resets_before = resets();
   const result<void> ready = test_ready();
   if (ready || (ready.error() != error::eio && ready.error() != error::ebusy)) return ready;
+  if (resets() != resets_before) return ready;
   needs_start_ = true;
   TRY(start_if_needed());
   return test_ready();
@@ -118,6 +121,17 @@ result<capacity_16_reply> scsi_disk::ask_capacity() {
   return large;
 }
 
+// Some readers tell so of a card that they do not know yet, so they are asked again.
+result<void> scsi_disk::refuse_size() {
+  constexpr const char* why = "a medium of this size is not supported";
+  if (!takes_media_) {
+    printk("%s: %s\n", name().data(), why);
+    return cannot_use(why);
+  }
+  obstacle_ = why;
+  return fail(error::eio);
+}
+
 // A sector's number has 32 bits in the block layer (lba), so of a disk of more than 2 TiB a part is
 // used. READ(10) and WRITE(10) would reach as far, but other hosts move the data of such a disk
 // with the commands of 16 bytes, so these are what it is tested with.
@@ -126,30 +140,21 @@ result<void> scsi_disk::read_capacity(disk_facts& to) {
   obstacle_ = "it does not tell its capacity";  // if this ends here
   const capacity_16_reply capacity = TRY(ask_capacity());
   obstacle_ = nullptr;
-  note_size((capacity.last_lba + 1) * capacity.block_size);
+  const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
+  if (sectors < SECTORS_PER_BLOCK || capacity.block_size == 0) return refuse_size();
   if (capacity.block_size != SECTOR_SIZE) {
     printk("%s: sectors of %u bytes are not supported\n", name().data(),
            static_cast<u32>(capacity.block_size));
     return cannot_use(capacity.block_size == 4096 ? "sectors of 4096 bytes are not supported"
                                                   : "sectors of this size are not supported");
   }
-  const u64 sectors = capacity.last_lba + 1;  // 0 for the largest number that can be told
-  if (sectors < SECTORS_PER_BLOCK) {
-    constexpr const char* why = "a medium of this size is not supported";
-    printk("%s: %s\n", name().data(), why);
-    return cannot_use(why);
-  }
+  note_size(sectors * SECTOR_SIZE);
   if (sectors > most_sectors)
     printk("%s: a medium of %u GiB: only the first 2 TiB are used\n", name().data(),
            static_cast<u32>(sectors >> 21));
   use_16_for_rw_ = sectors > most_sectors && !learnt_.knows_no_16;
   to.sectors = static_cast<u32>(std::min(sectors, most_sectors));
   return {};
-}
-
-// Whether a question was answered only by resets; before, there had been so many.
-bool scsi_disk::has_hung(u32 resets_before) const {
-  return transport_.resets() - resets_before >= max_transport_failures;
 }
 
 // Some devices tell the number of sectors in place of the last sector's address: one too many. This
@@ -161,9 +166,10 @@ result<void> scsi_disk::check_last_sector(disk_facts& to) {
     --to.sectors;
     return {};
   }
-  if (learnt_.hangs_on_last_sector) return {};
+  if (learnt_.hangs_on_last_sector >= max_transport_failures) return {};
   const result<u32> read = read_last_sector(to);
-  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || learnt_.hangs_on_last_sector)) {
+  const bool hangs = learnt_.hangs_on_last_sector >= max_transport_failures;
+  if (use_16_for_rw_ && !read && (read.error() == error::enotsup || hangs)) {
     learnt_.knows_no_16 = true;
     use_16_for_rw_ = false;
   }
@@ -179,20 +185,22 @@ result<u32> scsi_disk::read_last_sector(const disk_facts& of) {
                                       transport_.scratch().first(SECTOR_SIZE));
   c.timeout = 5_s;
   const result<u32> read = run(c, after_failure::do_without);
-  learnt_.hangs_on_last_sector = has_hung(resets_before);
+  learnt_.hangs_on_last_sector += transport_.resets() - resets_before;
   return read;
 }
 
 // All pages and 192 bytes: Windows and Linux ask for them, so that is what devices know. One that
-// fails is taken to be writable and to have a write cache.
+// fails is taken to be writable and to have a write cache; one that is becoming ready has time.
 result<void> scsi_disk::read_modes(disk_facts& to) {
   constexpr u8 all_pages = 0x3F, length = 192;
-  if (learnt_.hangs_on_modes) return {};
+  constexpr u32 patience = 30;
+  if (learnt_.hangs_on_modes >= max_transport_failures) return {};
   const u32 resets_before = transport_.resets();
   const result<u32> came =
       ask({opcode::mode_sense_6, 0, all_pages, 0, length, 0}, length, 0, after_failure::do_without);
-  learnt_.hangs_on_modes = has_hung(resets_before);
-  if (!came && ends_the_plug(came.error())) return fail(came.error());
+  learnt_.hangs_on_modes += transport_.resets() - resets_before;
+  const bool busy = came == fail(error::ebusy) && ++learnt_.times_busy_at_modes < patience;
+  if (!came && (busy || ends_the_plug(came.error()))) return fail(came.error());
   if (came) static_cast<void>(parse_mode_sense(transport_.scratch().first(*came), to));
   return {};
 }
@@ -211,12 +219,18 @@ result<disk_facts> scsi_disk::examine() {
   return facts;
 }
 
-// A device that reports a change every time is used all the same.
+// A device that reports a change every time is used all the same. But a reset may hide a real one:
+// the facts could be of two media.
 result<disk_facts> scsi_disk::examine_one_medium() {
   constexpr int max_tries = 3;
-  disk_facts facts = TRY(examine());
-  for (int tries = 1; medium_changed_ && tries < max_tries; ++tries) facts = TRY(examine());
-  return facts;
+  for (int tries = 1;; ++tries) {
+    const u32 resets_before = resets();
+    const disk_facts facts = TRY(examine());
+    if (!medium_changed_) return facts;
+    if (tries < max_tries) continue;
+    if (resets() != resets_before) return fail(error::ebusy);
+    return facts;
+  }
 }
 
 examination scsi_disk::outcome_of(const result<disk_facts>& facts, u32 resets_before) const {

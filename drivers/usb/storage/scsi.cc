@@ -109,6 +109,7 @@ verdict scsi_disk::judge_failure(std::span<const byte> data) {
        reset))
     medium_changed_ = true;
   needs_start_ = v == verdict::needs_start;
+  if (v == verdict::medium_changed) note_change();
   return v;
 }
 
@@ -191,6 +192,10 @@ void scsi_disk::note_ready() {
   if (medium_.note_ready(resets())) forget_medium();
 }
 
+void scsi_disk::note_change() {
+  if (medium_.note_change(resets())) forget_medium();
+}
+
 void scsi_disk::note_size(u64 bytes) {
   if (medium_.note_size(bytes)) forget_medium();
 }
@@ -198,6 +203,7 @@ void scsi_disk::note_size(u64 bytes) {
 void scsi_disk::forget_medium() {
   trouble_.forget_medium();
   learnt_ = {};
+  synchronizes_ = false;
 }
 
 duration scsi_disk::rest_after_hang() const { return alone_ ? duration{} : trouble_.rest(); }
@@ -265,6 +271,7 @@ result<u32> scsi_disk::try_to_run(const scsi_command& command, after_failure wha
       trouble_.note_answer();
     } else {
       ++transport_failures;
+      trouble_.note_reset();
       TRY(note_hang(command, what));
     }
     if (!reply) {

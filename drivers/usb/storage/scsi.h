@@ -115,6 +115,8 @@ class scsi_disk {
   // Whether the device takes one medium after another; known after make_ready(), also when that has
   // failed for the medium.
   bool takes_media() const { return takes_media_; }
+  // Whether it is a disk; known after make_ready().
+  bool is_disk() const { return is_disk_; }
   // Whether make_ready() has found a disk that this driver cannot use, as it is now.
   bool is_of_no_use() const { return of_no_use_; }
 
@@ -163,7 +165,9 @@ class scsi_disk {
   // What examinations have found out about the device with the medium that is in it.
   struct lessons {
     bool knows_no_16 = false;  // it refuses READ(16), or hangs on it
-    bool hangs_on_modes = false, hangs_on_last_sector = false;
+    // How often it has hung on the question, also in several examinations.
+    u32 hangs_on_modes = 0, hangs_on_last_sector = 0;
+    u32 times_busy_at_modes = 0;
     u32 one_too_many = 0;  // a number of sectors that it has told, and that was wrong
   };
 
@@ -206,20 +210,22 @@ class scsi_disk {
   void note_no_medium();
   examination outcome_of(const result<disk_facts>& facts, u32 resets_before) const;
   void note_ready();
+  void note_change();
   void note_size(u64 bytes);
   void forget_medium();
   result<void> cannot_use(const char* why);
+  result<void> refuse_size();
   result<void> read_capacity(disk_facts& to);
   result<capacity_16_reply> ask_capacity();
   result<void> check_last_sector(disk_facts& to);
   result<u32> read_last_sector(const disk_facts& of);
-  bool has_hung(u32 resets_before) const;
   result<void> read_modes(disk_facts& to);
 
   transport& transport_;
   u8 number_;
   bool alone_;
   phase phase_ = phase::getting_ready;
+  bool is_disk_ = true;
   bool takes_media_ = false;
   bool use_16_for_rw_ = false;   // of a medium that is too large for READ CAPACITY(10)
   bool usable_ = false;          // its medium has arrived, or could arrive

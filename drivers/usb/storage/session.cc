@@ -44,6 +44,13 @@ void session::sleep_until_needed() {
   if (!carrier_.device().gone()) static_cast<void>(sleep_on(carrier_.device().activity, next_look));
 }
 
+// All units have ended. A CD-ROM beside the disk does not explain it.
+const char* session::reason_of_end() {
+  const std::span units = std::span(places_).first(count_);
+  const auto disk = std::ranges::find_if(units, [](auto& each) { return each->is_disk(); });
+  return (disk == units.end() ? units[0] : *disk)->unused();
+}
+
 void session::serve() {
   host_device& device = carrier_.device();
   if (!carrier_.has_endpoints()) {
@@ -56,7 +63,7 @@ void session::serve() {
   const auto has_ended = [](auto& each) { return each->has_ended(); };
   while (!device.gone() && !std::ranges::all_of(units, has_ended))
     if (!serve_in_turn()) sleep_until_needed();
-  if (!device.gone()) device.facts.unused = units[0]->unused();  // all have ended
+  if (!device.gone()) device.facts.unused = reason_of_end();
   for (auto& each : units) each->leave();
   // Before the session ends: until then the controller may use its memory. The port is free while
   // references to the media are still held.

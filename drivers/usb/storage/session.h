@@ -25,6 +25,7 @@ class session {
  private:
   void find_units();
   bool serve_in_turn();
+  const char* reason_of_end();
   void sleep_until_needed();
 
   bulk_only carrier_;

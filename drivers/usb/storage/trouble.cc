@@ -50,8 +50,18 @@ void trouble_record::note_success(command_kind kind, sector_range at) {
 }
 
 void trouble_record::note_examination(examination outcome) {
-  if (outcome == examination::hung) ++hung_examinations_;
+  constexpr duration in_a_row = 600_s;
   if (outcome == examination::answered) hung_examinations_ = 0;
+  if (outcome != examination::hung) return;
+  if (now() - std::exchange(last_hung_, now()) >= in_a_row) hung_examinations_ = 0;
+  ++hung_examinations_;
+}
+
+void trouble_record::note_reset() {
+  constexpr i64 for_one = 120;  // seconds
+  const i64 forgiven = (now() - std::exchange(last_reset_, now())).seconds() / for_one;
+  resets_ -= static_cast<u32>(std::min<i64>(resets_, forgiven));
+  ++resets_;
 }
 
 // READs and WRITEs may hang more often than others: they are many, and of many places.
@@ -66,8 +76,9 @@ const char* trouble_record::reason_to_give_up() const {
 }
 
 duration trouble_record::rest() const {
-  constexpr u32 most_doublings = 5;
-  return seconds(i64{1} << std::min(std::ranges::max(hung_), most_doublings));
+  constexpr u32 most_by_kind = 5, most = 8;  // half a minute, and four minutes
+  const u32 by_kind = std::min(std::ranges::max(hung_), most_by_kind);
+  return seconds(i64{1} << std::max(by_kind, std::min(resets_ / 2, most)));
 }
 
 // --- bad places ---

@@ -54,11 +54,16 @@ class trouble_record {
   u32 hangs_in_a_row() const { return hangs_in_a_row_; }
   // How an examination has ended. `absent`: the medium is not there, or not ready.
   void note_examination(examination outcome);
-  // Four examinations have hung, one after another. That the medium is absent in between says
-  // nothing: some readers lose their card for a while after a reset.
+  // Four examinations have hung, one after another, with less than ten minutes between two of them.
+  // That the medium is absent in between says nothing: some readers lose their card for a while
+  // after a reset.
   bool hangs_when_examined() const { return hung_examinations_ >= 4; }
-  // How long a unit that shares its device rests after a hang: longer after each one of a kind that
-  // has not succeeded since.
+  // A command of the unit has ended by a reset, whatever follows from that.
+  void note_reset();
+  // How long a unit that shares its device rests after a reset: longer after each one of a kind
+  // that has not succeeded since, and after each one of any kind. Of these, time alone forgives one
+  // in two minutes. So no unit resets its device more often than that for ever, whatever it answers
+  // in between.
   duration rest() const;
 
   // --- bad places ---
@@ -102,6 +107,9 @@ class trouble_record {
   u32 hung(command_kind kind) const { return hung_[std::to_underlying(kind)]; }
 
   u32 hangs_in_a_row_ = 0, hung_examinations_ = 0;
+  instant last_hung_{};                    // examination
+  u32 resets_ = 0;                         // less those that are forgiven
+  instant last_reset_{};                   // of these
   std::array<u32, counted_kinds> hung_{};  // of each kind, since one of it has succeeded
   std::array<suspect, most_suspects> suspects_{};
   bool may_have_suspects_ = false;  // most units never have one: this spares them the search

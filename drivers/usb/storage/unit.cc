@@ -55,6 +55,13 @@ instant unit::next_look() const {
 }
 
 void unit::look() {
+  look_now();
+  // Also a look that failed in a way that tells nothing may have reset the device.
+  if (next_look_ != never && state_ != state::leaving)
+    next_look_ = std::max(next_look_, rest_until_);
+}
+
+void unit::look_now() {
   switch (state_) {
     case state::empty: return examine();
     case state::useless:
@@ -71,7 +78,7 @@ void unit::examine() {
   const u32 resets_before = disk_.resets();
   const result<disk_facts> facts = disk_.make_ready();
   if (disk_.device().gone()) return;
-  if (disk_.resets() != resets_before) rest_until_ = now() + disk_.rest_after_hang();
+  rest_if_reset(resets_before);
   if (disk_.given_up()) return end(disk_.obstacle());
   if (disk_.hangs_when_examined()) return give_up();
   if (facts)
@@ -82,6 +89,11 @@ void unit::examine() {
     tell_unused(nullptr);  // another one, perhaps, is becoming ready
   else
     refuse(facts.error());
+}
+
+// The unit's own command has reset the device, if it was reset since.
+void unit::rest_if_reset(u32 resets_before) {
+  if (disk_.resets() != resets_before) rest_until_ = now() + disk_.rest_after_hang();
 }
 
 void unit::give_up() {
@@ -152,7 +164,9 @@ void unit::tell_unused(const char* why) {
 // Whether the medium was taken out. One that cannot be used is examined again when it has been
 // exchanged.
 void unit::look_for_a_change() {
+  const u32 resets_before = disk_.resets();
   const result<void> ready = disk_.test_ready();
+  rest_if_reset(resets_before);
   next_look_ = disk_.takes_media() ? now() + look_interval : again_;
   if (ready || !ends_the_plug(ready.error())) {
     if (state_ == state::useless) next_look_ = std::min(next_look_, again_);

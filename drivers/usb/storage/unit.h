@@ -24,8 +24,9 @@
 //   another, has ended.
 // - A unit that is useless or has ended says why in the list that lsusb shows: if it is the only
 //   one, with its device, otherwise in a line of its own.
-// - A unit that shares its device and whose READs and WRITEs reset it rests: the others need the
-//   time between two resets for their writes and a flush.
+// - A unit that shares its device rests after each command that has reset it: the others need the
+//   time between two resets for their writes and a flush. Its rests become longer and longer
+//   (trouble.h).
 #pragma once
 
 #include <optional>
@@ -62,6 +63,7 @@ class unit {
   instant next_look() const;
   // There is no use for it until the device is pulled.
   bool has_ended() const { return state_ == state::ended; }
+  bool is_disk() const { return disk_.is_disk(); }
   // Why it is not used; null: it is, or it has no medium.
   const char* unused() const { return unused_; }
 
@@ -74,6 +76,8 @@ class unit {
   enum class state : u8 { empty, present, leaving, useless, ended };
 
   void look();
+  void look_now();
+  void rest_if_reset(u32 resets_before);
   void examine();
   void give_up();
   bool is_resting();

@@ -2,7 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "hal/clock.h"
-#include "tests/drivers/usb/served_stick.h"
+#include "tests/drivers/usb/card_slots.h"
+#include "tests/drivers/usb/listed.h"
 #include "tests/fs/machine.h"
 
 namespace usb::storage {
@@ -287,6 +288,23 @@ TEST(usb_hang, a_disk_that_is_examined_in_the_end_is_kept) {
     served_stick s(stick);
     EXPECT_TRUE(s.await_arrival());
     s.finish();
+  });
+}
+
+// The first unit is a CD-ROM, the second one a card that hangs: the device is more than no disk.
+TEST(usb_hang, the_reason_of_the_disk_is_told_of_a_stick_with_a_cd_rom) {
+  run(1, [] {
+    fake_stick stick(100);
+    static_cast<void>(stick.add_unit(200));
+    stick.meddle = [](const command_block_wrapper& cbw, fake_stick::answer& a) {
+      if (cbw.lun == 0 && cbw.cdb[0] == inquiry) a.data[0] = byte{5};
+      a.silent = cbw.lun == 1;
+    };
+    fiber task = serve_in_a_task(stick);
+    sleep_for(300_s);
+    task.join();
+    ASSERT_TRUE(stick.facts.unused);
+    EXPECT_NE(std::string(stick.facts.unused), "it is no disk");
   });
 }
 

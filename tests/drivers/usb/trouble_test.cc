@@ -125,6 +125,40 @@ TEST(trouble_record, four_examinations_hang_one_after_another) {
   });
 }
 
+// Neither do four in a year.
+TEST(trouble_record, examinations_hang_one_after_another_within_ten_minutes) {
+  for (const i64 between : {599, 600})
+    run(1, [=] {
+      trouble_record record;
+      for (u32 i = 0; i < 4; ++i) {
+        record.note_examination(examination::hung);
+        record.note_examination(examination::absent);
+        sleep_for(seconds(between));
+      }
+      EXPECT_EQ(record.hangs_when_examined(), between < 600);
+    });
+}
+
+// A second, and twice as long for each two resets; time forgives one in two minutes.
+TEST(trouble_record, resets_of_any_kind_make_a_unit_rest_longer) {
+  run(1, [] {
+    sleep_for(1000_s);
+    trouble_record record;
+    for (u32 i = 1; i <= 30; ++i) {
+      record.note_reset();
+      record.note_success(reading, {8, 10});
+      EXPECT_EQ(record.rest().seconds(), i64{1} << std::min(i / 2, 8u)) << i;
+      record.forget_medium();
+    }
+    sleep_for(3000_s);
+    record.note_reset();
+    EXPECT_EQ(record.rest().seconds(), 8) << "6 are left";
+    sleep_for(12000_s);
+    record.note_reset();
+    EXPECT_EQ(record.rest().seconds(), 1);
+  });
+}
+
 TEST(trouble_record, a_suspect_is_what_its_commands_have_in_common) {
   run(1, [] {
     trouble_record record;
