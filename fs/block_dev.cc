@@ -97,15 +97,13 @@ result<void> check_volume(dev_id dev) {
 }  // namespace
 
 result<u32> block_device_size(dev_id dev) {
-  const block_target target = TRY(resolve(dev));
   constexpr u32 most = (~u32{0} / BLOCK_SIZE) * SECTORS_PER_BLOCK;
-  return std::min(target.sectors, most) / SECTORS_PER_BLOCK * BLOCK_SIZE;
+  return std::min(TRY(sectors_of(dev)), most) / SECTORS_PER_BLOCK * BLOCK_SIZE;
 }
 
 result<u32> block_read(m_inode& inode, file& filp, std::span<byte> to) {
   const dev_id dev = inode.rdev();
   TRY(check_volume(dev));
-  TRY(checkpoint::require_stick(dev));
   const u32 size = TRY(block_device_size(dev));
   const u32 start = filp.f_pos;
   if (start >= size) return 0;

@@ -49,6 +49,13 @@ result<block_target> resolve(dev_id dev) {
   return block_target{d->device, p.first, p.sectors};
 }
 
+result<u32> sectors_of(dev_id dev) {
+  if (const auto target = resolve(dev)) return target->sectors;
+  const gendisk* d = disk_of(dev);
+  const u32 sectors = d && d->taken ? d->partitions[dev.minor() % MINORS_PER_DISK].sectors : 0;
+  return sectors > 0 ? result<u32>(sectors) : fail(error::enxio);
+}
+
 result<dev_id> add_disk(block_device& device, const partition_table& partitions) {
   for (u8 i = 0; i < NR_DISKS; ++i) {
     if (disks[i].taken) continue;

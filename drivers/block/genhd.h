@@ -45,6 +45,9 @@ dev_id whole_disk(dev_id dev);
 // "sda1" and the like, NUL-terminated.
 std::array<char, 8> disk_name(dev_id dev);
 
+// How many sectors the name has, also while its disk is pulled. Errors: enxio.
+result<u32> sectors_of(dev_id dev);
+
 gendisk* disk_of(dev_id dev);  // null for a name that no disk can have
 
 // Gives a medium the first free name. Errors: enfile when all are taken.

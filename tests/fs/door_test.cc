@@ -42,6 +42,26 @@ void with_half_cached_file(const std::function<void(medium&, session&)>& body) {
   });
 }
 
+// Row 18, for the disk itself: cached blocks are read, and its size is known.
+TEST(door, cached_blocks_of_a_raw_disk_are_read_while_it_is_away) {
+  with_mounted_stick(1, {.buffers = 512}, [&](medium& stick, session& process) {
+    opened raw(process.context(), "/dev/sda", abi::o_rdonly);
+    const std::string before = raw.read(3 * BLOCK_SIZE).value();
+    pull_from(stick, sda);
+    const instant begun = now();
+    EXPECT_EQ(seek_file(*raw, 0, abi::seek_end), mounted_blocks * BLOCK_SIZE);
+    EXPECT_EQ(raw.read(10), "");
+    EXPECT_OK(seek_file(*raw, 0, abi::seek_set));
+    EXPECT_EQ(raw.read(3 * BLOCK_SIZE), before);
+    EXPECT_EQ(now(), begun);
+    EXPECT_OK(seek_file(*raw, 300 * BLOCK_SIZE, abi::seek_set));
+    EXPECT_ERROR(error::eio, raw.read(1));
+    EXPECT_GE(now() - begun, 30_s) << "that one is not cached, and waits";
+    plug_as(stick, sda);
+    EXPECT_EQ(raw.read(1)->size(), 1u);
+  });
+}
+
 TEST(door, cached_reads_go_on_behind_one_that_waits) {
   with_half_cached_file([](medium& stick, session& process) {
     opened cached(process.context(), "/mnt/file", abi::o_rdonly);
