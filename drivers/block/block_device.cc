@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hal/clock.h"
 #include "hal/dma.h"
 #include "hal/may_sleep.h"
 #include "hal/panic.h"
@@ -173,6 +174,7 @@ void block_device::end_request(request& r, result<void> outcome) {
     return;  // flush() frees the request
   }
   const block_command cmd = r.cmd;
+  if (settling_time_ > duration{} && cmd == block_command::write) last_write_ = now();
   while (buffer_head* bh = r.buffers.pop_front()) end_buffer(cmd, *bh, outcome);
   free_request(r);
 }
@@ -193,13 +195,23 @@ result<void> block_device::flush() {
   r->nr_sectors = r->nr_pieces = 0;
   add_request(*r);
   while (!r->done) sleep_on(r->waiting);
+  if (r->outcome && settling_time_ > duration{}) wait_until_settled();
   const result<void> outcome = gone_ ? fail(error::enodev) : r->outcome;
   free_request(*r);
   return outcome;
 }
 
+// What has completed until now is durable at the end. The first time, the moment of the last write
+// is not known.
+void block_device::wait_until_settled() {
+  const instant settled = (last_write_ == never ? now() : last_write_) + settling_time_;
+  if (last_write_ == never) last_write_ = now();
+  while (!gone_ && now() < settled) sleep_on(settling_, settled);
+}
+
 void block_device::die() {
   gone_ = true;
+  wake_up(settling_);
   while (request* r = queue_.pop_front()) end_request(*r, fail(error::enodev));
   wake_up(wait_for_request);  // another device may hold all requests for a long time
 }

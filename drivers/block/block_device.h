@@ -82,7 +82,8 @@ class block_device {
   // through b_end_io.
   void submit(block_command cmd, lba first, buffer_head& bh);
 
-  // SYNCHRONIZE CACHE: makes durable every write that completed before this call. Sleeps. Success
+  // SYNCHRONIZE CACHE: makes durable every write that completed before this call. Sleeps; on a
+  // device without that command, until the last write has had its time (settles_in). Success
   // means durable, if caches_lost() has not changed. Errors: enodev when the device went meanwhile,
   // eio. After a failed flush, a later successful flush proves nothing about the writes before the
   // failure: the device may have dropped what it could not write.
@@ -114,6 +115,9 @@ class block_device {
   // that an earlier command failed. The driver calls this before it ends the request during which
   // it learned of that. A failed flush is counted by end_request.
   void cache_lost() { ++caches_lost_; }
+  // The device cannot be told to make its writes durable: each is so by itself this time after it
+  // has completed. To be called before the end of the flush that has found it out. Never sleeps.
+  void settles_in(duration time) { settling_time_ = time; }
   // The device is gone: every queued request ends with enodev. May be called again. Never sleeps.
   void die();
   // Sleeps until no reference is held. False at the deadline.
@@ -133,11 +137,15 @@ class block_device {
   bool merge(block_command cmd, lba first, buffer_head& bh);
   bool before(const request& a, const request& b) const;
   void add_request(request& r);
+  void wait_until_settled();
 
   intrusive_list<request, &request::link> queue_;
   lba position_;  // where the last request taken off the queue ended
   bool gone_ = false;
   u32 caches_lost_ = 0;
+  duration settling_time_{};    // 0: a flush makes writes durable
+  instant last_write_ = never;  // the last one completed then; known since settles_in
+  wait_queue settling_;         // flushes that wait until then
   u32 requests_held_ = 0;
   u32 references_ = 0;
   wait_queue unreferenced_;

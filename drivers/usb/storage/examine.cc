@@ -252,6 +252,7 @@ result<disk_facts> scsi_disk::make_ready() {
   trouble_.note_examination(outcome_of(facts, resets_before));
   trouble_.begin_plug();
   tells_cache_ = facts && facts->tells_cache && facts->write_cache;
+  no_cache_ = facts && facts->tells_cache && !facts->write_cache;
   static_cast<void>(take_cache_doubt());  // nothing has been written yet
   return facts;
 }

@@ -118,6 +118,7 @@ bool usb_disk::carry_out_next() {
   const result<void> outcome = carry_out(*r);
   if (outcome) busy_since_ = never;
   if (disk_.take_cache_doubt()) cache_lost();
+  settles_in(disk_.settling_time());
   if (!is_kept(*r, outcome)) settle(*r, outcome);
   return true;
 }

@@ -279,6 +279,48 @@ TEST(usb_disk, a_device_without_synchronize_cache_writes_through) {
         });
 }
 
+// Row 4: a loss was seen up to 0.7 s after the status. A device that tells that it has no cache is
+// believed. The second flush finds that the last write is old enough.
+TEST(usb_disk, a_device_without_synchronize_cache_has_a_second_for_each_write) {
+  for (const bool tells_none : {false, true})
+    with_disk(
+        [=](fake_stick& stick) {
+          stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+          stick.disk.tells_write_cache = !tells_none;
+        },
+        [=](served_stick&, block_device& disk) {
+          const i64 second = tells_none ? 0 : 1000;
+          dma_block block;
+          for (u32 i = 0; i < 3; ++i) {
+            EXPECT_TRUE(block.move(disk, block_command::write, 8));
+            const instant written = now();
+            EXPECT_TRUE(disk.flush());
+            EXPECT_GE((now() - written).milliseconds(), second);
+            EXPECT_LE((now() - written).milliseconds(), second + 10);
+            const instant flushed = now();
+            EXPECT_TRUE(disk.flush());
+            EXPECT_LE((now() - flushed).milliseconds(), 10) << "it is durable already";
+          }
+        });
+}
+
+// The pull ends the wait at once.
+TEST(usb_disk, a_device_without_synchronize_cache_is_pulled_while_a_write_settles) {
+  run(1, [] {
+    fake_stick stick;
+    stick.disk.never_succeeds[synchronize] = {5, 0x20, 0};
+    served_stick s(stick);
+    block_device* const disk = s.await_arrival();
+    ASSERT_TRUE(disk);
+    const fiber flushing = spawn("flush", [=] { EXPECT_EQ(disk->flush(), fail(error::enodev)); });
+    sleep_for(500_ms);
+    const instant pulled = now();
+    s.finish();
+    EXPECT_LT((now() - pulled).milliseconds(), 10);
+    flushing.join();
+  });
+}
+
 // A device that has flushed before knows the command: its refusal proves nothing about the cache.
 TEST(usb_disk, a_refusal_after_a_flush_is_a_failed_flush) {
   for (const u8 asc : {u8{0x20}, u8{0x24}})
