@@ -82,6 +82,7 @@ struct file {
   inode_ref f_inode;
   checkpoint::volume_use f_use;  // of a block device
   u32 f_pos = 0;                 // in bytes
+  u32 f_errors_seen = 0;         // of the inode's i_write_errors
   read_ahead f_ahead;
 };
 constexpr u32 NR_FILE = 128;
@@ -97,8 +98,8 @@ result<fs_context> mount_root(dev_id dev);
 result<file*> open_file(fs_context& ctx, std::string_view path, u32 flags, u16 mode);
 file* share_file(file& f);  // one more descriptor; never sleeps
 // Gives up one descriptor; it is gone also when an error is returned. The last descriptor of a file
-// open for writing returns the first error that delayed writes to its disk had and that was not
-// reported before. A block device is synchronised first, unless its stick is away.
+// open for writing returns eio if delayed writes of the file have failed since the open file was
+// told last (file_errors.h). A block device is synchronised first, unless its stick is away.
 result<void> close_file(file& f);
 // Bytes at the file's position, which moves; the count may be short (file_dev.h). 0: end of file.
 result<u32> read_open_file(file& f, std::span<byte> to);
@@ -107,7 +108,9 @@ result<u32> write_open_file(file& f, std::span<const byte> from);  // short coun
 // negative position, eoverflow beyond 2^31 - 1.
 result<u32> seek_file(file& f, i32 offset, u32 whence);
 // fsync. Waits for an absent stick (interruptibly, at most io_wait) and returns when all that was
-// dirty on the volume is durable. A volume that was given up answers eio at every call.
+// dirty on the volume is durable, but for data of other files that the stick refuses. eio also once
+// for writes of the file that have failed before (file_errors.h). A volume that was given up
+// answers eio at every call.
 result<void> sync_file(file& f);
 // What ioctl's argument points to. Never sleeps. Errors: enotty.
 result<ioctl_argument> argument_of_ioctl(file& f, u32 command);

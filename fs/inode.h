@@ -67,6 +67,7 @@ struct m_inode {
   u32 i_count = 0;
   // Of a regular file: how many open files write it, or minus the number of program_refs.
   i32 i_writecount = 0;
+  u32 i_write_errors = 0;  // while it is in use; see file_errors.h
   bool i_lock = false;
   bool i_dirt = false;
   bool i_loading = false;    // read_inode is under way

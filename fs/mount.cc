@@ -8,6 +8,7 @@
 #include "drivers/block/genhd.h"
 #include "drivers/char/info_device.h"
 #include "fs/bitmap.h"
+#include "fs/buffer/buffer_table.h"
 #include "fs/buffer/invalidate.h"
 #include "fs/buffer/write_buffers.h"
 #include "fs/checkpoint/absence.h"
@@ -125,6 +126,7 @@ result<void> settle_and_remove(super_block& sb, when_missed how) {
   }
   put_super(sb);
   drop_clean_buffers(dev);
+  static_cast<void>(take_write_error(dev));  // all is durable or given up
   return settled;
 }
 

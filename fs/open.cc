@@ -10,6 +10,7 @@
 #include "fs/create.h"
 #include "fs/dir.h"
 #include "fs/file_dev.h"
+#include "fs/file_errors.h"
 #include "fs/inode_lock.h"
 #include "fs/namei.h"
 #include "fs/pipe.h"
@@ -111,19 +112,20 @@ result<inode_ref> open_namei(fs_context& ctx, std::string_view path, u32 flags, 
 
 // For the close of the last descriptor: the outcome of the delayed writes of a file open for
 // writing.
-result<void> outcome_of_writes(const file& f) {
+result<void> outcome_of_writes(file& f) {
   const m_inode& inode = *f.f_inode;
   if (!writes(f.f_flags) || inode.i_pipe || inode.is_char()) return {};
   if (!inode.is_block()) {
     TRY(check_alive(inode));
-    return take_write_error(inode.i_dev);
+    return take_file_error(f);
   }
   const dev_id dev = inode.rdev();
   if (checkpoint::dead(dev)) return fail(error::eio);
   if (checkpoint::absent(dev)) return {};
   const result<void> synced = sync_dev(dev);
   const bool pulled = synced == fail(error::enodev) || synced == fail(error::absent);
-  return pulled ? result<void>() : synced;
+  const result<void> earlier = take_file_error(f);
+  return pulled || synced ? earlier : synced;
 }
 
 }  // namespace
@@ -140,6 +142,7 @@ result<file*> open_file_now(fs_context& ctx, std::string_view path, u32 flags, u
   free_slot.dismiss();
   if (inode->is_block()) f->f_use = checkpoint::volume_use(inode->rdev());
   f->f_inode = std::move(inode);
+  forget_file_errors(*f);
   return f;
 }
 }  // namespace

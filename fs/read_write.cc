@@ -8,6 +8,7 @@
 #include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/checkpoint.h"
 #include "fs/file_dev.h"
+#include "fs/file_errors.h"
 #include "fs/inode.h"
 #include "fs/pipe.h"
 #include "fs/sync.h"
@@ -42,6 +43,17 @@ result<void> sync_volume(dev_id dev) {
     const bool pulled = !synced && synced.error() == error::enodev && checkpoint::absent(dev);
     if (!pulled && synced != fail(error::absent)) return synced;
   }
+}
+
+// The same for a file: what else fails on its device is no error of it.
+result<void> sync_now(const m_inode& inode) {
+  if (inode.is_block()) return sync_volume(inode.rdev());
+  TRY(check_alive(inode));
+  const result<void> synced = sync_volume(inode.i_dev);
+  TRY(check_alive(inode));
+  const bool concerned = synced != fail(error::eio) || has_stuck_inodes(whole_disk(inode.i_dev)) ||
+                         waits_for_blocks(inode);
+  return concerned ? synced : result<void>();
 }
 
 bool can_seek(const m_inode& inode) {
@@ -91,14 +103,12 @@ result<u32> seek_file(file& f, i32 offset, u32 whence) {
 }
 
 result<void> sync_file(file& f) {
-  return checkpoint::at_the_door([&]() -> result<void> {
-    const m_inode& inode = *f.f_inode;
-    if (inode.i_pipe || inode.is_char()) return fail(error::einval);
-    if (inode.is_block()) return sync_volume(inode.rdev());
-    TRY(check_alive(inode));
-    TRY(sync_volume(inode.i_dev));
-    return check_alive(inode);
-  });
+  const m_inode& inode = *f.f_inode;
+  if (inode.i_pipe || inode.is_char()) return fail(error::einval);
+  const result<void> synced = checkpoint::at_the_door([&] { return sync_now(inode); });
+  if (synced == fail(error::eintr)) return synced;
+  const result<void> earlier = take_file_error(f);
+  return synced ? earlier : synced;
 }
 
 result<ioctl_argument> argument_of_ioctl(file& f, u32 command) {

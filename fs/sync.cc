@@ -73,9 +73,7 @@ result<void> sync_dev(dev_id dev) {
   if (checkpoint::dead(dev)) return fail(error::eio);
   const result<void> inodes = sync_inodes(dev);  // also after an error all other blocks are written
   const result<void> flushed = flush_buffers(dev);
-  const result<void> earlier = take_write_error(dev);
-  if (!inodes) return inodes;
-  return flushed ? earlier : flushed;
+  return inodes ? flushed : inodes;
 }
 
 result<void> sys_sync() {

@@ -10,8 +10,8 @@
 // at the call is durable (SYNCHRONIZE CACHE included). Errors: the first write error since the last
 // report, also of earlier writes; it is reported once.
 result<void> sys_sync();
-// The same for one device; the buffers of its whole disk are written and flushed. Errors: eio;
-// enodev when it is absent.
+// The same for one device; the buffers of its whole disk are written and flushed. What had failed
+// before and has succeeded now is no error. Errors: eio; enodev when it is absent.
 result<void> sync_dev(dev_id dev);
 
 // Writes the dirty inodes of a device (dev_id{}: of all) into their blocks, and frees the orphans:

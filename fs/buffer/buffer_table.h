@@ -67,7 +67,7 @@ void for_each_disk(Visit visit) {
   for (u8 i = 0; i < NR_DISKS; ++i) visit(dev_id(MAJOR_DISK, static_cast<u8>(i * MINORS_PER_DISK)));
 }
 
-// --- the first write error of a disk that was not reported yet (by fsync, close, sync or umount)
+// --- the first write error of a disk that was not reported yet by sync
 void note_write_error(dev_id dev, error e);
 // Returns that error and forgets it.
 result<void> take_write_error(dev_id dev);

@@ -8,6 +8,7 @@ constexpr listener silent{
     .make_room = [](dev_id) { return result<void>{}; },
     .let_go = [](dev_id) { return 0u; },
     .discard = [](dev_id) {},
+    .tell_refusal = [](dev_id, block_nr, ino_nr) {},
     .tell_health = [](const volume&) {},
     .tell_loss = [](const volume&) {},
 };

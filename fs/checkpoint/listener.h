@@ -1,4 +1,4 @@
-// listener: the five functions by which the checkpoint calls the layers above it: the buffer cache,
+// listener: the six functions by which the checkpoint calls the layers above it: the buffer cache,
 // and the report of a loss. They are registered once at boot, before the first device
 // (fs/replug/replugd.cc).
 #pragma once
@@ -20,6 +20,9 @@ struct listener {
   // The cache discards all blocks of this disk, also dirty ones: the volume was given up, or its
   // name becomes free for another stick. Never sleeps.
   void (*discard)(dev_id disk) = nullptr;
+  // The device has answered a write of this block with an error. `owner`: the inode that the block
+  // belongs to; 0: the file system itself, or not known. Never sleeps.
+  void (*tell_refusal)(dev_id dev, block_nr block, ino_nr owner) = nullptr;
   // The volume has become degraded, refuses more blocks than before, or is live again: report it.
   // Never sleeps.
   void (*tell_health)(const volume& v) = nullptr;

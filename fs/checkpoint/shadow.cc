@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/region.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/volume.h"
@@ -54,10 +55,13 @@ void written(dev_id dev, block_nr block, result<void> outcome, bool sent) {
     story::tell(story::event::written, dev, block);
   else
     story::tell(story::event::failed, dev, block, static_cast<u32>(outcome.error()));
+  slot* const s = find_slot(dev, block);
+  if (!outcome && outcome.error() != error::enodev)
+    upward().tell_refusal(dev, block, s ? s->owner : ino_nr{});
   volume* v = volume_of(dev);
   if (!v) return;
   if (outcome) ++v->last_stamp;
-  if (slot* s = find_slot(dev, block)) settle_slot(*v, *s, outcome, sent);
+  if (s) settle_slot(*v, *s, outcome, sent);
 }
 
 void forget(dev_id dev, block_nr block) {

@@ -8,6 +8,7 @@
 #include "fs/checkpoint/absence.h"
 #include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/tombstone.h"
+#include "fs/file_errors.h"
 #include "fs/replug/guests.h"
 #include "fs/replug/report.h"
 #include "fs/replug/returns.h"
@@ -127,6 +128,7 @@ void replugd_init() {
   checkpoint::set_listener({.make_room = flush_buffers,
                             .let_go = let_go_of_buffers,
                             .discard = discard_disk,
+                            .tell_refusal = note_refused_write,
                             .tell_health = checkpoint::report_health,
                             .tell_loss = checkpoint::report_loss});
   set_media_listener({checkpoint::add_guest, left});

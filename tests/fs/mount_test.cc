@@ -189,7 +189,7 @@ TEST_F(Mount, WriteErrorsAreReported) {
     EXPECT_EQ(f.write("x"), 1u);
     static_cast<void>(sys_sync());
     broken = false;
-    EXPECT_OK(f.close());
+    EXPECT_ERROR(error::eio, f.close());
     EXPECT_OK(umount_path(ctx, "/mnt", false));
   });
   judge(stick.durable());

@@ -1,0 +1,205 @@
+// Write errors belong to files (file_errors.h): each open file learns once of those of its file,
+// and of no others.
+#include "fs/file_errors.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "fs/inode_io.h"
+#include "fs/namei.h"
+#include "fs/super.h"
+#include "fs/sync.h"
+#include "tests/fs/checkpoint/mounted_stick.h"
+#include "tests/fs/files.h"
+
+namespace {
+
+using namespace sim;
+
+// WRITEs that touch this block fail.
+void refuse_writes(medium& stick, block_nr block) {
+  stick.fault = [block](block_command cmd, lba first, u32 sectors) -> std::optional<error> {
+    const u32 at = block.value() * SECTORS_PER_BLOCK, end = first.value() + sectors;
+    const bool here = first.value() < at + SECTORS_PER_BLOCK && at < end;
+    return here && cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+  };
+}
+
+block_nr first_block_of(session& process, const std::string& path) {
+  return block_nr{namei(process.context(), path).value()->i_zone[0]};
+}
+
+// /mnt/a and /mnt/b are durable; their blocks are no neighbours, so that no request has both.
+void with_two_files(const boot_options& options,
+                    const std::function<void(medium&, session&)>& body) {
+  with_mounted_stick(1, options, [&](medium& stick, session& process) {
+    for (const char* path : {"/mnt/a", "/mnt/between", "/mnt/b"})
+      ASSERT_TRUE(process.write(path, pattern(100)));
+    ASSERT_TRUE(sys_sync());
+    body(stick, process);
+    stick.fault = nullptr;
+    EXPECT_OK(process.umount());
+  });
+}
+
+TEST(file_errors, each_open_file_learns_once) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened one(process.context(), "/mnt/a", abi::o_rdwr);
+    opened two(process.context(), "/mnt/a", abi::o_rdonly);
+    opened closing(process.context(), "/mnt/a", abi::o_rdwr);
+    ASSERT_EQ(one.write("x"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_ERROR(error::eio, sys_sync());
+    stick.fault = nullptr;
+    opened later(process.context(), "/mnt/a", abi::o_rdwr);
+    EXPECT_ERROR(error::eio, sync_file(*one));
+    EXPECT_OK(sync_file(*one));
+    EXPECT_ERROR(error::eio, sync_file(*two)) << "also when one has learnt it";
+    EXPECT_OK(sync_file(*two));
+    EXPECT_ERROR(error::eio, closing.close());
+    EXPECT_OK(later.close());  // it was opened after the error
+    EXPECT_OK(one.close());
+  });
+}
+
+TEST(file_errors, are_no_errors_of_another_file) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened b(process.context(), "/mnt/b", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    ASSERT_EQ(b.write("y"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_OK(sync_file(*b));
+    const size_t at = first_block_of(process, "/mnt/b").value() * BLOCK_SIZE;
+    EXPECT_EQ(stick.durable()[at], byte{'y'});
+    EXPECT_OK(b.close());
+    EXPECT_ERROR(error::eio, sync_file(*a));
+    EXPECT_ERROR(error::eio, sync_file(*a)) << "it is still not durable";
+    stick.fault = nullptr;
+    EXPECT_OK(sync_file(*a));
+  });
+}
+
+// A block of the inode table, and one of a bitmap: each file may depend on it.
+TEST(file_errors, of_the_file_system_concern_all_its_files) {
+  for (const bool bitmap : {false, true})
+    with_two_files({}, [=](medium& stick, session& process) {
+      opened a(process.context(), "/mnt/a", abi::o_rdwr);
+      opened b(process.context(), "/mnt/b", abi::o_rdwr);
+      refuse_writes(stick, bitmap ? get_super(sda)->zmap() : place_of(*(*b).f_inode).block);
+      ASSERT_EQ(a.write(pattern(3'000)), 3'000u);
+      EXPECT_ERROR(error::eio, sync_file(*b));
+      EXPECT_ERROR(error::eio, sync_file(*a));
+      stick.fault = nullptr;
+      EXPECT_ERROR(error::eio, sync_file(*b)) << "the try of the other one";
+      EXPECT_OK(sync_file(*b));
+      EXPECT_OK(b.close());
+    });
+}
+
+// Without shadows it is not known which file a block belongs to.
+TEST(file_errors, without_shadows_concern_all_files) {
+  with_two_files({.hold = duration{}}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened b(process.context(), "/mnt/b", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_ERROR(error::eio, sync_file(*b));
+    stick.fault = nullptr;
+    EXPECT_ERROR(error::eio, sync_file(*a)) << "the write that fsync of b has tried";
+    EXPECT_OK(sync_file(*a));
+    EXPECT_OK(b.close());
+  });
+}
+
+// Another file system, on another stick.
+TEST(file_errors, of_one_stick_are_not_those_of_another) {
+  with_two_mounted_sticks([](medium& stick, medium&, session& process) {
+    ASSERT_TRUE(process.write("/mnt/a", "1"));
+    ASSERT_TRUE(process.write("/mnt2/b", "1"));
+    ASSERT_TRUE(sys_sync());
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened b(process.context(), "/mnt2/b", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    ASSERT_EQ(b.write("y"), 1u);
+    refuse_writes(stick, get_super(sda)->inode_table());
+    EXPECT_ERROR(error::eio, sync_file(*a));
+    EXPECT_OK(sync_file(*b));
+    EXPECT_OK(b.close());
+    stick.fault = nullptr;
+    static_cast<void>(a.close());
+    EXPECT_OK(process.umount("/mnt2"));
+    EXPECT_OK(process.umount());
+  });
+}
+
+TEST(file_errors, concern_the_open_disk) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened raw(process.context(), "/dev/sda", abi::o_rdwr);
+    opened other(process.context(), "/dev/sda", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_ERROR(error::eio, sync_file(*raw)) << "the disk is not durable";
+    stick.fault = nullptr;
+    EXPECT_OK(sync_file(*raw));
+    EXPECT_ERROR(error::eio, other.close());
+    EXPECT_ERROR(error::eio, a.close());
+  });
+}
+
+// A flush fails, so the region writes the block once more, and that is refused.
+TEST(file_errors, of_the_writes_of_the_region_are_told) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened other(process.context(), "/mnt/a", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    stick.fault = [refuses = stick.fault, flushed = false](block_command cmd, lba first,
+                                                           u32 n) mutable -> std::optional<error> {
+      if (flushed) return refuses(cmd, first, n);
+      flushed = cmd == block_command::flush;
+      return flushed ? std::optional(error::eio) : std::nullopt;
+    };
+    EXPECT_ERROR(error::eio, sync_file(*a));
+    stick.fault = nullptr;
+    EXPECT_OK(sync_file(*a));
+    EXPECT_ERROR(error::eio, other.close());
+  });
+}
+
+// What was cured, or told by fsync, does not keep a stick from being unmounted.
+TEST(file_errors, that_are_over_hold_up_no_umount) {
+  with_two_files({}, [](medium& stick, session& process) {
+    ASSERT_TRUE(process.write_at("/mnt/a", 0, "x"));
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_ERROR(error::eio, process.sync_file("/mnt/a"));
+    EXPECT_ERROR(error::eio, process.umount()) << "not while a block waits";
+    stick.fault = nullptr;
+    EXPECT_OK(process.umount());
+    EXPECT_OK(sys_sync());  // nothing is left to tell
+    EXPECT_OK(process.mount());
+  });
+}
+
+// fsync that a signal ends has told nothing: the error is still there.
+TEST(file_errors, are_told_after_a_signal) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"));
+    EXPECT_ERROR(error::eio, sys_sync());
+    stick.fault = nullptr;
+    pull_from(stick, sda);
+    const fiber waiting = spawn("fsync", [&] { EXPECT_ERROR(error::eintr, sync_file(*a)); });
+    sleep_for(1_s);
+    waiting.signal();
+    waiting.join();
+    plug_as(stick, sda);
+    EXPECT_ERROR(error::eio, sync_file(*a));
+    EXPECT_OK(a.close());
+  });
+}
+
+}  // namespace
