@@ -169,6 +169,27 @@ TEST(file_errors, of_the_writes_of_the_region_are_told) {
   });
 }
 
+// The stick completes no SYNCHRONIZE CACHE: no WRITE is refused. What is not proved to be durable
+// is an error of the files that depend on it.
+TEST(file_errors, of_a_flush_concern_what_it_does_not_prove) {
+  for (const duration hold : {300_s, duration{}})
+    with_two_files({.hold = hold}, [=](medium& stick, session& process) {
+      opened a(process.context(), "/mnt/a", abi::o_rdwr);
+      opened b(process.context(), "/mnt/b", abi::o_rdwr);
+      const auto refuse_flushes = [&] {
+        stick.fault = [](block_command cmd, lba, u32) {
+          return cmd == block_command::flush ? std::optional(error::eio) : std::nullopt;
+        };
+      };
+      refuse_flushes();
+      ASSERT_TRUE(chmod_path(process.context(), "/mnt/b", 0600));
+      EXPECT_ERROR(error::eio, sync_file(*b)) << "its inode";
+      stick.fault = nullptr;
+      static_cast<void>(sync_file(*a)), static_cast<void>(sync_file(*b));
+      EXPECT_OK(sync_file(*b));
+    });
+}
+
 // What was cured, or told by fsync, does not keep a stick from being unmounted.
 TEST(file_errors, that_are_over_hold_up_no_umount) {
   with_two_files({}, [](medium& stick, session& process) {
