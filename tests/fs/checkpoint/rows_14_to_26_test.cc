@@ -150,6 +150,25 @@ TEST(row_21, umount_by_force_gives_the_blocks_up_aloud) {
   });
 }
 
+// It is there, and refuses the blocks: they are not lost yet.
+TEST(row_21, umount_by_force_of_a_stick_that_refuses_names_what_is_kept) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "x"));
+    stick.fault = [](block_command cmd, lba, u32) {
+      return cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+    };
+    EXPECT_EQ(process.umount(), fail(error::eio)) << "it stays mounted";
+    const size_t told = here().console().size();
+    EXPECT_EQ(process.umount("/mnt", true), fail(error::eio));
+    EXPECT_NE(here().console().find("Kept: /mnt/file (", told), std::string::npos);
+    EXPECT_FALSE(process.read("/mnt/file"));
+    stick.fault = nullptr;
+    EXPECT_TRUE(sys_sync());
+    EXPECT_EQ(held(), 0u);
+    EXPECT_TRUE(minix_image(stick.durable()).has("/file"));
+  });
+}
+
 TEST(row_21, umount_of_a_clean_absent_stick_succeeds) {
   with_mounted_stick([](medium& stick, session& process) {
     ASSERT_TRUE(sys_sync());
