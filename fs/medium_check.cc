@@ -39,7 +39,7 @@ resemblance compare_super(dev_id dev, std::span<const byte, BLOCK_SIZE> block) {
   // While the region holds the block, verify_set compares it: the stamp may not be there yet.
   if (!sb->s_stamp || checkpoint::shadowed(dev, SUPER_BLOCK_NR)) return resemblance::alike;
   const std::optional<d_stamp> found = stamp_in(block);
-  if (!found) return resemblance::changed;
+  if (!found) return resemblance::bare;
   if (!same_file_system(*found, *sb->s_stamp)) return resemblance::other;
   return same_mount(*found, *sb->s_stamp) ? resemblance::same : resemblance::changed;
 }

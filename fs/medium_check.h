@@ -19,7 +19,8 @@ constexpr block_nr GEOMETRY_BLOCK{1};
 enum class resemblance : u8 {
   same,     // and the stamp proves that it is this one
   alike,    // the layout is the same, and there is no stamp to compare
-  changed,  // the layout is the same, the stamp is gone or a later one
+  changed,  // the layout is the same, the stamp is a later one
+  bare,     // the layout is the same, and the stamp is gone: it was formatted anew
   other,    // another layout, or the stamp of another file system
 };
 void for_each_mounted(dev_id disk, void* context, void (*visit)(void* context, dev_id dev));

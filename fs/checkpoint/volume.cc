@@ -207,11 +207,11 @@ verification::~verification() {
   release_if_unused(*volume_);
 }
 
-void refused(volume& v, block_device& device, bool unproven) {
+void refused(volume& v, block_device& device, doubt reason) {
   if (v.refused) v.refused->drop();
   device.hold();
   v.refused = &device;
-  v.unproven = unproven;
+  v.reason = reason;
   if (v.hindrance == obstacle::none) continue_hold(v);
   enter(v, volume_state::conflict);
   release_if_unused(v);

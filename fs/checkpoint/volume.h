@@ -59,6 +59,13 @@ enum class obstacle : u8 {
   unreadable,       // it cannot be compared, and is tried again
 };
 
+// Why a stick that may be the missing one was refused.
+enum class doubt : u8 {
+  changed,    // it is the missing one, and was changed elsewhere
+  formatted,  // likewise: what was on it is gone, so our blocks cannot be written any more
+  unproven,   // nothing tells it from another one
+};
+
 struct volume {
   volume_state state = volume_state::none;
   dev_id disk;
@@ -68,9 +75,9 @@ struct volume {
   metadata_digest::list digests;    // what it has in the metadata of each mounted file system
   block_device* device = nullptr;   // of the stick that is plugged in, while live or degraded
   block_device* refused = nullptr;  // the stick that was refused: a reference is held
-  bool unproven = false;  // it was refused as nothing tells it from another one, not for a change
-  u32 uses = 0;           // objects of volume_use: the name is kept for them
-  u32 operations = 0;     // begun and not ended
+  doubt reason = doubt::changed;    // why it was refused
+  u32 uses = 0;                     // objects of volume_use: the name is kept for them
+  u32 operations = 0;               // begun and not ended
 
   slot_list set;              // slots of all blocks that are dirty, or written and not yet durable
   write_stamp last_stamp;     // of the last completed write
@@ -195,11 +202,10 @@ class [[nodiscard]] verification {
   volume* volume_;
 };
 
-// verify → conflict: this stick is the missing one, and was changed elsewhere; or (`unproven`)
-// nothing refutes that it is the missing one, and nothing proves it. Keeps a reference to
-// it; drops the reference to a stick that was refused before. If nothing is held and nothing
-// uses the volume, it is released at once.
-void refused(volume& v, block_device& device, bool unproven = false);
+// verify → conflict: nothing refutes that this stick is the missing one, and it is refused for this
+// reason. Keeps a reference to it; drops the reference to a stick that was refused before. If
+// nothing is held and nothing uses the volume, it is released at once.
+void refused(volume& v, block_device& device, doubt reason = doubt::changed);
 // conflict → absent: the refused stick was pulled. In another state only its reference is dropped.
 void refused_left(volume& v);
 // Returns the refused stick with its reference; the volume has no refused stick then. The caller

@@ -155,6 +155,7 @@ result<void> force_volume(volume& v) {
   if (!is_missing(v)) return fail(error::ebusy);
   if (!v.refused) return fail(error::enomedium);
   if (v.refused->write_protected) return fail(error::erofs);
+  if (v.state == volume_state::conflict && v.reason == doubt::formatted) return fail(error::eperm);
   block_device& device = take_refused(v);
   v.places = fingerprint(v.identity.sectors);  // what it has there is not known
   for (metadata_digest& d : v.digests) d.forget_all();

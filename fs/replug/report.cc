@@ -10,6 +10,10 @@ namespace checkpoint {
 
 namespace {
 
+// For each doubt.
+constexpr std::array reasons{"was changed elsewhere", "was formatted anew elsewhere",
+                             "cannot be told from another stick"};
+
 const char* plural(u32 count) { return count == 1 ? "" : "s"; }
 
 // Which blocks of the set are meant.
@@ -112,8 +116,7 @@ void report_waiting(const volume& v) {
   const auto name = describe(v.identity);
   const u32 blocks = held_blocks(v);
   const bool conflict = v.state == volume_state::conflict;
-  const char* const why = conflict && v.unproven ? "cannot be told from another stick"
-                          : conflict             ? "was changed elsewhere"
+  const char* const why = conflict ? reasons[static_cast<u8>(v.reason)]
                           : v.hindrance == obstacle::write_protected ? "is write-protected"
                           : v.hindrance == obstacle::unreadable      ? "cannot be read"
                           : away(v)                                  ? "is away"
@@ -127,13 +130,15 @@ void report_waiting(const volume& v) {
 }
 
 void report_conflict(const volume& v, const block_device& device) {
-  printk(
-      "%s %s: nothing is written to it. "
-      "`ckpt force %s` writes our blocks, `ckpt keep %s` gives them up\n",
-      describe(device.identity).data(),
-      v.unproven ? "may be the missing stick or another one that is as empty"
-                 : "was changed elsewhere while it was away",
-      disk_name(v.disk).data(), disk_name(v.disk).data());
+  constexpr std::array why{"was changed elsewhere while it was away",
+                           "was formatted anew while it was away",
+                           "may be the missing stick or another one that is as empty"};
+  const auto name = disk_name(v.disk);
+  printk("%s %s: nothing is written to it. ", describe(device.identity).data(),
+         why[static_cast<u8>(v.reason)]);
+  if (v.reason != doubt::formatted) printk("`ckpt force %s` writes our blocks, ", name.data());
+  printk("`ckpt keep %s` gives %s up\n", name.data(),
+         v.reason == doubt::formatted ? "our blocks" : "them");
   name_files(v, "Ours");
 }
 

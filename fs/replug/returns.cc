@@ -83,9 +83,14 @@ void tell_lookalike(const volume& v, const block_device& device) {
 // match.
 struct doubtful_match {
   volume* which = nullptr;
-  bool unproven = false;
+  doubt reason = doubt::changed;
   std::optional<verification> verifying;
 };
+
+doubt doubt_of(verdict outcome) {
+  if (outcome == verdict::unproven) return doubt::unproven;
+  return outcome == verdict::formatted ? doubt::formatted : doubt::changed;
+}
 
 // Compares the stick with one missing volume. `free`: compare it with the next one.
 place compare_with(volume& v, block_device& device, doubtful_match& doubtful) {
@@ -100,9 +105,10 @@ place compare_with(volume& v, block_device& device, doubtful_match& doubtful) {
     case verdict::different: report_stranger(v, device, "content differs"); break;
     case verdict::unproven:
     case verdict::modified:
+    case verdict::formatted:
       if (doubtful.which) break;
       doubtful.which = &v;
-      doubtful.unproven = *outcome == verdict::unproven;
+      doubtful.reason = doubt_of(*outcome);
       doubtful.verifying.emplace(std::move(verifying));
       break;
   }
@@ -110,9 +116,9 @@ place compare_with(volume& v, block_device& device, doubtful_match& doubtful) {
 }
 
 // A volume that needs no stick is released instead: then the stick is to be looked at again.
-place refuse(volume& v, block_device& device, bool unproven) {
+place refuse(volume& v, block_device& device, doubt reason) {
   if (v.refused) keep_guest(*v.refused);
-  refused(v, device, unproven);
+  refused(v, device, reason);
   if (v.state != volume_state::conflict) return place::waits;
   report_conflict(v, device);
   return place::taken;
@@ -135,7 +141,7 @@ place find_place(block_device& device) {
   }
   if (device.gone()) return place::waits;  // left() has run: no reference to it may be stored
   if (!doubtful.which) return is_unreadable ? place::unreadable : place::free;
-  return refuse(*doubtful.which, device, doubtful.unproven);
+  return refuse(*doubtful.which, device, doubtful.reason);
 }
 
 result<void> replay_to(volume& v, block_device& device) {

@@ -125,13 +125,14 @@ class examination {
 comparison compare(bool equal) { return equal ? comparison::equal : comparison::differs; }
 
 // Compares the superblock of each mounted file system. Differing: another layout or file system.
-// A stamp that is gone or a later one is a change: `changed` counts them.
-result<evidence> verify_geometry(const volume& v, block_device& device, u32& changed) {
+// A later stamp is a change: `changed` counts them; `bare` counts the stamps that are gone.
+result<evidence> verify_geometry(const volume& v, block_device& device, u32& changed, u32& bare) {
   mounted_list mounted{};
   for_each_mounted(v.disk, &mounted, collect_mounted);
   const auto judge = [&](const expectation& e, block_bytes medium) {
     const resemblance r = compare_super(e.dev, medium);
     changed += r == resemblance::changed;
+    bare += r == resemblance::bare;
     if (r == resemblance::other) return comparison::differs;
     return r == resemblance::same ? comparison::equal : comparison::nothing_to_compare;
   };
@@ -333,9 +334,9 @@ result<verdict> verify(const volume& v, block_device& device) {
   // Rule 11: data that no task uses is dropped and read again later; what remains is compared.
   drop_clean_buffers(v.disk, is_metadata);
   forget_zone_runs(v.disk);
-  u32 changed = 0;
+  u32 changed = 0, bare = 0;
   bool table_differs = false;
-  const evidence geometry = TRY(verify_geometry(v, device, changed));
+  const evidence geometry = TRY(verify_geometry(v, device, changed, bare));
   if (geometry.differing > 0) return verdict::different;
   const evidence places = TRY(verify_places(v, device, table_differs));
   if (table_differs) return verdict::different;
@@ -345,6 +346,7 @@ result<verdict> verify(const volume& v, block_device& device) {
   const evidence inodes = TRY(verify_inodes(v, device, digests.unread > 0));
   evidence all{.differing = changed};
   for (const evidence& found : {geometry, places, digests, buffers, set, inodes}) all += found;
+  if (bare > 0) return verdict::formatted;
   if (all.differing > 0) return verdict::modified;
   return all.proofs > 0 ? verdict::same : verdict::unproven;
 }

@@ -7,7 +7,8 @@ from kernel import (Command, Layout, array, dev_name, dev_number, elements, enum
 
 # Of fs/replug/verify.h; the numbers may change, as these are the names.
 VERDICTS = {"same": "unchanged", "unproven": "not to be told from another stick's",
-            "modified": "changed elsewhere", "different": "another stick's"}
+            "modified": "changed elsewhere", "different": "another stick's",
+            "formatted": "formatted anew elsewhere"}
 
 
 def volumes():

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "fs/replug/info_files.h"
 #include "fs/sync.h"
 #include "tests/fs/checkpoint/mounted_stick.h"
 
@@ -216,8 +217,14 @@ TEST(row_10, formatted_with_the_same_geometry_it_is_a_conflict) {
     await_state(sda, volume_state::conflict);
     sleep_for(20_s);
     EXPECT_GT(held(), 0u);
-    EXPECT_TRUE(said("was changed elsewhere while it was away")) << here().console();
+    EXPECT_TRUE(said("was formatted anew while it was away")) << here().console();
+    EXPECT_FALSE(said("ckpt force"));
+    EXPECT_EQ(checkpoint::execute_command("force sda"), fail(error::eperm));
+    EXPECT_EQ(state_of(sda), volume_state::conflict);
     EXPECT_EQ(stick.count(block_command::write), 0u);
+    EXPECT_TRUE(std::ranges::equal(formatted, stick.durable()));
+    EXPECT_TRUE(checkpoint::execute_command("keep sda"));
+    EXPECT_EQ(held(), 0u);
     EXPECT_TRUE(std::ranges::equal(formatted, stick.durable()));
   });
 }
