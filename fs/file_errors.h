@@ -1,9 +1,10 @@
 // file_errors: which open files have not learnt yet that a write of their file has failed.
 //
 // Each open file learns it once, by the next fsync or its close, also when another one has learnt
-// it, and when a later try has succeeded. A block of data concerns its file. Another block (of a
-// bitmap, of the inode table, of a file system without shadows) concerns all files of its device;
-// and each block concerns the open files of the device itself and of its whole disk.
+// it, and when a later try has succeeded. Each try that fails counts. A block of data concerns its
+// file. Another block (of a bitmap, of the inode table, of a file system without shadows) concerns
+// all files of its device; and each block concerns the open files of the device itself and of its
+// whole disk.
 #pragma once
 
 #include "fs/fs.h"

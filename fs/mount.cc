@@ -112,13 +112,27 @@ result<void> settle_volume(super_block& sb, when_missed how) {
   }
 }
 
+// Whether an error of settle_volume is one of the medium: then force helps.
+bool is_of_the_medium(error e) {
+  return e != error::eintr && e != error::ebusy && e != error::enodev;
+}
+
+// What a file system has left for sync to tell is over with it. The note is one for the disk: it is
+// kept for other file systems there.
+void forget_errors_of(dev_id dev) {
+  const auto is_beside = [=](const super_block& sb) {
+    return sb.s_dev && whole_disk(sb.s_dev) == whole_disk(dev);
+  };
+  if (std::ranges::none_of(all_super_blocks(), is_beside)) static_cast<void>(take_write_error(dev));
+}
+
 // Settles the volume and removes the file system from memory. If settling fails and the volume was
 // not given up, the file system stays mounted, and VALID is cleared again.
 result<void> settle_and_remove(super_block& sb, when_missed how) {
   const dev_id dev = sb.s_dev;
   const bool force = how == when_missed::give_up;
   const result<void> settled = settle_volume(sb, how);
-  const bool forced = force && !settled && settled.error() == error::eio;
+  const bool forced = force && !settled && is_of_the_medium(settled.error());
   const bool stays = !settled && !forced && !is_abandoned(dev, force);
   if (stays) {
     if (!checkpoint::absent(dev)) static_cast<void>(clear_state(sb));
@@ -126,7 +140,7 @@ result<void> settle_and_remove(super_block& sb, when_missed how) {
   }
   put_super(sb);
   drop_clean_buffers(dev);
-  static_cast<void>(take_write_error(dev));  // all is durable or given up
+  forget_errors_of(dev);
   return settled;
 }
 

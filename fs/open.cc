@@ -121,7 +121,7 @@ result<void> outcome_of_writes(file& f) {
   }
   const dev_id dev = inode.rdev();
   if (checkpoint::dead(dev)) return fail(error::eio);
-  if (checkpoint::absent(dev)) return {};
+  if (checkpoint::absent(dev)) return take_file_error(f);
   const result<void> synced = sync_dev(dev);
   const bool pulled = synced == fail(error::enodev) || synced == fail(error::absent);
   const result<void> earlier = take_file_error(f);

@@ -45,14 +45,20 @@ result<void> sync_volume(dev_id dev) {
   }
 }
 
+// Whether an error of sync_volume may be one of another file.
+bool is_of_the_medium(error e) {
+  return e != error::absent && e != error::enodev && e != error::eintr;
+}
+
 // The same for a file: what else fails on its device is no error of it.
 result<void> sync_now(const m_inode& inode) {
   if (inode.is_block()) return sync_volume(inode.rdev());
   TRY(check_alive(inode));
   const result<void> synced = sync_volume(inode.i_dev);
   TRY(check_alive(inode));
-  const bool concerned = synced != fail(error::eio) || has_stuck_inodes(whole_disk(inode.i_dev)) ||
-                         waits_for_blocks(inode);
+  if (synced || !is_of_the_medium(synced.error())) return synced;
+  const bool concerned =
+      inode.i_dirt || has_stuck_inodes(whole_disk(inode.i_dev)) || waits_for_blocks(inode);
   return concerned ? synced : result<void>();
 }
 

@@ -195,10 +195,10 @@ result<void> block_device::flush() {
   r->nr_sectors = r->nr_pieces = 0;
   add_request(*r);
   while (!r->done) sleep_on(r->waiting);
-  if (r->outcome && settling_time_ > duration{}) wait_until_settled();
-  const result<void> outcome = gone_ ? fail(error::enodev) : r->outcome;
+  const result<void> outcome = r->outcome;
   free_request(*r);
-  return outcome;
+  if (outcome && settling_time_ > duration{}) wait_until_settled();
+  return gone_ ? fail(error::enodev) : outcome;
 }
 
 // What has completed until now is durable at the end. The first time, the moment of the last write

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/story.h"
 #include "fs/checkpoint/write_set.h"
 
@@ -33,11 +34,20 @@ void release_durable(volume& v, write_stamp stamp) {
   wake_up(v.changed);
 }
 
+// Without shadows no later flush finds out what is lost: each file of the disk learns of it.
+void tell_all_files(const volume& v) {
+  for (u8 n = 0; n < MINORS_PER_DISK; ++n) {
+    const dev_id dev(v.disk.major(), static_cast<u8>(v.disk.minor() + n));
+    if (v.partitions[n].sectors > 0) upward().tell_refusal(dev, block_nr{}, ino_nr{});
+  }
+}
+
 // The device lost its write cache: blocks written since the last flush become lost, so they are
 // written again from the region. Does nothing when another barrier has noted the same loss. Errors:
 // eio without shadows (hold=0): these blocks may be lost for good.
 result<void> note_lost_cache(volume& v, u32 caches_lost) {
   const bool noted = std::exchange(v.caches_lost, caches_lost) == caches_lost;
+  if (!shadows_enabled() && !noted) tell_all_files(v);
   if (!shadows_enabled()) return fail(error::eio);
   if (noted) return {};
   for (slot& s : v.set) {

@@ -6,7 +6,9 @@
 
 #include <optional>
 
+#include "fs/buffer/buffer_table.h"
 #include "fs/inode_io.h"
+#include "fs/inode_table.h"
 #include "fs/namei.h"
 #include "fs/super.h"
 #include "fs/sync.h"
@@ -17,13 +19,16 @@ namespace {
 
 using namespace sim;
 
-// WRITEs that touch this block fail.
-void refuse_writes(medium& stick, block_nr block) {
-  stick.fault = [block](block_command cmd, lba first, u32 sectors) -> std::optional<error> {
+// Commands of this kind that touch this block fail.
+void refuse(medium& stick, block_command which, block_nr block, error why) {
+  stick.fault = [=](block_command cmd, lba first, u32 sectors) -> std::optional<error> {
     const u32 at = block.value() * SECTORS_PER_BLOCK, end = first.value() + sectors;
     const bool here = first.value() < at + SECTORS_PER_BLOCK && at < end;
-    return here && cmd == block_command::write ? std::optional(error::eio) : std::nullopt;
+    return here && cmd == which ? std::optional(why) : std::nullopt;
   };
+}
+void refuse_writes(medium& stick, block_nr block, error why = error::eio) {
+  refuse(stick, block_command::write, block, why);
 }
 
 block_nr first_block_of(session& process, const std::string& path) {
@@ -39,6 +44,7 @@ void with_two_files(const boot_options& options,
     ASSERT_TRUE(sys_sync());
     body(stick, process);
     stick.fault = nullptr;
+    if (!stick.plugged()) plug_as(stick, sda);
     EXPECT_OK(process.umount());
   });
 }
@@ -220,6 +226,128 @@ TEST(file_errors, are_told_after_a_signal) {
     plug_as(stick, sda);
     EXPECT_ERROR(error::eio, sync_file(*a));
     EXPECT_OK(a.close());
+  });
+}
+
+// The next flush fails; what the stick's cache has is lost.
+void fail_one_flush(medium& stick) {
+  stick.fault = [&stick, done = false](block_command cmd, lba,
+                                       u32) mutable -> std::optional<error> {
+    if (cmd != block_command::flush || done) return std::nullopt;
+    done = true;
+    stick.forget_cache();
+    return error::eio;
+  };
+}
+
+// The error of a disk is not told to the close of its descriptor while the stick is away.
+TEST(file_errors, close_of_an_absent_disk_tells_an_earlier_error) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened raw(process.context(), "/dev/sda", abi::o_rdwr);
+    ASSERT_TRUE(seek_file(*raw, 390 * BLOCK_SIZE, abi::seek_set));
+    ASSERT_EQ(raw.write(pattern(BLOCK_SIZE)), BLOCK_SIZE);
+    refuse_writes(stick, block_nr{390});
+    EXPECT_ERROR(error::eio, sys_sync());
+    stick.fault = nullptr;
+    pull_from(stick, sda);
+    EXPECT_ERROR(error::eio, raw.close());
+  });
+}
+
+// Without shadows: the flush of another task (`update`) fails, and the stick has dropped the
+// block. fsync flushes once more and proves nothing.
+TEST(file_errors, without_shadows_a_flush_that_failed_is_told_to_each_file) {
+  with_two_files({.hold = duration{}}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    const size_t at = first_block_of(process, "/mnt/a").value() * BLOCK_SIZE;
+    fail_one_flush(stick);
+    EXPECT_ERROR(error::eio, sys_sync());
+    stick.fault = nullptr;
+    const result<void> synced = sync_file(*a);
+    EXPECT_TRUE(!synced || stick.durable()[at] == byte{'x'}) << "fsync has succeeded; it is lost";
+    EXPECT_ERROR(error::eio, synced);
+  });
+}
+
+// The stick refuses with erofs: a write of another file (sense DATA PROTECT).
+TEST(file_errors, of_a_stick_that_locks_itself_are_no_errors_of_another_file) {
+  with_two_files({}, [](medium& stick, session& process) {
+    opened a(process.context(), "/mnt/a", abi::o_rdwr);
+    opened b(process.context(), "/mnt/b", abi::o_rdwr);
+    ASSERT_EQ(a.write("x"), 1u);
+    ASSERT_EQ(b.write("y"), 1u);
+    refuse_writes(stick, first_block_of(process, "/mnt/a"), error::erofs);
+    EXPECT_OK(sync_file(*b));
+    EXPECT_EQ(stick.durable()[first_block_of(process, "/mnt/b").value() * BLOCK_SIZE], byte{'y'});
+    EXPECT_OK(b.close());
+    stick.fault = nullptr;
+    static_cast<void>(sync_file(*a));
+  });
+}
+
+// An inode is dirty without a block in the region (ckpt force: distrust_inodes), its block
+// cannot be read, and at the end of fsync another task has locked it for one more try.
+TEST(file_errors, of_its_own_inode_are_not_overlooked_while_it_is_locked) {
+  with_two_files({}, [](medium& stick, session& process) {
+    for (u32 i = 0; i < 35; ++i) ASSERT_TRUE(process.write("/mnt/f" + std::to_string(i), ""));
+    ASSERT_TRUE(process.write("/mnt/late", pattern(100)));
+    opened a(process.context(), "/mnt/late", abi::o_rdwr);
+    opened raw(process.context(), "/dev/sda", abi::o_rdwr);
+    const m_inode& inode = *(*a).f_inode;
+    const block_nr table = place_of(inode).block;
+    ASSERT_NE(table, get_super(sda)->inode_table());  // so that the root is not dirty too
+    u32 lies = 0, failed = 0;
+    bool over = false;
+    ASSERT_TRUE(sys_sync());
+    distrust_inodes(sda);
+    forget_inode_table(sda);
+    refuse(stick, block_command::read, table, error::eio);
+    EXPECT_ERROR(error::eio, sync_file(*a));  // no other task has it locked
+    ASSERT_TRUE(inode.i_dirt);
+    u32 changed = 0;
+    const fiber other = spawn("chmod", [&] {
+      session own = process.fork();
+      while (!over) {
+        changed += chmod_path(own.context(), "/mnt/late", 0600).has_value();
+        sleep_for(10_us);
+      }
+    });
+    for (u32 i = 0; i < 50; ++i) {
+      ASSERT_TRUE(seek_file(*raw, 390 * BLOCK_SIZE, abi::seek_set));
+      ASSERT_EQ(raw.write(pattern(8, i)), 8u);
+      const result<void> synced = sync_file(*a);
+      lies += synced && inode.i_dirt;
+      failed += !synced;
+    }
+    EXPECT_EQ(lies, 0u) << "of 50: fsync has succeeded, and the inode is dirty; failed: " << failed;
+    over = true;
+    other.join();
+    EXPECT_EQ(changed, 0u);
+    EXPECT_TRUE(inode.i_dirt);
+    EXPECT_ERROR(error::eio, sync_file(*a));
+    stick.fault = nullptr;
+    EXPECT_OK(sync_file(*a));
+  });
+}
+
+// A stick that has locked itself (DATA PROTECT, 27h) refuses all writes with erofs.
+void lock(medium& stick) {
+  stick.fault = [](block_command cmd, lba, u32) {
+    return cmd == block_command::write ? std::optional(error::erofs) : std::nullopt;
+  };
+}
+
+TEST(file_errors, of_a_stick_that_has_locked_itself_do_not_hold_up_umount_by_force) {
+  with_mounted_stick([](medium& stick, session& process) {
+    ASSERT_TRUE(process.write("/mnt/file", "x"));
+    lock(stick);
+    EXPECT_FALSE(process.umount()) << "it stays mounted";
+    static_cast<void>(process.umount("/mnt", true));
+    EXPECT_FALSE(process.read("/mnt/file")) << "by force it does not";
+    stick.fault = nullptr;
+    static_cast<void>(process.umount());
+    EXPECT_TRUE(sys_sync());
   });
 }
 

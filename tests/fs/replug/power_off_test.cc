@@ -60,7 +60,7 @@ TEST(power_off, an_error_that_is_over_is_no_reason_to_stay_on) {
     };
     EXPECT_FALSE(flush_buffers(sda));
     EXPECT_TRUE(ready_for_power_off()) << here().console();
-    EXPECT_ERROR(error::eio, sync_dev(sda));
+    EXPECT_ERROR(error::eio, sys_sync());
     EXPECT_TRUE(write_and_unmount_all());
     expect_unmounted_with(stick, "/file", "one");
   });

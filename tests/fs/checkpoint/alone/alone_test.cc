@@ -136,6 +136,7 @@ void with_checkpoint(const std::function<void(medium&, toy_cache&, volume&)>& bo
     checkpoint::set_listener({.make_room = make_room,
                               .let_go = [](dev_id) { return it->cache->let_go(); },
                               .discard = [](dev_id) { ++it->discards, it->cache->discard(); },
+                              .tell_refusal = [](dev_id, block_nr, ino_nr) {},
                               .tell_health = [](const checkpoint::volume&) {},
                               .tell_loss = [](const volume&) { ++it->losses_told; }});
     set_media_listener({arrive, leave});

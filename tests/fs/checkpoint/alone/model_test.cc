@@ -463,6 +463,7 @@ TEST(checkpoint_model, agrees_after_every_operation) {
       checkpoint::set_listener({.make_room = [](dev_id) { return result<void>{}; },
                                 .let_go = [](dev_id disk) { return side_of(disk).let_go(); },
                                 .discard = [](dev_id disk) { side_of(disk).discard(); },
+                                .tell_refusal = [](dev_id, block_nr, ino_nr) {},
                                 .tell_health = [](const checkpoint::volume&) {},
                                 .tell_loss = [](const volume&) {}});
       std::deque<side> both;

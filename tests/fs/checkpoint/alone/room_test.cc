@@ -50,6 +50,7 @@ void with_full_region(const std::function<void(full_region&)>& body) {
     checkpoint::set_listener({.make_room = [](dev_id disk) { return it->answer(disk); },
                               .let_go = [](dev_id) { return 0u; },
                               .discard = [](dev_id) {},
+                              .tell_refusal = [](dev_id, block_nr, ino_nr) {},
                               .tell_health = [](const checkpoint::volume&) {},
                               .tell_loss = [](const checkpoint::volume&) {}});
     full_region region;
