@@ -11,7 +11,8 @@ namespace checkpoint {
 namespace {
 
 // For each doubt.
-constexpr std::array reasons{"was changed elsewhere", "was formatted anew elsewhere",
+constexpr std::array reasons{"was changed elsewhere",
+                             "was formatted anew elsewhere, or is another stick",
                              "cannot be told from another stick"};
 
 const char* plural(u32 count) { return count == 1 ? "" : "s"; }
@@ -131,7 +132,7 @@ void report_waiting(const volume& v) {
 
 void report_conflict(const volume& v, const block_device& device) {
   constexpr std::array why{"was changed elsewhere while it was away",
-                           "was formatted anew while it was away",
+                           "was formatted anew while it was away, or is another stick",
                            "may be the missing stick or another one that is as empty"};
   const auto name = disk_name(v.disk);
   printk("%s %s: nothing is written to it. ", describe(device.identity).data(),

@@ -11,7 +11,7 @@ from console import ConsoleError
 AWAITED = r"Replug .*waiting for it, .* left"  # two seconds after a pull; not at a quick return
 RETURNED = r"is back as sd\w+: (\d+) blocks? written.*"
 REFUSED = r"is not the missing"
-CONFLICT = r"was changed elsewhere"
+CONFLICT = r"was (?:changed elsewhere|formatted anew)"
 
 
 class Guest(AuditedMachine):

@@ -342,5 +342,26 @@ TEST(usb_next_card, is_not_mixed_up_with_the_one_that_is_examined) {
     });
 }
 
+// It is asked thirty times.
+TEST(usb_next_card, is_used_though_it_never_has_time_for_its_mode_pages) {
+  run(1, [] {
+    two_cards r;
+    u32 asked = 0;
+    r.second.disk.never_succeeds[mode_sense] = busy;
+    r.stick.meddle = [&](const command_block_wrapper& cbw, fake_stick::answer&) {
+      if (cbw.lun == 1 && cbw.cdb[0] == read_capacity) ++asked;
+    };
+    exchange(r.second.disk);
+    for (u32 i = 0; i < 100 && asked < 29; ++i) sleep_for(500_ms);
+    sleep_for(500_ms);
+    EXPECT_FALSE(r.of(200));
+    EXPECT_EQ(asked, 29u);
+    sleep_for(3_s);
+    EXPECT_TRUE(r.of(200));
+    EXPECT_EQ(asked, 30u);
+    r.finish();
+  });
+}
+
 }  // namespace
 }  // namespace usb::storage
