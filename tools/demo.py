@@ -124,7 +124,7 @@ class Demo:
         self.step("Another stick is plugged in, into the same port, with the same serial number")
         before = self._wrong.image.read_bytes()
         self.plug(lambda: self._vm.insert(self._wrong))
-        self.kernel_says(r".*is not the missing.*|.*was changed elsewhere.*")
+        self.kernel_says(r".*is not the missing.*|.*was changed elsewhere.*|.*or is another stick.*")
         show("ckpt", self.shell("ckpt"))
         self.pull("other")
         check(self._wrong.image.read_bytes() == before, "the other stick was written to")

@@ -272,6 +272,7 @@ def test_a_held_file_counts_when_one_of_its_lines_is_whole():
 @pytest.mark.parametrize("line", [
     "PANIC: reserved_ > 0", 'LOST: "QEMU HARDDISK" did not come back: 7 blocks given up',
     '"QEMU HARDDISK" (serial X) was changed elsewhere while it was away: nothing is written to it',
+    '"QEMU HARDDISK" (serial X) was formatted anew while it was away, or is another stick',
     "Two sticks claim to be sda and are alike: neither is written to. Pull one",
     "/dev/sda: damaged file system: zone out of range (48583)",
     "xhci0: a slot cannot be disabled; every device on it is gone",

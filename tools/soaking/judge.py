@@ -47,8 +47,8 @@ def judge_files(image, sums):
 # A panic; what is said of a stick that comes back too late, changed, or in another's place, or whose
 # file system is damaged; and the end of QEMU's controller or of its interrupt line, which has no
 # other reason than a mistake of the kernel.
-_COMPLAINTS = re.compile(r"^.*(?:PANIC: |\bLOST: |was changed elsewhere|Two sticks claim|"
-                         r"damaged file system|every device on it is gone|nobody claims it).*$",
+_COMPLAINTS = re.compile(r"^.*(?:PANIC: |\bLOST: |was changed elsewhere|was formatted anew|"
+                         r"Two sticks claim|damaged file system|every device on it is gone|nobody claims it).*$",
                          re.MULTILINE)
 
 
