@@ -20,8 +20,10 @@ struct listener {
   // The cache discards all blocks of this disk, also dirty ones: the volume was given up, or its
   // name becomes free for another stick. Never sleeps.
   void (*discard)(dev_id disk) = nullptr;
-  // The device has answered a write of this block with an error. `owner`: the inode that the block
-  // belongs to; 0: the file system itself, or not known. Never sleeps.
+  // The device has answered a write of this block by the cache with an error. What the region
+  // writes itself, for a flush or at a replay, is not told: it is tried again until the flush
+  // succeeds or says so. `owner`: the inode that the block belongs to; 0: the file system itself,
+  // or not known. Never sleeps.
   void (*tell_refusal)(dev_id dev, block_nr block, ino_nr owner) = nullptr;
   // The volume has become degraded, refuses more blocks than before, or is live again: report it.
   // Never sleeps.

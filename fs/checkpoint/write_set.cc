@@ -1,7 +1,6 @@
 #include "fs/checkpoint/write_set.h"
 
 #include "fs/checkpoint/batch.h"
-#include "fs/checkpoint/listener.h"
 #include "fs/checkpoint/story.h"
 #include "hal/panic.h"
 #include "lib/crc32c.h"
@@ -76,7 +75,6 @@ void settle_failure(volume& v, slot& s, bool sent, error why) {
   if (sent && (s.state == slot_state::rewriting || s.state == slot_state::written)) {
     lose_written(s);
     s.refused = why != error::enodev;
-    if (s.refused) upward().tell_refusal(s.dev, s.block, s.owner);
   } else if (s.state == slot_state::rewriting) {
     s.state = slot_state::lost;
   } else {

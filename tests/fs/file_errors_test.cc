@@ -155,26 +155,6 @@ TEST(file_errors, concern_the_open_disk) {
   });
 }
 
-// A flush fails, so the region writes the block once more, and that is refused.
-TEST(file_errors, of_the_writes_of_the_region_are_told) {
-  with_two_files({}, [](medium& stick, session& process) {
-    opened a(process.context(), "/mnt/a", abi::o_rdwr);
-    opened other(process.context(), "/mnt/a", abi::o_rdwr);
-    ASSERT_EQ(a.write("x"), 1u);
-    refuse_writes(stick, first_block_of(process, "/mnt/a"));
-    stick.fault = [refuses = stick.fault, flushed = false](block_command cmd, lba first,
-                                                           u32 n) mutable -> std::optional<error> {
-      if (flushed) return refuses(cmd, first, n);
-      flushed = cmd == block_command::flush;
-      return flushed ? std::optional(error::eio) : std::nullopt;
-    };
-    EXPECT_ERROR(error::eio, sync_file(*a));
-    stick.fault = nullptr;
-    EXPECT_OK(sync_file(*a));
-    EXPECT_ERROR(error::eio, other.close());
-  });
-}
-
 // The stick completes no SYNCHRONIZE CACHE: no WRITE is refused. What is not proved to be durable
 // is an error of the files that depend on it.
 TEST(file_errors, of_a_flush_concern_what_it_does_not_prove) {
