@@ -112,11 +112,6 @@ result<void> settle_volume(super_block& sb, when_missed how) {
   }
 }
 
-// Whether an error of settle_volume is one of the medium: then force helps.
-bool is_of_the_medium(error e) {
-  return e != error::eintr && e != error::ebusy && e != error::enodev;
-}
-
 // What a file system has left for sync to tell is over with it. The note is one for the disk: it is
 // kept for other file systems there.
 void forget_errors_of(dev_id dev) {

@@ -45,11 +45,6 @@ result<void> sync_volume(dev_id dev) {
   }
 }
 
-// Whether an error of sync_volume may be one of another file.
-bool is_of_the_medium(error e) {
-  return e != error::absent && e != error::enodev && e != error::eintr;
-}
-
 // The same for a file: what else fails on its device is no error of it.
 result<void> sync_now(const m_inode& inode) {
   if (inode.is_block()) return sync_volume(inode.rdev());

@@ -14,6 +14,12 @@ result<void> sys_sync();
 // before and has succeeded now is no error. Errors: eio; enodev when it is absent.
 result<void> sync_dev(dev_id dev);
 
+// Whether the stick is there and this error came from it: not from a signal, from files that are
+// open, or from a pull.
+inline bool is_of_the_medium(error e) {
+  return e != error::eintr && e != error::ebusy && e != error::enodev && e != error::absent;
+}
+
 // Writes the dirty inodes of a device (dev_id{}: of all) into their blocks, and frees the orphans:
 // files without names whose stick was away when they were closed. Inodes of absent sticks are
 // skipped. Errors: the first that one of the writes had; the others are written all the same.

@@ -16,7 +16,7 @@ enum class verdict : u8 {
   unproven,   // the same, but nothing was compared that another stick could not have as well
   modified,   // this stick, but changed elsewhere meanwhile: a conflict
   different,  // another stick: a mounted file system or the partition table is another one
-  formatted,  // this stick, but its file system is gone: another one with the same layout
+  formatted,  // the layout is the same and our stamp is gone: formatted anew, or another stick
 };
 
 // Takes the memory that looking at an arrival needs, so that a stick that comes back does not
